@@ -1,0 +1,1 @@
+"""2D keypoint detection: the Detector protocol, and MediaPipe behind it as the default."""

@@ -1,0 +1,73 @@
+"""The options of a run: one dataclass that the command line, the worker process and Blender's panel share.
+
+argparse flags and Blender properties are derived from the fields' metadata, so that a new option is written once.
+Standard library only: Blender imports this too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import InputError
+
+FORMATS = ("npz", "bvh", "blend", "fbx", "glb")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def _option(default: Any, help: str, **more: Any) -> Any:
+    return field(default=default, metadata={"help": help, **more})
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to turn one video into a motion. Times in seconds of the video; None means "decide for me"."""
+
+    start: float | None = _option(None, "begin at this time of the video", metavar="SECONDS", type=float)
+    end: float | None = _option(None, "stop at this time of the video", metavar="SECONDS", type=float)
+    person: str = _option(
+        "largest", "which person: 'largest', 'central', or a number N as listed by 'probe'", metavar="N|largest|central", type=str)
+    device: str = _option("auto", "where the networks run", choices=DEVICES, type=str)
+    lifter: str = _option("default", "the network that lifts keypoints to 3D", metavar="NAME", type=str)
+    fps: float | None = _option(None, "resample the motion to this frame rate (else: the video's own times)", metavar="N", type=float)
+    focal: float | None = _option(
+        None, "focal length in pixels of the video's width, if known (else: assumed)", metavar="PIXELS", type=float)
+    height: float | None = _option(None, "the person's height in metres, if known (else: 1.70)", metavar="METRES", type=float)
+    formats: tuple[str, ...] = _option(("npz", "bvh"), "what to write, comma separated: " + ", ".join(FORMATS),
+                                       metavar="LIST", type=str)
+    overlay: bool = _option(False, "also write overlay.mp4, the skeleton drawn on the footage", type=bool)
+
+    def check(self) -> RunOptions:
+        """Returns itself; raises InputError with one sentence on a value that cannot be meant."""
+        if self.start is not None and self.start < 0:
+            raise InputError(f"--start is {self.start:g} s; it cannot be negative.")
+        if self.end is not None and self.end <= (self.start or 0.0):
+            raise InputError(f"The range from {self.start or 0:g} s to {self.end:g} s is empty: --end must be after --start.")
+        if self.person not in ("largest", "central") and not self.person.isdigit():
+            raise InputError(f"--person is {self.person!r}; use 'largest', 'central' or a number.")
+        if self.device not in DEVICES:
+            raise InputError(f"--device is {self.device!r}; use one of {', '.join(DEVICES)}.")
+        for name, low, high in (("fps", 1, 1000), ("focal", 10, 1e6), ("height", 0.3, 3.0)):
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise InputError(f"--{name} is {value:g}; it must be between {low:g} and {high:g}.")
+        unknown = [f for f in self.formats if f not in FORMATS]
+        if unknown or not self.formats:
+            raise InputError(f"--formats has {', '.join(unknown) or 'nothing'} in it; choose from {', '.join(FORMATS)}.")
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict of JSON types; `from_json` takes it back."""
+        return dataclasses.asdict(self) | {"formats": list(self.formats)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> RunOptions:
+        """From `to_json`'s dict; raises InputError on a name that is not an option."""
+        unknown = set(values) - {f.name for f in dataclasses.fields(cls)}
+        if unknown:
+            raise InputError(f"Unknown option {', '.join(sorted(unknown))}.")
+        values = dict(values)
+        if "formats" in values:
+            values["formats"] = tuple(values["formats"])
+        return cls(**values).check()
