@@ -1,0 +1,134 @@
+"""From a video to files: the stages in their order, and nothing else.
+
+    video or keypoint files -> 2D keypoints -> 3D -> rotations and root path -> npz, BVH, overlay, Blender scene
+
+Every stage lives in its own module and is handed what it needs; this one decides the order, keeps what is finished when a
+later stage fails (keypoints.npz can be fed in again), and writes down in the motion's meta where it came from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import __version__
+from .camera import assume_intrinsics
+from .errors import InputError
+from .events import Reporter
+from .export.bvh import write_bvh
+from .export.overlay import write_overlay
+from .export.scene import write_scene
+from .keypoint_files import is_keypoint_input, read_people
+from .keypoints import Keypoints
+from .lift import lift, resolve_lifter
+from .motion import Motion
+from .options import RunOptions
+from .solve import solve
+from .track import choose_person
+from .video import FrameSource, open_source
+
+SCENE_FORMATS = ("blend", "fbx", "glb")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left. files: format -> path; problem: None, or the sentence that says why the result is not complete."""
+
+    motion: Motion
+    files: dict[str, Path]
+    problem: str | None
+
+
+def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, reporter: Reporter) -> RunResult:
+    """Turns one video, image folder or keypoint file into the files of `options.formats` in folder `out`.
+
+    Raises InputError (one sentence for the user) and Cancelled; both leave in `out` what was finished before.
+    """
+    options.check()
+    lifter = resolve_lifter(options.lifter, options.device)
+    path, out = Path(path), _writable_folder(Path(out))
+    source, keypoints = _keypoints(path, options, reporter)
+    keypoints.save(out / "keypoints.npz")
+    files = {"keypoints": out / "keypoints.npz"}
+
+    K = assume_intrinsics(keypoints.width, keypoints.height, options.focal)
+    lifted = lift(keypoints, K, lifter, reporter)
+    motion = solve(lifted, keypoints, K, options.height, reporter)
+    if options.fps is not None:
+        motion = motion.resampled(options.fps)
+    problem = source.problem if source else None
+    if problem:
+        reporter.warning(problem)
+    motion = dataclasses.replace(motion, meta=motion.meta | _provenance(path, options, lifter.describe(), reporter, problem))
+    return RunResult(motion, files | _write(motion, source, path, out, options, reporter), problem)
+
+
+def _keypoints(path: Path, options: RunOptions, reporter: Reporter) -> tuple[FrameSource | None, Keypoints]:
+    """The wanted person's 2D keypoints, and the footage that they were found in (None for keypoint files)."""
+    if is_keypoint_input(path):
+        people = read_people(path, reporter=reporter)
+        return None, _cut(choose_person(people, options.person), options)
+    from .detect import extract_keypoints
+
+    source = open_source(path, options.start, options.end)
+    return source, extract_keypoints(source, options.person, reporter)
+
+
+def _cut(keypoints: Keypoints, options: RunOptions) -> Keypoints:
+    """The frames between --start and --end of keypoints that came from a file."""
+    times = keypoints.times
+    wanted = (times >= (options.start or 0.0)) & (times <= (times[-1] if options.end is None else options.end))
+    if not wanted.any():
+        raise InputError(f"The keypoints last {times[-1]:.2f} s; there is nothing from {options.start or 0:g} s on.")
+
+    def cut(value):  # type: ignore[no-untyped-def]
+        return None if value is None else value[wanted]
+
+    return keypoints.replace(xy=keypoints.xy[wanted], confidence=keypoints.confidence[wanted], times=times[wanted],
+                             depth=cut(keypoints.depth), world=cut(keypoints.world))
+
+
+def _write(motion: Motion, source: FrameSource | None, path: Path, out: Path, options: RunOptions,
+           reporter: Reporter) -> dict[str, Path]:
+    """Writes every wanted format; the Blender scene last, because it is the one that a machine may lack."""
+    files: dict[str, Path] = {}
+    with ExitStack() as stack:
+        if "npz" in options.formats:
+            files["npz"] = out / "motion.npz"
+        else:
+            files_folder = stack.enter_context(tempfile.TemporaryDirectory())
+        motion_path = files.get("npz") or Path(files_folder) / "motion.npz"
+        motion.save(motion_path)
+        if "bvh" in options.formats:
+            files["bvh"] = out / "motion.bvh"
+            write_bvh(motion, files["bvh"])
+        if options.overlay:
+            files["overlay"] = out / "overlay.mp4"
+            write_overlay(motion, source, files["overlay"], reporter)
+        scene_formats = {f for f in options.formats if f in SCENE_FORMATS}
+        if scene_formats:
+            footage = path.resolve() if source else None
+            files |= write_scene(motion_path, footage, scene_formats, out, reporter)
+    return files
+
+
+def _writable_folder(out: Path) -> Path:
+    """Makes `out` and tries it, before minutes of work are spent on results that cannot be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            return out.resolve()
+    except OSError as error:
+        raise InputError(f"The output folder {out} cannot be written to ({error.strerror}); choose another with --out.") from error
+
+
+def _provenance(path: Path, options: RunOptions, lifter: dict, reporter: Reporter, problem: str | None) -> dict:
+    return {
+        "source": str(path.resolve()), "options": options.to_json(), "version": __version__, "python": platform.python_version(),
+        "lifter": lifter, "warnings": list(reporter.warnings), "problem": problem,
+    }
