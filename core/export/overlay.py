@@ -36,7 +36,7 @@ def write_overlay(motion: Motion, source: FrameSource | None, path: str | os.Pat
                 frame_index = int(np.argmin(np.abs(motion.times - time)))
                 _draw(image, pixels[frame_index], bones, motion, frame_index)
                 frame = av.VideoFrame.from_ndarray(_even(image), format="rgb24")
-                frame.pts, frame.time_base = round(time / _TIME_BASE), _TIME_BASE
+                frame.pts, frame.time_base = round((time - motion.times[0]) / _TIME_BASE), _TIME_BASE
                 container.mux(stream.encode(frame))
                 reporter.progress("overlay", done, max(done, len(motion)))
             container.mux(stream.encode(None))
