@@ -1,0 +1,37 @@
+"""What the 2D stage asks of a detector of people, and what it gets back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ..keypoints import CONVENTIONS
+
+BLAZEPOSE = CONVENTIONS["blazepose33"]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One person in one picture, as the detector sees it.
+
+    xy: (33, 2) pixels, origin at the image's top-left corner; confidence: (33,) in [0, 1]; depth: (33,) pixels relative to the hips'
+    middle, away from the camera; world: (33, 3) metres about the hips' middle, x right, y down, z forward.
+    """
+
+    xy: np.ndarray
+    confidence: np.ndarray
+    depth: np.ndarray
+    world: np.ndarray
+    names: tuple[str, ...] = BLAZEPOSE
+
+
+class Detector(Protocol):
+    """Finds people in the pictures of one video, asked in the order of time."""
+
+    def detect(self, rgb: np.ndarray, time: float) -> list[Detection]:
+        """The people in rgb (H, W, 3) uint8 at `time` seconds; times never go back. Nobody: an empty list."""
+
+    def close(self) -> None:
+        """Frees the networks."""
