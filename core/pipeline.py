@@ -30,7 +30,7 @@ from .motion import Motion
 from .options import RunOptions
 from .solve import solve
 from .track import choose_person
-from .video import FrameSource, open_source
+from .video import Source, open_source
 
 SCENE_FORMATS = ("blend", "fbx", "glb")
 
@@ -68,7 +68,7 @@ def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, re
     return RunResult(motion, files | _write(motion, source, path, out, options, reporter), problem)
 
 
-def _keypoints(path: Path, options: RunOptions, reporter: Reporter) -> tuple[FrameSource | None, Keypoints]:
+def _keypoints(path: Path, options: RunOptions, reporter: Reporter) -> tuple[Source | None, Keypoints]:
     """The wanted person's 2D keypoints, and the footage that they were found in (None for keypoint files)."""
     if is_keypoint_input(path):
         people = read_people(path, reporter=reporter)
@@ -93,7 +93,7 @@ def _cut(keypoints: Keypoints, options: RunOptions) -> Keypoints:
                              depth=cut(keypoints.depth), world=cut(keypoints.world))
 
 
-def _write(motion: Motion, source: FrameSource | None, path: Path, out: Path, options: RunOptions,
+def _write(motion: Motion, source: Source | None, path: Path, out: Path, options: RunOptions,
            reporter: Reporter) -> dict[str, Path]:
     """Writes every wanted format; the Blender scene last, because it is the one that a machine may lack."""
     files: dict[str, Path] = {}

@@ -18,14 +18,14 @@ import numpy as np
 from ..events import Reporter
 from ..motion import Motion, project, to_camera
 from ..skeleton import END_PARENTS, ENDS, INDEX, JOINTS, PARENTS
-from ..video import FrameSource
+from ..video import Source
 
 _LEFT, _RIGHT, _MIDDLE = (255, 140, 40), (60, 160, 255), (240, 240, 240)  # RGB
 _TIME_BASE = Fraction(1, 90000)
 _SUBPIXEL = 4  # OpenCV draws with fixed-point coordinates of this many fractional bits
 
 
-def write_overlay(motion: Motion, source: FrameSource | None, path: str | os.PathLike, reporter: Reporter) -> None:
+def write_overlay(motion: Motion, source: Source | None, path: str | os.PathLike, reporter: Reporter) -> None:
     """Draws `motion` on the frames of `source` (on black when there is no footage) and writes H.264 video to `path`."""
     pixels, bones = _projected_bones(motion)
     temporary = Path(path).with_suffix(".partial.mp4")
@@ -52,7 +52,7 @@ def _video_stream(container: av.container.OutputContainer, motion: Motion) -> av
     return stream
 
 
-def _images(motion: Motion, source: FrameSource | None) -> Iterator[tuple[float, np.ndarray]]:
+def _images(motion: Motion, source: Source | None) -> Iterator[tuple[float, np.ndarray]]:
     """(time, writable RGB image) of each frame."""
     if source is None:
         for time in motion.times:

@@ -1,0 +1,56 @@
+"""What is in a video or keypoint file, and what a run would do with it: the command `probe`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from .camera import assume_intrinsics
+from .events import Reporter
+from .keypoint_files import is_keypoint_input, read_people
+from .lift import resolve_lifter
+
+
+def probe(path: Path, reporter: Reporter) -> dict:
+    """A JSON-able dict: "input" (size, rate, length), "people" (one entry each, numbered as --person takes them), "plan"."""
+    if is_keypoint_input(path):
+        return _probe_keypoints(path, reporter)
+    from .detect import list_people
+    from .video import open_source, probe_source
+
+    info = dataclasses.asdict(probe_source(path))
+    people = [dataclasses.asdict(person) for person in list_people(open_source(path), reporter)]
+    return {"input": info, "people": people, "plan": _plan(info["width"], info["height"], bool(people))}
+
+
+def _probe_keypoints(path: Path, reporter: Reporter) -> dict:
+    people = read_people(path, reporter=reporter)
+    first = people[0]
+    info = {"path": str(path), "kind": "2D keypoints", "width": first.width, "height": first.height, "fps": first.fps,
+            "frames": len(first), "duration": float(first.times[-1]), "keypoints": len(first.names)}
+    listed = [{"number": i, "frames_seen": int(p.seen.sum())} for i, p in enumerate(people, start=1)]
+    return {"input": info, "people": listed, "plan": _plan(first.width, first.height, bool(people))}
+
+
+def _plan(width: int, height: int, anybody: bool) -> str:
+    if not anybody:
+        return "A run would end with an error: no person is seen."
+    lifter = resolve_lifter("default", "auto").describe()
+    focal = assume_intrinsics(width, height)[0, 0]
+    return (f"A run would follow the largest person, lift with '{lifter['name']}' on {lifter['device']}, and assume a focal length of "
+            f"{focal:.0f} pixels (say --focal if you know it).")
+
+
+def describe(found: dict) -> str:
+    """The dict of `probe` as lines for people."""
+    info = found["input"]
+    lines = [f"{info['path']}: {info['kind']}, {info['width']}x{info['height']}, {info['frames']} frames, "
+             f"{info['duration']:.2f} s, {info['fps']:.3g} fps"]
+    if info.get("variable_rate"):
+        lines[0] += " on average (variable: true times are kept)"
+    if info.get("rotation"):
+        lines.append(f"turned upright by its rotation flag ({info['rotation']} degrees)")
+    for person in found["people"]:
+        more = f", {person['height']:.0f} px tall" if "height" in person else ""
+        lines.append(f"person {person['number']}: seen in {person["frames_seen"]} of {info['frames']} frames{more}")
+    return "\n".join([*lines, found["plan"]])
