@@ -1,0 +1,53 @@
+"""The one place that knows how Blender's API changed from 4.2 LTS to 5.2 LTS; nothing else in the add-on asks for the version.
+
+4.4 moved an action's curves into slots and channel bags; 5.0 removed `Action.fcurves` and names a curve's group when it is made.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+
+def new_take(owner: Any, name: str) -> tuple[Any, Any]:
+    """A new action for `owner` (an ID with animation, of any kind) with a slot of its own; not assigned yet.
+
+    Returns (action, curves), `curves` for `new_curve`.
+    """
+    action = bpy.data.actions.new(name)
+    if bpy.app.version < (4, 4):
+        return action, action
+    slot = action.slots.new(id_type=owner.id_type, name=owner.name)
+    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
+    return action, strip.channelbag(slot, ensure=True)
+
+
+def new_curve(curves: Any, path: str, index: int, group: str) -> Any:
+    """An empty f-curve for `path`[`index`] in the named group of what `new_take` returned."""
+    if bpy.app.version < (4, 4):
+        return curves.fcurves.new(path, index=index, action_group=group)
+    if bpy.app.version >= (5, 0):
+        return curves.fcurves.new(path, index=index, group_name=group)
+    curve = curves.fcurves.new(path, index=index)
+    curve.group = curves.groups.get(group) or curves.groups.new(group)
+    return curve
+
+
+def assign_take(owner: Any, action: Any) -> None:
+    """Makes `action` the one that moves `owner`; the action it had before stays in the file."""
+    animation = owner.animation_data or owner.animation_data_create()
+    animation.action = action
+    if bpy.app.version >= (4, 4):
+        animation.action_slot = action.slots[0]
+
+
+def curves_of(owner: Any) -> list[Any]:
+    """The f-curves that move `owner` now."""
+    animation = owner.animation_data
+    if animation is None or animation.action is None:
+        return []
+    if bpy.app.version < (4, 4):
+        return list(animation.action.fcurves)
+    bags = [strip.channelbag(animation.action_slot) for layer in animation.action.layers for strip in layer.strips]
+    return [curve for bag in bags if bag is not None for curve in bag.fcurves]

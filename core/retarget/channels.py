@@ -1,0 +1,55 @@
+"""Quaternions as the channels of Blender's rotation modes: every bone keeps the mode it has.
+
+Euler angles follow the branch that is nearest to the frame before, so that curves do not jump by 180 degrees where the middle
+angle passes 90; axis and angle turn sign together for the same reason.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import rotations
+
+PATHS = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
+
+
+def rotation_channels(quaternions: np.ndarray, mode: str) -> tuple[str, np.ndarray]:
+    """(property, values) for (T, 4) quaternions (w, x, y, z): (T, 4) or, for Euler modes, (T, 3) radians about x, y, z.
+
+    mode: "QUATERNION", "AXIS_ANGLE" (angle first) or an order such as "XYZ" (x is applied first, as in Blender).
+    """
+    if mode == "QUATERNION":
+        return PATHS[mode], rotations.continuous(quaternions)
+    if mode == "AXIS_ANGLE":
+        return PATHS[mode], _axis_angle(quaternions)
+    return "rotation_euler", _euler(quaternions, mode)
+
+
+def _euler(quaternions: np.ndarray, order: str) -> np.ndarray:
+    """(T, 3) angles about x, y, z."""
+    outer_first = order[::-1]  # Blender names the axis that acts first; as a product R = R_last ... R_first.
+    angles = rotations.to_euler(quaternions, outer_first)
+    # The other triple with the same rotation.
+    other = np.stack([angles[:, 0] + np.pi, np.pi - angles[:, 1], angles[:, 2] + np.pi], axis=-1)
+    both = np.stack([angles, other], axis=1)
+    chosen = np.empty_like(angles)
+    previous = np.zeros(3)
+    for t, pair in enumerate(both):
+        pair = pair + 2 * np.pi * np.round((previous - pair) / (2 * np.pi))
+        previous = chosen[t] = pair[np.argmin(np.abs(pair - previous).sum(axis=-1))]
+    return chosen[:, [outer_first.index(axis) for axis in "XYZ"]]
+
+
+def _axis_angle(quaternions: np.ndarray) -> np.ndarray:
+    """(T, 4) angle in radians and unit axis, both continuous; where nothing is turned, the axis before is kept."""
+    vector = rotations.to_rotation_vector(quaternions)
+    angle = np.linalg.norm(vector, axis=-1)
+    values = np.empty((len(vector), 4))
+    previous, turns = np.array([0.0, 1.0, 0.0]), 0.0
+    for t in range(len(vector)):
+        axis = vector[t] / angle[t] if angle[t] > 1e-6 else previous
+        sign = 1.0 if axis @ previous >= 0 else -1.0
+        turns = sign * angle[t] + 2 * np.pi * np.round((turns - sign * angle[t]) / (2 * np.pi))
+        values[t] = turns, *(sign * axis)
+        previous = sign * axis
+    return values

@@ -1,0 +1,89 @@
+"""What the retargeting needs to know of an armature, as plain arrays: names, tree, rest pose, flags, where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import rotations
+from ..errors import InputError
+
+
+@dataclass(frozen=True)
+class Rig:
+    """An armature of B bones, parents before children; lengths in armature units, matrices act on column vectors.
+
+    names: bone names. parents: (B,) index of the parent or -1. rest: (B, 4, 4) rest matrices in armature space, Y along the bone.
+    tails: (B, 3) rest tails in armature space. world: (4, 4) the armature object in the world.
+    modes: Blender's rotation mode of each bone. connected: (B,) bool, the bone cannot be moved off its parent's tail.
+    inherits_rotation, local_location: (B,) bool, Blender's flags of the same names.
+    basis: (B, 4) quaternions (w, x, y, z), the present pose; it counts for bones that the motion does not drive.
+    """
+
+    names: tuple[str, ...]
+    parents: np.ndarray
+    rest: np.ndarray
+    tails: np.ndarray
+    world: np.ndarray
+    modes: tuple[str, ...]
+    connected: np.ndarray
+    inherits_rotation: np.ndarray
+    local_location: np.ndarray
+    basis: np.ndarray
+    label: str = "The armature"
+
+    def __post_init__(self) -> None:
+        count = len(self.names)
+        for name, shape, kind in (
+                ("parents", (count,), int), ("rest", (count, 4, 4), float), ("tails", (count, 3), float), ("world", (4, 4), float),
+                ("connected", (count,), bool), ("inherits_rotation", (count,), bool), ("local_location", (count,), bool),
+                ("basis", (count, 4), float)):
+            value = np.asarray(getattr(self, name), dtype=kind)
+            if value.shape != shape:
+                raise ValueError(f"{name} must be {shape}, got {value.shape}")
+            object.__setattr__(self, name, value)
+        if np.any(self.parents >= np.arange(count)):
+            raise ValueError("parents must stand before their children")
+        if abs(np.linalg.det(self.world[:3, :3])) < 1e-18:
+            raise InputError(f"{self.label} has a scale of zero; give the object a scale and try again.")
+
+    def index(self, name: str) -> int:
+        """Where the bone stands in `names`."""
+        return self.names.index(name)
+
+    @property
+    def rest_rotations(self) -> np.ndarray:
+        """(B, 4) rest orientations in armature space."""
+        return rotations.from_matrix(self.rest[:, :3, :3])
+
+    @property
+    def world_rotation(self) -> np.ndarray:
+        """(4,) the object's orientation without its scale: the rotation nearest to its matrix."""
+        u, _, vt = np.linalg.svd(self.world[:3, :3])
+        proper = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
+        return rotations.from_matrix(proper)
+
+    def to_world(self, points: np.ndarray) -> np.ndarray:
+        """Armature-space points (..., 3) in the world, metres."""
+        return points @ self.world[:3, :3].T + self.world[:3, 3]
+
+    def from_world(self, points: np.ndarray) -> np.ndarray:
+        """World points (..., 3) in armature space."""
+        return (points - self.world[:3, 3]) @ np.linalg.inv(self.world[:3, :3]).T
+
+    @property
+    def heads_world(self) -> np.ndarray:
+        """(B, 3) rest heads in the world, metres."""
+        return self.to_world(self.rest[:, :3, 3])
+
+    def ancestors(self, bone: int) -> list[int]:
+        """The bone's parent, its parent, and so on up to the root."""
+        chain = []
+        while (bone := int(self.parents[bone])) >= 0:
+            chain.append(bone)
+        return chain
+
+    def children(self, bone: int) -> list[int]:
+        """The bones whose parent this is."""
+        return [int(i) for i in np.flatnonzero(self.parents == bone)]
