@@ -59,7 +59,8 @@ class Source:
     """A range of frames that can be read several times; what video files and image folders share.
 
     width, height: upright pixels; fps: nominal rate; expected_frames: how many the range should hold as the container tells (exact
-    for constant rates, good enough for a progress bar else), or None; problem: after a complete reading None, or one sentence about frames that could not be read.
+    for constant rates, good enough for a progress bar else), or None; problem: after a complete reading None, or one sentence about
+    frames that could not be read.
     """
 
     def __init__(self, path: Path, start: float | None, end: float | None) -> None:
@@ -91,7 +92,7 @@ class Source:
         return max(1, _CHUNK_BYTES // (self.width * self.height * 3))
 
     def _beyond_end(self, duration: float) -> InputError:
-        return InputError(f"--start {self.start:g} s is beyond the end of {self.path}, which lasts {duration:.2f} s; use an earlier --start.")
+        return InputError(f"--start {self.start:g} s is beyond the end of {self.path} ({duration:.2f} s); use an earlier --start.")
 
 
 def open_source(path: str | os.PathLike, start: float | None = None, end: float | None = None, fps: float | None = None) -> Source:
@@ -281,12 +282,12 @@ class VideoSource(Source):
                     break
 
     def _expected(self) -> int | None:
+        if not self._duration:
+            return self._claimed if self.start <= 0 and self.end is None else None
         if self.start <= 0 and self.end is None and self._claimed:
             # An edit list may hide some of the claimed frames: then the duration, which it shortens, is nearer to the truth.
-            agree = self._duration is None or abs(self._claimed / self.fps - self._duration) < 1.5 / self.fps
+            agree = abs(self._claimed / self.fps - self._duration) < 1.5 / self.fps
             return self._claimed if agree else round(self._duration * self.fps)
-        if not self._duration:
-            return None
         return max(0, round((min(self.end or self._duration, self._duration) - self.start) * self.fps))
 
     def _check_start(self) -> None:
@@ -332,7 +333,7 @@ def _orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return False, False, False
-    a, b, _, c, d = np.frombuffer(bytes(data), dtype=np.int32)[:5]
+    a, b, _, c, d = np.frombuffer(bytes(data), dtype=np.int32)[:5]  # type: ignore[call-overload]  # PyAV types it as object
     transposed = abs(int(b)) > abs(int(a))
     return transposed, (c if transposed else a) < 0, (b if transposed else d) < 0
 

@@ -1,0 +1,222 @@
+"""2D keypoints on file: OpenPose's JSON folders, COCO's keypoint JSON, and our own npz.
+
+Problem: others' files carry no times, often no image size, no identities, and zeros for what was not seen.
+Method:  frames are numbered by the file names or image ids and get the times number / fps; a number that is left out is a frame in
+         which nobody was seen. Several people in a frame are followed with `core.track`. Zeros become NaN with confidence 0.
+Limits:  OpenPose files and COCO results do not tell the image size: the smallest common size that holds all points is assumed, and
+         the reporter is told.
+
+Sources: OpenPose output documentation (BODY_25 and COCO-18 orders), COCO data and results format.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import track
+from .errors import InputError
+from .events import Reporter
+from .keypoints import CONVENTIONS, Keypoints, load_keypoints
+
+DEFAULT_FPS = 30.0
+_OPENPOSE = {len(CONVENTIONS[n]): CONVENTIONS[n] for n in ("openpose18", "openpose25")}
+_LANDSCAPES = ((640, 480), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160), (7680, 4320))
+_COMMON_SIZES = sorted([s for size in _LANDSCAPES for s in (size, size[::-1])], key=lambda s: (s[0] * s[1], s[1]))
+_VISIBILITY = np.array([0.0, 0.5, 1.0])  # COCO's labels: not labelled, labelled but hidden, visible
+_LARGEST_HOLE = 10  # numbers this many times as far apart as there are files do not count frames
+
+People = dict[int, list[track.Pose]]
+"""For each frame number its people."""
+
+
+def is_keypoint_input(path: str | os.PathLike) -> bool:
+    """Whether `path` names keypoints rather than pictures: a .json or .npz file, or a folder that holds JSON files."""
+    path = Path(path)
+    if path.is_dir():
+        return any(path.glob("*.json"))
+    return path.suffix.lower() in (".json", ".npz")
+
+
+def read_people(path: str | os.PathLike, fps: float | None = None, reporter: Reporter | None = None) -> list[Keypoints]:
+    """The people of a keypoint file or folder, one entry a person, in order of appearance; all cover the same frames.
+
+    fps: frames a second (None: 30; our npz knows its own). reporter: hears what had to be guessed. Raises InputError with one sentence
+    that names the file and what is wrong with it.
+    """
+    path = Path(path)
+    reporter = reporter or Reporter()
+    if not path.exists():
+        raise InputError(f"There is no file or folder {path}; check the path.")
+    if path.suffix.lower() == ".npz":
+        return [load_keypoints(path)]
+    if path.is_dir():
+        names, people = _read_openpose(path)
+        size = None
+    else:
+        names, people, size = _read_coco(path)
+    if not any(people.values()):
+        raise InputError(f"No person is in the {len(people)} frames of {path}; give keypoints with at least one person.")
+    if size is None:
+        size = _guess_size(people)
+        reporter.warning(f"{path.name} does not tell the size of the images; {size[0]}x{size[1]} was assumed, the smallest common size "
+                         f"that holds all keypoints.")
+    if fps is None:
+        reporter.warning(f"{path.name} does not tell the frame rate; {DEFAULT_FPS:g} frames a second were assumed.")
+    return _followed(names, people, size, fps or DEFAULT_FPS)
+
+
+def _followed(names: tuple[str, ...], people: People, size: tuple[int, int], fps: float) -> list[Keypoints]:
+    numbers = _frame_numbers(sorted(people))
+    by_row = dict(zip(sorted(people), numbers, strict=True))
+    rows: list[list[track.Pose]] = [[] for _ in range(max(numbers) + 1)]
+    for number, poses in people.items():
+        rows[by_row[number]] = poses
+    times = np.arange(len(rows)) / fps
+    result = []
+    for one in track.follow(rows, times, names):
+        xy = np.full((len(rows), len(names), 2), np.nan)
+        confidence = np.zeros((len(rows), len(names)))
+        for frame, pick in zip(one.frames, one.picks, strict=True):
+            xy[frame], confidence[frame] = rows[frame][pick].xy, rows[frame][pick].confidence
+        result.append(Keypoints(names, xy, confidence, times, size[0], size[1], fps))
+    return result
+
+
+def _frame_numbers(numbers: list[int]) -> list[int]:
+    """Rows for sorted frame numbers: counted from the first, unless the holes are so large that they cannot be frames."""
+    span = numbers[-1] - numbers[0] + 1
+    if span > _LARGEST_HOLE * len(numbers) + 100:
+        return list(range(len(numbers)))
+    return [n - numbers[0] for n in numbers]
+
+
+def _guess_size(people: People) -> tuple[int, int]:
+    points = np.concatenate([p.xy for poses in people.values() for p in poses])
+    width, height = np.nanmax(points, axis=0)
+    for size in _COMMON_SIZES:
+        if width <= size[0] and height <= size[1]:
+            return size
+    return math.ceil(width), math.ceil(height)
+
+
+def _load_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid JSON ({error}); write it again.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
+
+
+def _triples(values: Any, where: str) -> np.ndarray:
+    """(K, 3) float64 from a flat list x, y, confidence, ...; InputError if it is something else."""
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.empty((0, 0))
+    if array.ndim != 1 or array.size == 0 or array.size % 3:
+        raise InputError(f"{where}: the keypoints must be one list of numbers x, y, confidence, x, y, confidence, ...")
+    return array.reshape(-1, 3)
+
+
+def _pose(xy: np.ndarray, confidence: np.ndarray) -> track.Pose | None:
+    """Missing keypoints (zeros, or no confidence) become NaN; None if all are missing."""
+    missing = ~(confidence > 0) | ~np.isfinite(xy).all(-1) | (xy == 0).all(-1)
+    if missing.all():
+        return None
+    return track.Pose(np.where(missing[:, None], np.nan, xy), np.where(missing, 0.0, np.clip(confidence, 0.0, 1.0)))
+
+
+# --- OpenPose
+
+
+def _read_openpose(folder: Path) -> tuple[tuple[str, ...], People]:
+    files = sorted(folder.glob("*_keypoints.json"))
+    if not files:
+        raise InputError(f"The folder {folder} has no files named *_keypoints.json, which OpenPose writes; give its --write_json folder.")
+    people = {number: _openpose_people(_load_json(file), file) for number, file in _numbered(files).items()}
+    counts = {len(rows): file for file, rows in ((f, r) for number, f in _numbered(files).items() for r in people[number])}
+    if len(counts) > 1:
+        raise InputError(f"{folder} mixes people of {' and '.join(str(c) for c in sorted(counts))} keypoints; use one OpenPose model.")
+    names = _OPENPOSE[next(iter(counts))] if counts else _OPENPOSE[25]
+    every = [rows for found in people.values() for rows in found]
+    if every and max(np.nanmax(rows[:, :2]) for rows in every) <= 1.0:
+        raise InputError(f"The keypoints in {folder} lie between 0 and 1; run OpenPose with --keypoint_scale 0, which writes pixels.")
+    return names, {n: [p for p in (_pose(r[:, :2], r[:, 2]) for r in found) if p is not None] for n, found in people.items()}
+
+
+def _numbered(files: Sequence[Path]) -> dict[int, Path]:
+    """File by frame number: the last number before "_keypoints", or the position when names lack one or share it."""
+    found = [re.search(r"(\d+)\D*$", f.name.removesuffix("_keypoints.json")) for f in files]
+    numbers = [int(m.group(1)) if m else -1 for m in found]
+    if -1 in numbers or len(set(numbers)) < len(numbers):
+        numbers = list(range(len(files)))
+    return dict(sorted(zip(numbers, files, strict=True)))
+
+
+def _openpose_people(content: Any, file: Path) -> list[np.ndarray]:
+    people = content.get("people") if isinstance(content, dict) else None
+    if not isinstance(people, list):
+        raise InputError(f"{file} has no list 'people', which OpenPose's files have; give OpenPose's own output.")
+    result = []
+    for number, person in enumerate(people):
+        values = person.get("pose_keypoints_2d", person.get("pose_keypoints")) if isinstance(person, dict) else None
+        rows = _triples(values, f"{file}, person {number}")
+        if len(rows) not in _OPENPOSE:
+            raise InputError(f"{file}, person {number}: {len(rows)} keypoints; 18 (COCO) or 25 (BODY_25) are understood.")
+        result.append(rows)
+    return result
+
+
+# --- COCO
+
+
+def _read_coco(file: Path) -> tuple[tuple[str, ...], People, tuple[int, int] | None]:
+    content = _load_json(file)
+    labelled = isinstance(content, dict)
+    entries = content.get("annotations") if labelled else content
+    images = content.get("images", []) if labelled else []
+    if not isinstance(entries, list) or not isinstance(images, list):
+        raise InputError(f"{file} is neither COCO annotations (with a list 'annotations') nor a list of COCO results.")
+    people: People = {_image_number(i.get("id"), file): [] for i in images if isinstance(i, dict)}
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, dict) or "image_id" not in entry:
+            raise InputError(f"{file}, entry {number} has no 'image_id'; give COCO keypoint annotations or results.")
+        if "keypoints" not in entry:
+            raise InputError(f"{file}, entry {number} has no 'keypoints'; give COCO keypoint annotations or results.")
+        pose = _coco_pose(entry["keypoints"], labelled, f"{file}, entry {number}")
+        found = people.setdefault(_image_number(entry["image_id"], file), [])
+        if pose is not None:
+            found.append(pose)
+    sizes = {(i.get("width"), i.get("height")) for i in images if isinstance(i, dict)}
+    if len(sizes) > 1:
+        raise InputError(f"{file}: the images differ in size ({len(sizes)} sizes); keypoints of one video have one size.")
+    width, height = next(iter(sizes), (None, None))
+    known = isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0
+    return CONVENTIONS["coco17"], people, (width, height) if known else None
+
+
+def _image_number(value: Any, file: Path) -> int:
+    """An image id as a number: itself, or the last number in a name such as "frame_0012.jpg"."""
+    found = re.findall(r"\d+", str(value))
+    if not found:
+        raise InputError(f"{file}: the image id {value!r} has no number in it, so the images cannot be put in order.")
+    return int(found[-1])
+
+
+def _coco_pose(values: Any, labelled: bool, where: str) -> track.Pose | None:
+    rows = _triples(values, where)
+    if len(rows) != len(CONVENTIONS["coco17"]):
+        raise InputError(f"{where}: {len(rows)} keypoints; COCO has 17.")
+    confidence = rows[:, 2]
+    if labelled or (np.isin(confidence, (0.0, 1.0, 2.0)).all() and confidence.max() == 2.0):
+        confidence = _VISIBILITY[np.clip(np.nan_to_num(confidence), 0, 2).astype(int)]
+    return _pose(rows[:, :2], confidence)

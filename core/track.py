@@ -1,0 +1,174 @@
+"""Who is who over time: links the people found in each picture into tracks, and picks the wanted one.
+
+Problem: a detector lists the people of a picture in any order, may list one twice, and loses people for a while.
+Method:  copies of one person are dropped; then frame by frame the people are assigned to the tracks (Hungarian algorithm) by an
+         object keypoint similarity, as COCO's, to where each track's constant velocity predicts its keypoints. The tolerance grows
+         with the time since a track was last seen. A pose whose left and right are exchanged is compared both ways.
+Limits:  positions only, no appearance: two people who meet, are both lost and part again may come out exchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from .errors import InputError
+from .keypoints import Keypoints
+from .skeleton import mirror_name
+
+_SPREAD = 0.15  # of a person's size: how far a keypoint may be from its prediction for a similarity of 0.6
+_SPREAD_GROWTH = 1.0  # of a person's size a second since last seen
+_LEAST_SIMILARITY = 0.05
+_LONGEST_GAP = 2.0  # seconds after which a track is over
+_VELOCITY_MEMORY = 0.1  # seconds
+_DUPLICATE = 0.07  # of a person's size: two poses closer than this (median) are one person seen twice
+_SHORTEST = 0.15  # seconds; shorter tracks are noise, unless there is nothing else
+
+
+@dataclass(frozen=True)
+class Pose:
+    """One person in one picture. xy: (K, 2) pixels, NaN where missing; confidence: (K,)."""
+
+    xy: np.ndarray
+    confidence: np.ndarray
+
+    @property
+    def size(self) -> float:
+        """The longer side of the keypoints' box, pixels; at least 1."""
+        there = self.xy[np.isfinite(self.xy).all(-1)]
+        return float(max(np.ptp(there, axis=0).max(), 1.0)) if len(there) else 1.0
+
+
+@dataclass
+class Track:
+    """One person over time. frames: indices of the frames where seen; picks: which of the frame's people it is, each time."""
+
+    frames: list[int] = field(default_factory=list)
+    picks: list[int] = field(default_factory=list)
+
+
+def follow(people: Sequence[Sequence[Pose]], times: np.ndarray, names: tuple[str, ...]) -> list[Track]:
+    """Tracks in order of appearance, those too short to be a person left out.
+
+    people: for each frame its poses; times: (T,) seconds; names: (K,) the keypoints' names.
+    """
+    mirror = mirror_order(names)
+    live: list[_Live] = []
+    done: list[_Live] = []
+    for frame, (poses, time) in enumerate(zip(people, times, strict=True)):
+        over = [t for t in live if time - t.time > _LONGEST_GAP]
+        done += over
+        live = [t for t in live if t not in over]
+        kept = distinct(poses, mirror)
+        taken = _assign(live, [poses[i] for i in kept], time, mirror)
+        for track, k in taken:
+            track.extend(frame, kept[k], poses[kept[k]], time)
+        fresh = set(range(len(kept))) - {k for _, k in taken}
+        live += [_Live(frame, kept[k], poses[kept[k]], time) for k in sorted(fresh)]
+    tracks = sorted((t.track for t in done + live), key=lambda t: t.frames[0])
+    lasting = [t for t in tracks if times[t.frames[-1]] - times[t.frames[0]] >= _SHORTEST and len(t.frames) >= 3]
+    return lasting or tracks
+
+
+def mirror_order(names: tuple[str, ...]) -> np.ndarray:
+    """(K,) int: for each keypoint the index of its counterpart on the other side (its own if there is none)."""
+    index = {n: i for i, n in enumerate(names)}
+    return np.array([index.get(mirror_name(n), i) for i, n in enumerate(names)])
+
+
+def distinct(poses: Sequence[Pose], mirror: np.ndarray) -> list[int]:
+    """Indices of the poses without copies: of two that lie on each other, the more confident one stays."""
+    order = sorted(range(len(poses)), key=lambda i: -float(np.sum(poses[i].confidence)))
+    kept: list[int] = []
+    for i in order:
+        if not any(_same_person(poses[i], poses[k], mirror) for k in kept):
+            kept.append(i)
+    return sorted(kept)
+
+
+def choose_person(people: Sequence[Keypoints], person: str) -> Keypoints:
+    """The wanted one of several people: "largest" (box height weighted by time seen), "central" or a number from 1.
+
+    Raises InputError when there is no person of that number.
+    """
+    if person.isdigit():
+        if not 1 <= int(person) <= len(people):
+            found = "1 person was" if len(people) == 1 else f"{len(people)} people were"
+            raise InputError(f"There is no person {person}: {found} found; 'build.py probe' lists them.")
+        return people[int(person) - 1]
+    weight = _centrality if person == "central" else median_height
+    return max(people, key=lambda k: k.seen.mean() * weight(k))
+
+
+def median_height(keypoints: Keypoints) -> float:
+    """The median over the frames of the person's box's height, pixels; 0 if never seen."""
+    rows = keypoints.xy[keypoints.seen, :, 1]
+    return float(np.median(np.nanmax(rows, axis=1) - np.nanmin(rows, axis=1))) if len(rows) else 0.0
+
+
+def median_centre(keypoints: Keypoints) -> tuple[float, float]:
+    """The median over the frames of the middle of the person's box, pixels."""
+    rows = keypoints.xy[keypoints.seen]
+    middle = np.median(0.5 * (np.nanmax(rows, axis=1) + np.nanmin(rows, axis=1)), axis=0)
+    return float(middle[0]), float(middle[1])
+
+
+def _centrality(keypoints: Keypoints) -> float:
+    if not keypoints.seen.any():
+        return 0.0
+    offset = np.array(median_centre(keypoints)) / (keypoints.width, keypoints.height) - 0.5
+    return float(max(0.01, 1.0 - 2.0 * np.abs(offset).max()))
+
+
+class _Live:
+    """A track while it grows: its last pose and velocity."""
+
+    def __init__(self, frame: int, pick: int, pose: Pose, time: float) -> None:
+        self.track = Track([frame], [pick])
+        self.pose, self.time = pose, time
+        self.velocity = np.zeros(2)
+
+    def extend(self, frame: int, pick: int, pose: Pose, time: float) -> None:
+        dt = max(time - self.time, 1e-3)
+        step = (pose.xy - self.pose.xy)[np.isfinite(pose.xy + self.pose.xy).all(-1)]
+        measured = np.median(step, axis=0) / dt if len(step) else self.velocity
+        weight = 1.0 - np.exp(-dt / _VELOCITY_MEMORY)
+        self.velocity = self.velocity + weight * (measured - self.velocity)
+        self.track.frames.append(frame)
+        self.track.picks.append(pick)
+        self.pose, self.time = pose, time
+
+    def predicted(self, time: float) -> Pose:
+        # A lost person's velocity is worth less and less: it fades within about 0.3 s.
+        reach = 0.3 * (1.0 - np.exp(-(time - self.time) / 0.3))
+        return Pose(self.pose.xy + self.velocity * reach, self.pose.confidence)
+
+
+def _assign(live: list[_Live], poses: list[Pose], time: float, mirror: np.ndarray) -> list[tuple[_Live, int]]:
+    if not live or not poses:
+        return []
+    table = np.array([[_similarity(t.predicted(time), p, mirror, time - t.time) for p in poses] for t in live])
+    rows, columns = linear_sum_assignment(-table)
+    return [(live[r], int(c)) for r, c in zip(rows, columns, strict=True) if table[r, c] > _LEAST_SIMILARITY]
+
+
+def _similarity(a: Pose, b: Pose, mirror: np.ndarray, gap: float) -> float:
+    """0 to 1, the better of b as it is and b with its sides exchanged; `gap` seconds lie between the two."""
+    size = max(a.size, b.size)
+    spread = size * (_SPREAD + _SPREAD_GROWTH * gap)
+    best = 0.0
+    for xy in (b.xy, b.xy[mirror]):
+        squares = np.sum((a.xy - xy) ** 2, axis=-1)
+        shared = np.isfinite(squares)
+        if shared.any():
+            best = max(best, float(np.mean(np.exp(-0.5 * squares[shared] / spread**2))))
+    return best * float(min(a.size, b.size) / size) ** 0.5
+
+
+def _same_person(a: Pose, b: Pose, mirror: np.ndarray) -> bool:
+    distances = [np.linalg.norm(a.xy - xy, axis=-1) for xy in (b.xy, b.xy[mirror])]
+    medians = [np.median(d[np.isfinite(d)]) for d in distances if np.isfinite(d).any()]
+    return bool(medians) and min(medians) < _DUPLICATE * max(a.size, b.size)

@@ -1,0 +1,148 @@
+"""Keypoint files: what is read, who is who, and one clear sentence for each kind of damage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import InputError
+from core.events import Reporter
+from core.keypoint_files import is_keypoint_input, read_people
+from core.keypoints import CONVENTIONS, Keypoints
+
+
+def body(count: int, x: float, y: float = 300.0) -> np.ndarray:
+    """(count, 3) keypoints of a made-up person about (x, y), all different."""
+    rng = np.random.default_rng(5)
+    return np.column_stack([x + 60 * rng.standard_normal(count), y + 100 * rng.standard_normal(count), np.full(count, 0.8)])
+
+
+def write_openpose(folder: Path, frames: list[list[np.ndarray]], first: int = 0) -> Path:
+    folder.mkdir()
+    for number, people in enumerate(frames, first):
+        content = {"version": 1.3, "people": [{"pose_keypoints_2d": p.ravel().tolist()} for p in people]}
+        (folder / f"clip_{number:012d}_keypoints.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.parametrize("count, convention", [(18, "openpose18"), (25, "openpose25")])
+def test_openpose_is_told_apart_by_count(tmp_path: Path, count: int, convention: str) -> None:
+    folder = write_openpose(tmp_path / "poses", [[body(count, 200 + t)] for t in range(6)])
+    people = read_people(folder, fps=25.0)
+    assert is_keypoint_input(folder) and len(people) == 1
+    assert people[0].names == CONVENTIONS[convention] and people[0].fps == 25.0
+    np.testing.assert_allclose(people[0].times, np.arange(6) / 25.0)
+    np.testing.assert_allclose(people[0].xy[3], body(count, 203)[:, :2])
+
+
+def test_openpose_zeros_are_missing(tmp_path: Path) -> None:
+    rows = body(25, 200)
+    rows[4] = 0.0
+    keypoints = read_people(write_openpose(tmp_path / "poses", [[rows]] * 8))[0]
+    assert np.isnan(keypoints.xy[:, 4]).all() and (keypoints.confidence[:, 4] == 0).all()
+    assert np.isfinite(keypoints.xy[:, 5]).all()
+
+
+def test_openpose_people_keep_their_identity_when_the_order_changes(tmp_path: Path) -> None:
+    frames = [[body(25, 200 + t), body(25, 900 - t)][:: 1 if t % 3 else -1] for t in range(20)]
+    frames[7] = [body(25, 893)]  # the first is not seen for a frame
+    frames[8] = []
+    left, right = sorted(read_people(write_openpose(tmp_path / "poses", frames)), key=lambda k: np.nanmedian(k.xy[..., 0]))
+    assert list(np.flatnonzero(~left.seen)) == [7, 8] and list(np.flatnonzero(~right.seen)) == [8]
+    assert np.nanmax(left.xy[..., 0]) < np.nanmin(right.xy[..., 0])
+
+
+def test_openpose_missing_file_is_a_frame_without_people(tmp_path: Path) -> None:
+    folder = write_openpose(tmp_path / "poses", [[body(25, 200)]] * 10, first=40)
+    (folder / "clip_000000000043_keypoints.json").unlink()
+    assert list(np.flatnonzero(~read_people(folder)[0].seen)) == [3]
+
+
+def test_openpose_size_is_guessed_and_told(tmp_path: Path) -> None:
+    folder = write_openpose(tmp_path / "poses", [[body(25, 900, 500)]] * 5)
+    reporter = Reporter()
+    keypoints = read_people(folder, reporter=reporter)[0]
+    assert (keypoints.width, keypoints.height) == (1280, 720)
+    assert any("1280x720" in w for w in reporter.warnings) and any("30 frames a second" in w for w in reporter.warnings)
+
+
+@pytest.mark.parametrize("content, words", [
+    ("{not json", "not valid JSON"),
+    ("[]", "no list 'people'"),
+    ('{"people": [{"pose_keypoints_2d": [1, 2]}]}', "list of numbers"),
+    ('{"people": [{"pose_keypoints_2d": [1, "a", 2]}]}', "list of numbers"),
+    ('{"people": [{"pose_keypoints_2d": [1, 2, 0.5, 3, 4, 0.5]}]}', "2 keypoints"),
+    ('{"people": [7]}', "list of numbers"),
+    ('{"people": []}', "No person"),
+    (json.dumps({"people": [{"pose_keypoints_2d": [0.5, 0.5, 0.9] * 25}]}), "between 0 and 1"),
+])
+def test_openpose_damage_is_one_sentence(tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / "a_000_keypoints.json").write_text(content)
+    with pytest.raises(InputError, match=words):
+        read_people(tmp_path)
+
+
+def test_folder_with_other_json(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text("{}")
+    with pytest.raises(InputError, match=r"keypoints\.json"):
+        read_people(tmp_path)
+
+
+def coco_annotations() -> dict:
+    images = [{"id": i, "file_name": f"{i:04d}.jpg", "width": 1000, "height": 600} for i in (3, 1, 2, 0)]
+    rows = body(17, 400)
+    rows[:, 2] = 2
+    rows[0] = 0
+    rows[1, 2] = 1
+    entries = [{"image_id": i, "category_id": 1, "keypoints": rows.ravel().tolist()} for i in (2, 0, 1)]
+    return {"images": images, "annotations": entries}
+
+
+def test_coco_annotations(tmp_path: Path) -> None:
+    file = tmp_path / "person keypoints é.json"
+    file.write_text(json.dumps(coco_annotations()))
+    reporter = Reporter()
+    (keypoints,) = read_people(file, fps=10, reporter=reporter)
+    assert keypoints.names == CONVENTIONS["coco17"] and (keypoints.width, keypoints.height) == (1000, 600)
+    assert list(keypoints.seen) == [True, True, True, False] and not reporter.warnings
+    assert list(keypoints.confidence[0, :3]) == [0.0, 0.5, 1.0]
+
+
+def test_coco_results_ordered_by_image_id(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    entries = [{"image_id": i, "category_id": 1, "keypoints": body(17, 300 + i).ravel().tolist(), "score": 0.9} for i in (12, 10, 11)]
+    file.write_text(json.dumps(entries))
+    (keypoints,) = read_people(file)
+    np.testing.assert_allclose(np.diff(keypoints.xy[:, 5, 0]), 1.0)
+
+
+@pytest.mark.parametrize("content, words", [
+    ("{", "not valid JSON"), ('{"a": 1}', "neither COCO"), ('[{"image_id": 1}]', "no 'keypoints'"), ("[3]", "no 'image_id'"),
+    ('[{"image_id": 1, "keypoints": [1, 2, 3]}]', "COCO has 17"), ("[]", "No person"), ("3", "neither COCO"),
+    (json.dumps([{"image_id": "x", "keypoints": [1, 2, 1] * 17}]), "no number"),
+])
+def test_coco_damage_is_one_sentence(tmp_path: Path, content: str, words: str) -> None:
+    file = tmp_path / "k.json"
+    file.write_text(content)
+    with pytest.raises(InputError, match=words):
+        read_people(file)
+
+
+def test_own_npz(tmp_path: Path) -> None:
+    names = CONVENTIONS["coco17"]
+    kept = Keypoints(names, np.ones((4, 17, 2)), np.ones((4, 17)), np.arange(4.0), 640, 480, 1.0)
+    kept.save(tmp_path / "k.npz")
+    np.testing.assert_array_equal(read_people(tmp_path / "k.npz")[0].xy, kept.xy)
+    (tmp_path / "bad.npz").write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"bad\.npz"):
+        read_people(tmp_path / "bad.npz")
+
+
+def test_what_is_a_keypoint_input(tmp_path: Path) -> None:
+    assert not is_keypoint_input(tmp_path) and not is_keypoint_input("clip.mp4")
+    assert is_keypoint_input("a.json") and is_keypoint_input("a.NPZ")
+    with pytest.raises(InputError, match="no file"):
+        read_people(tmp_path / "none.json")

@@ -1,0 +1,238 @@
+"""Video sources, on files made here: true times, all rotation flags, damage, ranges, backwards reading, image folders."""
+
+from __future__ import annotations
+
+import struct
+import tracemalloc
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from core.errors import InputError
+from core.video import Source, open_source, probe_source
+
+W, H = 96, 64
+# 16.16 fixed point (a, b, c, d) of the display matrix for a clockwise turn.
+MATRICES = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
+
+
+def picture(t: int, width: int = W, height: int = H) -> np.ndarray:
+    """A grey level that tells the frame's number, and a red top-left quarter that tells what is up."""
+    image = np.full((height, width, 3), 40 + 2 * (t % 100), dtype=np.uint8)
+    image[: height // 2, : width // 2] = (220, 30, 30)
+    return image
+
+
+def number(rgb: np.ndarray) -> int:
+    """The frame's number, from the corner that is grey."""
+    return round((float(rgb[-8:, -8:].mean()) - 40) / 2)
+
+
+def write_video(path: Path, times_ms: list[int], codec: str = "libx264", size: tuple[int, int] = (W, H), gop: int = 12,
+                pixels: str = "yuv420p", options: dict[str, str] | None = None) -> Path:
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream(codec, rate=30)
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = *size, pixels, gop
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for t, ms in enumerate(times_ms):
+            frame = av.VideoFrame.from_ndarray(picture(t, *size), format="rgb24")
+            frame.pts, frame.time_base = ms, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def steady(count: int) -> list[int]:
+    return [round(i * 1000 / 30) for i in range(count)]
+
+
+def turn(path: Path, clockwise: int) -> Path:
+    """Writes a rotation flag into the track header of an MP4."""
+    data = bytearray(path.read_bytes())
+    a, b, c, d = MATRICES[clockwise]
+    place = data.index(b"tkhd") + 4 + 40
+    data[place: place + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    return path
+
+
+def read(source: Source) -> list[tuple[int, float, int]]:
+    return [(f.index, f.time, number(f.rgb)) for f in source.frames()]
+
+
+def test_frames_times_and_a_second_reading(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "Été à la plage.mp4", steady(40))
+    source = open_source(path)
+    frames = read(source)
+    assert (source.width, source.height, source.expected_frames) == (W, H, 40) and abs(source.fps - 30) < 0.1
+    assert [f[0] for f in frames] == list(range(40)) and max(abs(f[2] - f[0]) for f in frames) <= 1
+    np.testing.assert_allclose([f[1] for f in frames], np.arange(40) / 30, atol=1e-3)
+    assert source.problem is None and read(source) == frames
+
+
+@pytest.mark.parametrize("degrees", MATRICES)
+def test_rotation_flag(tmp_path: Path, degrees: int) -> None:
+    path = turn(write_video(tmp_path / "r.mp4", steady(3)), degrees)
+    source = open_source(path)
+    rgb = next(source.frames()).rgb
+    upright = np.rot90(picture(0), -degrees // 90)
+    assert rgb.shape == upright.shape == (source.height, source.width, 3)
+    assert np.abs(rgb.astype(int) - upright).mean() < 6
+    assert probe_source(path).rotation == degrees
+
+
+def test_variable_rate_keeps_true_times(tmp_path: Path) -> None:
+    times = [0, 20, 100, 133, 400, 420, 900, 1000]
+    path = write_video(tmp_path / "v.mp4", times)
+    np.testing.assert_allclose([f[1] for f in read(open_source(path))], np.array(times) / 1000, atol=1e-4)
+    assert probe_source(path).variable_rate and not probe_source(write_video(tmp_path / "c.mp4", steady(20))).variable_rate
+
+
+def test_first_frame_is_time_zero(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "late.ts", [5000 + t for t in steady(20)], codec="libx264")
+    np.testing.assert_allclose([f[1] for f in read(open_source(path))], np.arange(20) / 30, atol=2e-3)
+
+
+@pytest.mark.parametrize("name, codec", [("a.mp4", "libx264"), ("a.avi", "mpeg4"), ("a.ts", "libx264"), ("a.webm", "libvpx"),
+                                         ("a.mkv", "libx264")])
+def test_range_and_backwards_agree_with_forward_reading(tmp_path: Path, name: str, codec: str) -> None:
+    path = write_video(tmp_path / name, steady(50), codec=codec)
+    whole = read(open_source(path))
+    source = open_source(path, start=0.9, end=1.3)
+    part = read(source)
+    assert [f[1:] for f in part] == [f[1:] for f in whole if 0.9 <= f[1] < 1.3] and part[0][0] == 0
+    source = open_source(path)
+    source._chunk_length = lambda: 7  # type: ignore[method-assign]
+    back = [(f.index, f.time, number(f.rgb)) for f in source.frames_before(31)]
+    assert back == whole[:31][::-1]
+    part_source = open_source(path, start=0.9)
+    assert [f.index for f in part_source.frames_before(5)] == [4, 3, 2, 1, 0]
+    assert part_source.problem is None and source.problem is None
+
+
+def test_unusual_pixels(tmp_path: Path) -> None:
+    for name, options in (("ten.mkv", {"codec": "ffv1", "pixels": "yuv420p10le"}), ("gray.mkv", {"codec": "ffv1", "pixels": "gray"}),
+                          ("alpha.mkv", {"codec": "ffv1", "pixels": "yuva420p"}),
+                          ("odd.mkv", {"codec": "ffv1", "pixels": "yuv444p", "size": (97, 61)})):
+        source = open_source(write_video(tmp_path / name, steady(4), **options))
+        rgb = next(source.frames()).rgb
+        assert rgb.shape == (source.height, source.width, 3) and rgb.dtype == np.uint8 and abs(number(rgb)) <= 2, name
+
+
+def test_truncated_file_keeps_the_frames_before(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "cut.mp4", steady(60), options={"movflags": "faststart"})
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 9 // 10])
+    source = open_source(path)
+    frames = read(source)
+    assert 10 < len(frames) < 60 and source.problem is not None and "breaks off" in source.problem
+    assert read(source) == frames
+
+
+def test_broken_last_frame_is_noticed(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "last.mp4", steady(30), options={"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[:-20])
+    source = open_source(path)
+    frames = read(source)
+    assert source.problem is not None and 28 <= len(frames) <= 30 and abs(frames[27][2] - 27) <= 1
+
+
+def test_an_edit_list_is_no_fault(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "whole.mp4", steady(60), gop=30)
+    cut = tmp_path / "cut.mp4"
+    with av.open(str(whole)) as source, av.open(str(cut), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.pts is None:
+                continue
+            shift = int(0.5 / packet.time_base)
+            packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, stream  # negative times: an edit list
+            target.mux(packet)
+    source = open_source(cut)
+    assert len(read(source)) in range(44, 47) and source.problem is None and source.expected_frames in range(43, 48)
+
+
+@pytest.mark.parametrize("name, content", [("empty.mp4", b""), ("text.mp4", b"not a video"), ("text.txt", b"just words\n" * 50)])
+def test_not_a_video(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=r"cannot be read as a video|is not a video"):
+        open_source(tmp_path / name)
+
+
+def test_sound_alone_and_single_picture(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "sound.wav"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+    with pytest.raises(InputError, match="no video track"):
+        open_source(tmp_path / "sound.wav")
+    cv2.imwrite(str(tmp_path / "one.png"), picture(0))
+    with pytest.raises(InputError, match="is not a video"):
+        open_source(tmp_path / "one.png")
+
+
+def test_bad_ranges(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", steady(30))
+    with pytest.raises(InputError, match="no file or folder"):
+        open_source(tmp_path / "none.mp4")
+    with pytest.raises(InputError, match="is empty"):
+        open_source(path, 0.5, 0.5)
+    with pytest.raises(InputError, match="beyond the end"):
+        open_source(path, 1.5)
+
+
+def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
+    source = open_source(write_video(tmp_path / "long.mp4", steady(300), size=(320, 240)))
+    tracemalloc.start()
+    for _ in source.frames():
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * 320 * 240 * 3
+
+
+def write_images(folder: Path, numbers: list[int], size: tuple[int, int] = (W, H), suffix: str = ".png") -> Path:
+    folder.mkdir(exist_ok=True)
+    for t, n in enumerate(numbers):
+        ok, data = cv2.imencode(suffix, picture(t, *size)[..., ::-1])
+        assert ok
+        (folder / f"frame {n}{suffix}").write_bytes(data.tobytes())
+    return folder
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_numbered_images(tmp_path: Path, suffix: str) -> None:
+    folder = write_images(tmp_path / "une série", [1, 2, 9, 10, 11, 100], suffix=suffix)
+    (folder / "notes.txt").write_text("x")
+    source = open_source(folder, fps=10)
+    frames = read(source)
+    assert [f[2] for f in frames] == list(range(6)) and source.expected_frames == 6 and source.problem is None
+    np.testing.assert_allclose([f[1] for f in frames], np.arange(6) / 10)
+    assert [f.index for f in source.frames_before(3)] == [2, 1, 0]
+    assert [f[2] for f in read(open_source(folder, 0.2, 0.4, fps=10))] == [2, 3]
+    assert open_source(folder).fps == 30 and probe_source(folder).frames == 6
+
+
+def test_image_folder_faults(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="has no images"):
+        open_source(tmp_path / "empty")
+    folder = write_images(tmp_path / "mixed", [1, 2])
+    write_images(folder, [3], size=(50, 50))
+    with pytest.raises(InputError, match="differ in size"):
+        read(open_source(folder))
+    folder = write_images(tmp_path / "broken", [1, 2, 3])
+    (folder / "frame 3.png").write_bytes(b"broken")
+    source = open_source(folder)
+    assert len(read(source)) == 3 and source.problem is not None and "frame 3.png" in source.problem
+    (tmp_path / "dead").mkdir()
+    (tmp_path / "dead" / "1.png").write_bytes(b"")
+    with pytest.raises(InputError, match="can be read"):
+        open_source(tmp_path / "dead")
+    with pytest.raises(InputError, match="beyond the end"):
+        open_source(write_images(tmp_path / "few", [1, 2]), start=5)
