@@ -1,0 +1,87 @@
+"""The command line on bad input: one clear sentence, exit code 2, nothing lost. No networks run here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core import cli
+
+
+def run_json(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, list[dict]]:
+    code = cli.main(["run", *args, "--json"])
+    return code, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def assert_one_sentence(events: list[dict], *words: str) -> None:
+    errors = [e for e in events if e["event"] == "error"]
+    assert len(errors) == 1 and errors[0]["kind"] == "input"
+    text = errors[0]["text"]
+    assert text.endswith(".") and "\n" not in text and "Error" not in text
+    for word in words:
+        assert word in text
+
+
+def make_bad_inputs(folder: Path) -> dict[str, tuple[Path, str]]:
+    """name -> (path, a word that the sentence must hold)."""
+    (folder / "notes.txt").write_text("not a video")
+    (folder / "empty.mp4").write_bytes(b"")
+    (folder / "no images").mkdir()
+    (folder / "broken json").mkdir()
+    (folder / "broken json" / "a_keypoints.json").write_text('{"people": [')
+    (folder / "coco.json").write_text("[1, 2")
+    np.savez(folder / "other.npz", a=np.zeros(3))
+    (folder / "torn.npz").write_bytes(b"PK\x03\x04 torn")
+    return {
+        "no such file": (folder / "Übung läuft.mp4", "Übung läuft.mp4"),
+        "not a video": (folder / "notes.txt", "notes.txt"),
+        "an empty file": (folder / "empty.mp4", "empty.mp4"),
+        "an empty image folder": (folder / "no images", "no images"),
+        "malformed OpenPose JSON": (folder / "broken json", "a_keypoints.json"),
+        "malformed COCO JSON": (folder / "coco.json", "coco.json"),
+        "another npz": (folder / "other.npz", "other.npz"),
+        "a torn npz": (folder / "torn.npz", "torn.npz"),
+    }
+
+
+@pytest.mark.parametrize("case", [
+    "no such file", "not a video", "an empty file", "an empty image folder", "malformed OpenPose JSON", "malformed COCO JSON",
+    "another npz", "a torn npz"])
+def test_bad_input_gets_one_sentence_and_exit_code_2(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, word = make_bad_inputs(tmp_path)[case]
+    code, events = run_json(capsys, str(path), "--out", str(tmp_path / "out"))
+    assert code == 2
+    assert_one_sentence(events, word)
+
+
+def test_empty_range(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, events = run_json(capsys, str(cli.SAMPLE), "--out", str(tmp_path), "--start", "2", "--end", "2")
+    assert code == 2
+    assert_one_sentence(events, "--end")
+
+
+def test_start_beyond_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, events = run_json(capsys, str(cli.SAMPLE), "--out", str(tmp_path), "--start", "1000")
+    assert code == 2
+    assert_one_sentence(events, "--start")
+
+
+def test_unknown_lifter_names_those_that_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, events = run_json(capsys, str(cli.SAMPLE), "--out", str(tmp_path), "--lifter", "magic")
+    assert code == 2
+    assert_one_sentence(events, "magic", "residual")
+
+
+def test_unwritable_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("in the way")
+    code, events = run_json(capsys, str(cli.SAMPLE), "--out", str(tmp_path / "file" / "out"))
+    assert code == 2
+    assert_one_sentence(events, "out")
+
+
+def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["fly"]) == 2
+    assert "run" in capsys.readouterr().err
