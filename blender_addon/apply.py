@@ -47,9 +47,10 @@ def frames_of(motion: Motion, scene: Any, start_frame: float) -> np.ndarray:
 
 
 def apply_motion(context: Any, motion: Motion, name: str, armature: Any | None = None, start_frame: float = 1.0,
-                 footage: Path | None = None) -> Take:
-    """Puts the motion onto the armature (None: a new one) as a new action called `name`, and the footage behind a new camera.
+                 footage: Path | None = None, camera: bool = False) -> Take:
+    """Puts the motion onto the armature (None: a new one) as a new action called `name`.
 
+    camera: also make the camera that took the video, with `footage` (a video or a folder of numbered images) behind it if given.
     The old action, rest pose, rotation modes and the scene's settings stay as they are. Raises InputError with one sentence.
     """
     if not len(motion):
@@ -64,8 +65,8 @@ def apply_motion(context: Any, motion: Motion, name: str, armature: Any | None =
         moved = retarget(motion, rig, mapping)
         frames = frames_of(motion, context.scene, start_frame)
         action = _write(armature, rig, moved, frames, name)
-        camera = add_camera(context, motion, moved.placement, frames, footage, name) if footage else None
-        return Take(armature.name, action.name, camera.name if camera else None, mapping.map_name)
+        made = add_camera(context, motion, moved.placement, frames, footage, name) if camera else None
+        return Take(armature.name, action.name, made.name if made else None, mapping.map_name)
     except BaseException:
         before.remove_what_came_since()
         raise

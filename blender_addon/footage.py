@@ -26,15 +26,16 @@ SENSOR = 36.0  # millimetres, full frame
 _STILL = 1e-6  # metres and radians: a camera that moves less is not keyed
 
 
-def add_camera(context: Any, motion: Motion, placement: Placement, frames: np.ndarray, footage: Path, name: str) -> Any:
-    """A camera in the scene that sees what the video's camera saw; the scene's active camera only if it had none."""
+def add_camera(context: Any, motion: Motion, placement: Placement, frames: np.ndarray, footage: Path | None, name: str) -> Any:
+    """A camera in the scene that sees what the video's camera saw, the footage behind it; the scene's active camera only if it had none."""
     data = bpy.data.cameras.new(f"{name} camera")
     camera = bpy.data.objects.new(f"{name} camera", data)
     context.scene.collection.objects.link(camera)
     render = context.scene.render
     set_lens(data, motion.camera, render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y))
     _place(camera, motion.camera, placement, frames, name)
-    _show_footage(data, footage, motion, frames, name)
+    if footage is not None:
+        _show_footage(data, footage, motion, frames, name)
     if context.scene.camera is None:
         context.scene.camera = camera
     return camera
@@ -73,7 +74,7 @@ def _show_footage(data: Any, footage: Path, motion: Motion, frames: np.ndarray, 
     behind = data.background_images.new()
     behind.image, behind.alpha, behind.display_depth, behind.frame_method = image, 1.0, "BACK", "FIT"
     user = behind.image_user
-    user.frame_start = int(round(frames[0]))
+    user.frame_start = round(float(frames[0]))
     user.use_auto_refresh = True
     scene_frames = np.arange(user.frame_start, int(np.ceil(frames[-1])) + 1)
     shown = first + np.round(np.interp(scene_frames, frames, motion.times) * _rate(footage, motion)).astype(int)

@@ -9,6 +9,7 @@ flat feet stay on its floor. Limits: bone scale in the rig's pose is ignored; in
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,7 +91,7 @@ def _middle(points: dict[str, np.ndarray], part: str) -> np.ndarray:
 def _leg_length(points: dict[str, np.ndarray], ends: str) -> float:
     """Mean length of both legs from hip joint over knee to ankle, metres; the thigh's alone where there are no ankles."""
     chain = ("UpLeg", "Leg", "Foot")[:3 if ends == "Foot" else 2]
-    lengths = [np.linalg.norm(points[side + b] - points[side + a]) for side in ("Left", "Right") for a, b in zip(chain, chain[1:])]
+    lengths = [np.linalg.norm(points[side + b] - points[side + a]) for side in ("Left", "Right") for a, b in itertools.pairwise(chain)]
     return float(sum(lengths)) / 2
 
 

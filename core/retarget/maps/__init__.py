@@ -1,7 +1,7 @@
 """The rigs that are known by their bone names: one data file each. Order decides between maps that fit equally well."""
 
 from ..mapping import RigMap
-from . import canonical, cmu, daz, mpfb_default, mixamo, rigify_metarig, unreal, vroid
+from . import canonical, cmu, daz, mixamo, mpfb_default, rigify_metarig, unreal, vroid
 
 RIG_MAPS: tuple[RigMap, ...] = tuple(
     module.RIG_MAP for module in (canonical, mixamo, rigify_metarig, unreal, vroid, mpfb_default, cmu, daz))
