@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import zipfile
 from pathlib import Path
 
@@ -92,3 +93,7 @@ def _with_image_normalisation(network: bytes, mean: float, std: float) -> bytes:
     builder = flatbuffers.Builder(len(network) + 4096)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+if __name__ == "__main__":  # set-up runs it so, with the interpreter that has mediapipe: bundle.py WHEEL BUNDLE
+    build(Path(sys.argv[1]), Path(sys.argv[2]))
