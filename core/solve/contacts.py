@@ -1,0 +1,53 @@
+"""When do heels and toes stand on the ground?
+
+Method: a foot point is down when it is low and slow; it must be clearly so to start (hysteresis), and shorter contacts or gaps than a
+tenth of a second do not count. Limits: a foot that slides while it stands (dancing, skating) is not a contact; a foot that
+rests on a chair is not one either.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+FOOT_POINTS = ("l_heel", "l_toe", "r_heel", "r_toe")
+"""In the order of `core.motion.CONTACT_NAMES`."""
+
+_LOW, _STILL_LOW = 0.04, 0.07  # metres above the ground: to start, to go on
+_SLOW, _STILL_SLOW = 0.30, 0.55  # metres a second
+_SHORTEST = 0.1  # seconds
+
+
+def detect_contacts(points: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """(T, 4) bool for `FOOT_POINTS` (T, 4, 3) in the world (metres, ground at z = 0) at times (T,) seconds."""
+    speed, height = speeds(points, times), points[..., 2]
+    certain = (height < _LOW) & (speed < _SLOW)
+    possible = (height < _STILL_LOW) & (speed < _STILL_SLOW)
+    frame_time = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+    shortest = max(1, int(round(_SHORTEST / frame_time)))
+    return np.stack([_clean(certain[:, i], possible[:, i], shortest) for i in range(points.shape[1])], axis=1)
+
+
+def speeds(points: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """(T, N) metres a second of points (T, N, 3), central differences."""
+    if len(times) < 2:
+        return np.zeros(points.shape[:2])
+    return np.linalg.norm(np.gradient(points, times, axis=0), axis=-1)
+
+
+def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
+    """Half-open ranges in which `flags` (T,) is true."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(int)))
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _clean(certain: np.ndarray, possible: np.ndarray, shortest: int) -> np.ndarray:
+    down = np.zeros_like(certain)
+    for start, stop in _runs(possible):
+        down[start:stop] = certain[start:stop].any()
+    for start, stop in _runs(~down):
+        if stop - start < shortest and start > 0 and stop < len(down):
+            down[start:stop] = True
+    for start, stop in _runs(down):
+        if stop - start < shortest and stop - start < len(down):
+            down[start:stop] = False
+    return down

@@ -1,0 +1,194 @@
+"""The fit: the motion of one skeleton that explains lifted markers and picture best, over a whole window of frames at once.
+
+Unknowns: the root's place and every joint's rotation in every frame. Evidence: marker positions about the hips' middle with their
+uncertainty, keypoints in the picture with their confidence; both robust (Cauchy), because detectors sometimes point at something
+else. Priors: `limits` and `smoothness`. Method: Levenberg-Marquardt with analytic derivatives; frames are coupled two
+apart, so each step is one banded Cholesky solve, linear in the number of frames.
+Limits: finds the nearest optimum to where it starts; the body's size stands. numpy and scipy, float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import rotations
+from ..skeleton import JOINTS
+from .banded import solve_chain
+from .body import DOF, Body, Pose
+from .limits import Rows, prior_rows
+from .smoothness import Smoothness, smoothness
+
+_OUTLIER = 3.0  # standard deviations: where evidence starts to lose its say
+_HIPS = ("LeftUpLeg", "RightUpLeg")
+_LONGEST_STEP = 0.6  # radians (and metres) in one iteration
+_ENOUGH = 1e-4  # relative gain below which the fit is done
+_ITERATIONS = 20
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What T frames say about a body's points; the first M points are the markers, `seen_points` (K,) are the keypoints'.
+
+    positions: (T, M, 3) metres about the hips' middle; weight_3d: (T, M) 1 / variance; image: (T, K, 2) normalised image places
+    (x/z, y/z); weight_2d: (T, K) 1 / variance in those units. Weight 0 where nothing is known; no NaN. times: (T,) seconds.
+    """
+
+    positions: np.ndarray
+    weight_3d: np.ndarray
+    seen_points: np.ndarray
+    image: np.ndarray
+    weight_2d: np.ndarray
+    times: np.ndarray
+
+    def window(self, start: int, stop: int) -> Evidence:
+        """Frames start to stop - 1."""
+        cut = slice(start, stop)
+        return Evidence(self.positions[cut], self.weight_3d[cut], self.seen_points, self.image[cut], self.weight_2d[cut], self.times[cut])
+
+
+@dataclass(frozen=True)
+class State:
+    """Local rotations (T, 21, 4) and root places (T, 3) in the camera."""
+
+    local: np.ndarray
+    root: np.ndarray
+
+    def moved(self, step: np.ndarray) -> State:
+        """After small moves (T, DOF)."""
+        turns = step[:, 3:].reshape(len(step), len(JOINTS), 3)
+        turned = rotations.multiply(self.local, rotations.from_rotation_vector(turns))
+        return State(rotations.normalise(turned), self.root + step[:, :3])
+
+
+@dataclass(frozen=True)
+class _Terms:
+    pose: Pose
+    residual: np.ndarray  # (T, 3 M + 2 K) in standard deviations
+    weight: np.ndarray  # the same shape, of the robust fit
+    priors: Rows
+    smooth: Smoothness | None
+    cost: float
+
+
+def fit(body: Body, evidence: Evidence, start: State, report: Callable[[], None]) -> State:
+    """The best state near `start`; `report` is called once an iteration (it may raise to stop)."""
+    problem = _Problem(body, evidence)
+    state, terms, damping = start, problem.terms(start), 1e-3
+    for _ in range(_ITERATIONS):
+        report()
+        strips, gradient = problem.system(state, terms)
+        while damping < 1e6:
+            candidate = state.moved(_step(strips, gradient, damping))
+            new = problem.terms(candidate)
+            if new.cost < terms.cost:
+                break
+            damping = max(damping * 8.0, 1e-3)
+        else:
+            return state
+        gain = 1.0 - new.cost / terms.cost
+        state, terms, damping = candidate, new, damping / 4.0
+        if gain < _ENOUGH:
+            return state
+    return state
+
+
+def _step(strips: np.ndarray, gradient: np.ndarray, damping: float) -> np.ndarray:
+    damped = strips.copy()
+    diagonal = np.arange(DOF)
+    damped[:, diagonal, diagonal] *= 1.0 + damping
+    damped[:, diagonal, diagonal] += 1e-6
+    return np.clip(solve_chain(damped, -gradient), -_LONGEST_STEP, _LONGEST_STEP)
+
+
+class _Problem:
+    """Residuals, cost and normal equations of one window."""
+
+    def __init__(self, body: Body, evidence: Evidence) -> None:
+        self.body, self.evidence = body, evidence
+        self._markers = evidence.positions.shape[1]
+        self._hips = [body.names.index(n) for n in _HIPS]
+        self._scale_3d = np.sqrt(evidence.weight_3d)
+        self._scale_2d = np.sqrt(evidence.weight_2d)
+
+    def terms(self, state: State) -> _Terms:
+        """Everything that a state costs."""
+        pose = self.body.pose(state.local, state.root)
+        hips = pose.points[:, self._hips].mean(1, keepdims=True)
+        off_3d = (pose.points[:, :self._markers] - hips - self.evidence.positions) * self._scale_3d[..., None]
+        off_2d = (self._image(pose) - self.evidence.image) * self._scale_2d[..., None]
+        weight_3d, cost_3d = _robust(off_3d)
+        weight_2d, cost_2d = _robust(off_2d)
+        priors = prior_rows(state.local)
+        smooth = smoothness(state.local, state.root, self.evidence.times) if len(state.root) > 2 else None
+        cost = cost_3d + cost_2d + 0.5 * float(np.sum(priors.residual**2)) + (smooth.cost if smooth else 0.0)
+        frames = len(state.root)
+        residual = np.concatenate([off_3d.reshape(frames, -1), off_2d.reshape(frames, -1)], axis=1)
+        weight = np.concatenate([np.repeat(weight_3d, 3, axis=1), np.repeat(weight_2d, 2, axis=1)], axis=1)
+        return _Terms(pose, residual, weight, priors, smooth, cost)
+
+    def _image(self, pose: Pose) -> np.ndarray:
+        points = pose.points[:, self.evidence.seen_points]
+        return points[..., :2] / np.maximum(points[..., 2:], 0.05)
+
+    def system(self, state: State, terms: _Terms) -> tuple[np.ndarray, np.ndarray]:
+        """Normal equations: strips (T, 3 DOF, DOF) for `solve_chain` and the gradient (T, DOF)."""
+        rows = self._derivative(terms.pose)
+        rows *= np.sqrt(terms.weight)[..., None]
+        residual = terms.residual * np.sqrt(terms.weight)
+        frames = len(residual)
+        strips = np.zeros((frames, 3 * DOF, DOF))
+        np.matmul(rows.transpose(0, 2, 1), rows, out=strips[:, :DOF])
+        gradient = (residual[:, None] @ rows)[:, 0]
+        _add_priors(strips, gradient, terms.priors)
+        if terms.smooth is not None:
+            _add_smoothness(strips, gradient, terms.smooth)
+        return strips, gradient
+
+    def _derivative(self, pose: Pose) -> np.ndarray:
+        """(T, 3 M + 2 K, DOF) of the residuals."""
+        frames = len(pose.joints)
+        moves = self.body.jacobian(pose)
+        about_hips = moves[:, :self._markers] - moves[:, self._hips].mean(1, keepdims=True)
+        about_hips *= self._scale_3d[..., None, None]
+        seen = self.evidence.seen_points
+        depth = np.maximum(pose.points[:, seen, 2:], 0.05)
+        in_image = (moves[:, seen, :2] - self._image(pose)[..., None] * moves[:, seen, 2:]) * (self._scale_2d / depth[..., 0])[..., None, None]
+        return np.concatenate([about_hips.reshape(frames, -1, DOF), in_image.reshape(frames, -1, DOF)], axis=1)
+
+
+def _robust(residual: np.ndarray) -> tuple[np.ndarray, float]:
+    """Weights (T, N) and half the summed cost of Cauchy's loss for residual vectors (T, N, d)."""
+    square = np.sum(residual**2, axis=-1) / _OUTLIER**2
+    return 1.0 / (1.0 + square), 0.5 * _OUTLIER**2 * float(np.log1p(square).sum())
+
+
+def _columns(joint: int) -> slice:
+    return slice(3 + 3 * joint, 6 + 3 * joint)
+
+
+def _add_priors(strips: np.ndarray, gradient: np.ndarray, rows: Rows) -> None:
+    for joint in range(len(JOINTS)):
+        mine = rows.joint == joint
+        if mine.any():
+            derivative = rows.derivative[:, mine]
+            at = _columns(joint)
+            strips[:, at, at] += derivative.transpose(0, 2, 1) @ derivative
+            gradient[:, at] += (rows.residual[:, None, mine] @ derivative)[:, 0]
+
+
+def _add_smoothness(strips: np.ndarray, gradient: np.ndarray, smooth: Smoothness) -> None:
+    parts = (smooth.before, smooth.at, smooth.after)
+    weighted = [smooth.weight[..., None, None] * np.swapaxes(p, -1, -2) for p in parts]
+    count = len(smooth.residual)
+    nodes = DOF // 3
+    grid = strips.reshape(len(strips), 3, nodes, 3, nodes, 3)
+    every = np.arange(nodes)
+    for i in range(3):
+        pull = (weighted[i] @ smooth.residual[..., None])[..., 0]
+        gradient[i:i + count] += pull.reshape(count, DOF)
+        for k in range(i, 3):  # block row of frame t + k, block column of frame t + i
+            block = weighted[k] @ parts[i]
+            grid[i:i + count, k - i, every, :, every, :] += block.transpose(1, 0, 2, 3)

@@ -1,0 +1,169 @@
+"""The solver stage: whole-clip inverse kinematics on one skeleton, then the world around it.
+
+Method: estimate the skeleton; put a first pose and place into every seen frame; fit all frames together in windows that overlap (time
+and memory grow linearly with the clip); find up and the ground; fill the frames without a person.
+Limits: one person, a camera that stands still, an undistorted picture.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from .. import rotations
+from ..errors import InputError
+from ..events import Reporter
+from ..keypoints import ATTACHMENTS, CANONICAL, Keypoints
+from ..motion import Camera, Motion
+from ..skeleton import INDEX, Skeleton
+from .body import Body, point_of
+from .bones import estimate_skeleton
+from .confidence import joint_confidence
+from .contacts import FOOT_POINTS, detect_contacts
+from .fit import Evidence, State, fit
+from .gaps import fill
+from .root import locate
+from .start import first_rotations
+from .world import World, find_world
+
+WINDOW, OVERLAP = 8.0, 1.0  # seconds
+_MOST_FRAMES = 480  # of a window, whatever the frame rate
+_PIXEL_SPREAD = 0.012  # of the person's height: how far a keypoint is from the point that it means
+_LOOSE = {"l_hip": 2.0, "r_hip": 2.0, "l_shoulder": 1.5, "r_shoulder": 1.5, "l_thumb": 2.0, "r_thumb": 2.0}
+_PER_AXIS = 0.63  # a mean distance from the truth in 3D is 1.6 standard deviations of each axis
+_SMALLEST_SIGMA = 0.002
+_HARDLY = 0.1  # confidence: what never gets more than this was never shown
+
+
+class Lifted(Protocol):
+    """What `core.lift` hands over: see there."""
+
+    names: tuple[str, ...]
+    positions: np.ndarray
+    sigma: np.ndarray
+
+
+def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | None = None, reporter: Reporter | None = None) -> Motion:
+    """The motion of the person in `keypoints`.
+
+    lifted: names (M), positions (T, M, 3) metres about the hips' middle in camera axes, sigma (T, M) metres; NaN and inf where
+    unseen. K: (3, 3) pixels. stature: the person's height in metres; None keeps the lifted size.
+    Raises InputError when no frame has a person, Cancelled when the reporter was told so.
+    """
+    reporter = reporter or Reporter()
+    seen = keypoints.seen & np.isfinite(lifted.positions).all(-1).any(-1)
+    if not seen.any():
+        raise InputError("No person was found in any frame; choose another range or another video.")
+    canonical = keypoints.canonical()
+    positions, sigma = _sized(lifted, stature)
+    sigma = np.where(_shown(lifted.names, canonical), sigma, np.inf)
+    skeleton = estimate_skeleton(lifted.names, positions[seen], sigma[seen], stature)
+    extra = {point_of(n): None for n in CANONICAL}.keys() - set(lifted.names)
+    body = Body(skeleton, tuple(lifted.names) + tuple(sorted(extra)))
+    evidence, start = _prepare(body, positions[seen], sigma[seen], canonical, K, seen)
+    state = _fit_windows(body, evidence, start, reporter)
+    world = _world(skeleton, state, keypoints.times[seen])
+    return _motion(skeleton, state, world, keypoints, K, seen, joint_confidence(lifted.names, sigma, canonical))
+
+
+def _shown(names: tuple[str, ...], keypoints: Keypoints) -> np.ndarray:
+    """(M,) whether the take ever shows the part of the body that a marker is on; else the network only guesses it."""
+    ever = {n: bool(keypoints.confidence[:, i].max() > _HARDLY) for i, n in enumerate(keypoints.names)}
+    shows = {joint: ever[n] for n, (joint, offset) in ATTACHMENTS.items() if not any(offset)}
+
+    def shown(joint: str) -> bool:
+        if joint.endswith("Toe"):
+            joint = joint.replace("Toe", "Foot")
+        return shows.get(joint, True) or joint.endswith(("UpLeg", "Arm")) and not joint.endswith("ForeArm")
+
+    return np.array([shown(ATTACHMENTS[n][0] if n in ATTACHMENTS else n) for n in names])
+
+
+def _sized(lifted: Lifted, stature: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and sigma in metres of a person of the given height."""
+    positions, sigma = np.asarray(lifted.positions, dtype=np.float64), np.asarray(lifted.sigma, dtype=np.float64)
+    if stature is None:
+        return positions, sigma
+    scale = stature / estimate_skeleton(lifted.names, positions, sigma, None).stature
+    return positions * scale, sigma * scale
+
+
+def _prepare(body: Body, positions: np.ndarray, sigma: np.ndarray, keypoints: Keypoints, K: np.ndarray,
+             seen: np.ndarray) -> tuple[Evidence, State]:
+    """Evidence and first state of the seen frames; positions (S, M, 3), sigma (S, M) of the body's first M points."""
+    sigma = np.maximum(_PER_AXIS * sigma, _SMALLEST_SIGMA)
+    known = np.isfinite(positions).all(-1) & np.isfinite(sigma)
+    names = body.names[:positions.shape[1]]
+    local = first_rotations(names, np.where(known[..., None], positions, np.nan), body)
+    pose = body.pose(local, np.zeros((len(local), 3)))
+    hips = 0.5 * (pose.joints[:, INDEX["LeftUpLeg"]] + pose.joints[:, INDEX["RightUpLeg"]])
+    points = np.array([body.names.index(point_of(n)) for n in keypoints.names])
+    lifted = pose.points.copy()
+    lifted[:, :len(names)] = np.where(known[..., None], positions + hips[:, None], lifted[:, :len(names)])
+    image = np.nan_to_num((keypoints.xy[seen] - K[:2, 2]) / np.array([K[0, 0], K[1, 1]]))
+    confidence, stature = keypoints.confidence[seen], body.skeleton.stature
+    root = locate(lifted[:, points], image, confidence, 2.5 * stature)
+    spread = np.array([_LOOSE.get(n, 1.0) for n in keypoints.names]) * _PIXEL_SPREAD * stature
+    weight_3d = np.where(known, 1.0 / np.where(known, sigma, 1.0) ** 2, 0.0)
+    weight_2d = confidence * (root[:, 2:] / spread) ** 2
+    evidence = Evidence(np.where(known[..., None], positions, 0.0), weight_3d, points, image, weight_2d, keypoints.times[seen])
+    return evidence, State(local, root)
+
+
+def _fit_windows(body: Body, evidence: Evidence, start: State, reporter: Reporter) -> State:
+    """Fits windows that overlap and fades each into the next."""
+    frames = len(evidence.times)
+    windows = _windows(evidence.times)
+    local, root = start.local.copy(), start.root.copy()
+    done = 0
+    for number, (first, last) in enumerate(windows):
+        def report(at: int = done) -> None:
+            reporter.progress("solve", at, frames)
+
+        result = fit(body, evidence.window(first, last), State(start.local[first:last], start.root[first:last]), report)
+        shared = max(0, windows[number - 1][1] - first) if number else 0
+        share = (np.arange(1, shared + 1) / (shared + 1.0)) if shared else np.zeros(0)
+        common = slice(first, first + shared)
+        root[common] += share[:, None] * (result.root[:shared] - root[common])
+        local[common] = rotations.slerp(local[common], result.local[:shared], share[:, None])
+        local[first + shared:last], root[first + shared:last] = result.local[shared:], result.root[shared:]
+        done = last
+    reporter.progress("solve", frames, frames)
+    return State(rotations.continuous(local), root)
+
+
+def _windows(times: np.ndarray) -> list[tuple[int, int]]:
+    """Half-open frame ranges of about `WINDOW` seconds that overlap by about `OVERLAP`."""
+    if len(times) < 3:
+        return [(0, len(times))]
+    frame_time = float(np.median(np.diff(times)))
+    size = int(np.clip(round(WINDOW / frame_time), 60, _MOST_FRAMES))
+    overlap = int(np.clip(round(OVERLAP / frame_time), 8, size // 4))
+    if len(times) <= size + overlap:
+        return [(0, len(times))]
+    starts = list(range(0, len(times) - overlap, size - overlap))
+    return [(s, len(times) if s == starts[-1] else s + size) for s in starts]
+
+
+def _world(skeleton: Skeleton, state: State, times: np.ndarray) -> World:
+    body = Body(skeleton, FOOT_POINTS)
+    pose = body.pose(state.local, state.root)
+    ankles = pose.joints[:, [INDEX["LeftFoot"], INDEX["RightFoot"]]].mean(1)
+    forward = -pose.rotations[:, INDEX["Hips"], :, 1]
+    return find_world(pose.points, ankles, pose.joints[:, INDEX["Neck"]], pose.joints[:, INDEX["Hips"]], forward, times)
+
+
+def _motion(skeleton: Skeleton, state: State, world: World, keypoints: Keypoints, K: np.ndarray, seen: np.ndarray,
+            confidence: np.ndarray) -> Motion:
+    """The state in the world, with a row for every frame of the take."""
+    local = state.local.copy()
+    local[:, 0] = rotations.multiply(rotations.from_matrix(world.rotation.T), local[:, 0])
+    local, root = fill(rotations.continuous(local), world.from_camera(state.root), seen, keypoints.times)
+    frames = len(seen)
+    feet = Body(skeleton, FOOT_POINTS).pose(local, root).points
+    camera = Camera(np.asarray(K, dtype=np.float64), np.tile(world.rotation, (frames, 1, 1)), np.tile(world.translation, (frames, 1)),
+                    keypoints.width, keypoints.height)
+    seen_2d = np.concatenate([keypoints.xy, keypoints.confidence[..., None]], axis=-1)
+    return Motion(skeleton, local, root, keypoints.times, keypoints.fps, np.where(seen[:, None], confidence, 0.0),
+                  detect_contacts(feet, keypoints.times) & seen[:, None], camera, keypoints.names, seen_2d)

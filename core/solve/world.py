@@ -1,0 +1,107 @@
+"""The world around the camera: which way is up, where is the ground, where did the person stand at the start.
+
+Problem: one static camera of unknown height and tilt. Method: up is the direction that agrees best with (a) a camera held level
+(little roll, some tilt), (b) the axis from ankles to neck in frames where the person is upright, (c) the points where feet rest lying
+in one plane; robust Gauss-Newton over roll, tilt and height. The ground lies where the resting feet are. The person faces -Y at
+the start and stands at the origin.
+Limits: no stairs and no slopes; a person who never stands leaves (a) alone; the camera must not move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .contacts import speeds
+
+_ROLL, _TILT, _UPRIGHT, _PLANE = np.radians(1.5), np.radians(15.0), np.radians(4.0), 0.03
+_SOLE = 0.02
+"""Metres between the canonical heel and toe points of a standing foot and the ground."""
+_RESTING = 0.35  # metres a second: slower foot points may be resting
+_START = 0.3  # seconds that count as the start
+
+
+@dataclass(frozen=True)
+class World:
+    """x_camera = rotation @ x_world + translation; rotation (3, 3), translation (3,) metres."""
+
+    rotation: np.ndarray
+    translation: np.ndarray
+
+    def from_camera(self, points: np.ndarray) -> np.ndarray:
+        """Camera points (..., 3) in the world."""
+        return (points - self.translation) @ self.rotation
+
+
+def find_world(feet: np.ndarray, ankles: np.ndarray, neck: np.ndarray, hips: np.ndarray, forward: np.ndarray, times: np.ndarray) -> World:
+    """The world of a clip; all in the camera's axes, metres, only frames in which the person was seen.
+
+    feet: (T, 4, 3) heels and toes; ankles: (T, 3) their middle; neck, hips: (T, 3); forward: (T, 3) where the hips face.
+    """
+    up, height = _ground(feet, neck - ankles, times)
+    at_start = times <= times[0] + _START
+    facing = _level(forward[at_start].mean(0), up)
+    y = -facing
+    rotation = np.stack([np.cross(y, up), y, up], axis=-1)
+    start = hips[at_start].mean(0)
+    origin = start + (height - start @ up) * up
+    return World(rotation, origin)
+
+
+def _level(v: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """The horizontal unit direction of v; the camera's own when v is upright."""
+    flat = v - (v @ up) * up
+    if np.linalg.norm(flat) < 0.1:
+        flat = np.array([0.0, 0.0, -1.0]) + up[2] * up
+    return flat / np.linalg.norm(flat)
+
+
+def _up(roll: float, tilt: float) -> np.ndarray:
+    """Up in the camera's axes for a camera rolled about its line of sight and tilted down by `tilt`."""
+    return np.array([np.sin(roll), -np.cos(roll) * np.cos(tilt), -np.cos(roll) * np.sin(tilt)])
+
+
+def _ground(feet: np.ndarray, axis: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, float]:
+    """Up (3,) and the ground's height along it (metres from the camera, negative below it)."""
+    axis = axis / np.maximum(np.linalg.norm(axis, axis=-1, keepdims=True), 1e-6)
+    slow = speeds(feet, times) < _RESTING
+    roll = tilt = 0.0
+    for _ in range(12):
+        up = _up(roll, tilt)
+        resting, height = _resting(feet, slow, up)
+        across, along = (_up(roll + 1e-4, tilt) - up) / 1e-4, (_up(roll, tilt + 1e-4) - up) / 1e-4
+        rows = np.stack([across, along], axis=-1)  # (3, 2)
+        mean_axis, trust = _mean_axis(axis, up)
+        lean = mean_axis - up
+        points = resting - resting.mean(0) if len(resting) else np.zeros((0, 3))
+        off = points @ up
+        weight = 1.0 / (1.0 + (off / (2 * _PLANE)) ** 2) / _PLANE**2 * min(1.0, 40.0 / max(len(points), 1))
+        slopes = points @ rows
+        normal = np.diag([1 / _ROLL**2, 1 / _TILT**2]) + trust / _UPRIGHT**2 * rows.T @ rows + (slopes * weight[:, None]).T @ slopes
+        right = np.array([-roll / _ROLL**2, -tilt / _TILT**2]) + trust / _UPRIGHT**2 * rows.T @ lean - slopes.T @ (weight * off)
+        step = np.linalg.solve(normal, right)
+        roll, tilt = roll + step[0], float(np.clip(tilt + step[1], -1.4, 1.4))
+    up = _up(roll, tilt)
+    return up, _resting(feet, slow, up)[1]
+
+
+def _mean_axis(axis: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, float]:
+    """The mean direction of the body in frames where it is about upright, and how large their share is."""
+    angle = np.arccos(np.clip(axis @ up, -1.0, 1.0))
+    weight = np.exp(-0.5 * (angle / np.radians(20.0)) ** 2)
+    mean = (weight[:, None] * axis).sum(0)
+    length = np.linalg.norm(mean)
+    return (mean / length, float(weight.mean())) if length > 1e-6 else (up, 0.0)
+
+
+def _resting(feet: np.ndarray, slow: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, float]:
+    """Foot points (N, 3) that seem to rest on the ground, and the ground's height along `up`."""
+    height = feet @ up
+    lowest = height.min(1, keepdims=True)
+    candidates = slow & (height < lowest + 0.05)
+    if candidates.sum() < 3:
+        candidates = height <= np.quantile(lowest, 0.2)
+    level = np.median(height[candidates])
+    near = candidates & (np.abs(height - level) < 0.25)
+    return feet[near], float(np.median(height[near])) - _SOLE
