@@ -6,19 +6,19 @@ Problem: a fresh machine has Python and pip, nothing else. Method: make sure tha
 
 import sys
 
-if sys.version_info < (3, 11):
+if sys.version_info < (3, 11):  # noqa: UP036 (before the imports: an older Python must get this sentence, not an ImportError)
     sys.exit("error: build.py needs Python 3.11 or newer, and this is Python %d.%d; run it with a newer one." % sys.version_info[:2])
 
-import contextlib  # noqa: E402 (an older Python must get the sentence above, not an ImportError)
-import os  # noqa: E402
-import signal  # noqa: E402
-import subprocess  # noqa: E402
-from pathlib import Path  # noqa: E402
+import contextlib
+import os
+import signal
+import subprocess
+from pathlib import Path
 
-from core import environment  # noqa: E402
-from core.cli import COMMANDS  # noqa: E402
-from core.cli import main as command_line  # noqa: E402
-from core.events import JsonReporter, Reporter  # noqa: E402
+from core import environment
+from core.cli import COMMANDS
+from core.cli import main as command_line
+from core.events import JsonReporter, Reporter
 
 ROOT = Path(__file__).resolve().parent
 
@@ -54,10 +54,9 @@ def hand_over(python: Path, argv: list[str]) -> int:
     """Continues as `python -m core.cli ARGV`; the current folder stays, so that relative paths mean what the user meant."""
     command = [str(python), "-P", "-m", "core.cli", *argv]  # -P: a folder "core" where the user stands is not ours
     variables = {**os.environ, "PYTHONPATH": str(ROOT)}
-    if os.name != "posix":  # execv does not wait on Windows
-        return subprocess.call(command, env=variables)
-    sys.stdout.flush()
-    os.execve(command[0], command, variables)
+    if os.name == "posix":  # on Windows exec does not wait
+        os.execve(command[0], command, variables)
+    return subprocess.call(command, env=variables)
 
 
 def main(argv: list[str]) -> int:

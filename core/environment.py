@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -118,7 +119,7 @@ def needed_blenders(command: str, args: Sequence[str]) -> tuple[str, ...]:
     if command == "test":
         return BLENDER_VERSIONS
     words = " ".join(args).replace("=", " ").split()
-    formats = ",".join(after for word, after in zip(words, words[1:], strict=False) if word == "--formats").split(",")
+    formats = ",".join(after for word, after in itertools.pairwise(words) if word == "--formats").split(",")
     writes = command == "run" and any(name.strip() in BLENDER_FORMATS for name in formats)
     return BLENDER_VERSIONS[:1] if writes or command in ("demo", "package") else ()
 
@@ -173,7 +174,9 @@ def missing_sections(root: Path, wanted: Environment) -> list[str]:
     if state is None or state.building or state.location != _location(wanted.directory):
         return list(wanted.sections)
     lock = read_lock(root)
-    return [s for s in wanted.sections if state.sections.get(s) != _digest(lock[s]) or (s == "torch" and wanted.cuda and state.torch != "cuda")]
+    outdated = [s for s in wanted.sections if state.sections.get(s) != _digest(lock[s])]
+    other_build = wanted.cuda and state.torch != "cuda" and "torch" not in outdated
+    return outdated + (["torch"] if other_build else [])
 
 
 def _location(directory: Path) -> str:
@@ -409,12 +412,12 @@ def torch_sources(torch: str, cuda: bool, system: str | None = None) -> list[Tor
         return [
             TorchSource((local, "--no-deps"), "cpu"),
             TorchSource((local, "--no-deps", *index, f"{_TORCH_INDEX}/cpu"), "cpu"),
-            TorchSource((torch,), "cuda", f"The CPU build of {torch} could not be had from PyTorch's index for this Python, so the registry's "
-                                          "larger CUDA build was installed; it works without a GPU too."),
+            TorchSource((torch,), "cuda", f"The CPU build of {torch} could not be had from PyTorch's index, so the registry's larger "
+                                          "CUDA build was installed; it works without a GPU too."),
         ]
     if system == "Windows" and cuda:
         return [TorchSource((f"{torch}+cu130", "--no-deps", *index, f"{_TORCH_INDEX}/cu130"), "cuda"),
-                TorchSource(plain.pip, "cuda", f"The CUDA build of {torch} could not be had from PyTorch's index: the CPU build was installed.")]
+                TorchSource(plain.pip, "cpu", f"The CUDA build of {torch} could not be had from PyTorch's index: it is the CPU build.")]
     sentence = "There is no CUDA on this system: the ordinary build of torch was installed." if cuda else ""
     return [TorchSource(plain.pip, "cuda" if cuda else "cpu", sentence)]
 
