@@ -1,0 +1,164 @@
+"""Finds frames in which the detector exchanged left with right, and mends them.
+
+Problem: on blurred, bowed or turning people a detector takes the front for the back for up to half a second: the 2D skeleton still
+         lies on the body, but left and right have changed names and the depths their signs. Sometimes only the arms or the legs.
+Method:  every frame is in one of four states (as detected; all, arms or legs exchanged). A second-order Viterbi search finds the
+         states with the smoothest motion: each keypoint is compared with where its last two positions, under their states, predict
+         it; the detector's 3D guess likewise. Changing state and staying exchanged cost something, so that nothing is touched unless
+         the gain is plain. An exchange seen from the same camera is the body reflected in depth, so mending swaps the names and
+         turns the sign of depth relative to the hips.
+Limits:  continuity only: a person first seen, or seen again after a long gap, is taken as the detector names them; an exchange that
+         begins and ends while left and right cover each other in both 2D and depth cannot be seen.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .keypoints import Keypoints
+from .track import mirror_order
+
+_ARMS = ("shoulder", "elbow", "wrist", "index", "pinky", "thumb")
+_LEGS = ("hip", "knee", "ankle", "heel", "toe", "small_toe")
+_GROUPS: tuple[tuple[bool, bool, bool], ...] = ((False, False, False), (True, True, True), (False, True, False), (False, False, True))
+"""The states: whether (head, arms, legs) are exchanged. Shoulders and hips go with their limbs."""
+
+_NOISE = 0.012  # of the body's size: jitter of a detected keypoint
+_NOISE_RATE = 0.35  # of the body's size a second: what a velocity leaves unexplained
+_WORLD_NOISE, _WORLD_RATE, _WORLD_WEIGHT = 0.06, 1.0, 0.5  # metres, metres a second, against a 2D keypoint
+_UNKNOWN = 1.0  # cost of a keypoint without a prediction, whatever the state
+_CHANGE = 14.0  # cost of a change of state
+_STAY = 60.0  # cost a second of being exchanged
+_LONGEST_FLIP = 0.75  # seconds; what lasts longer is how the detector sees this person
+_LONGEST_GAP = 0.3  # seconds; over a longer gap continuity says nothing
+_VELOCITY_SPAN = 0.15  # seconds; an older velocity is worth nothing
+
+
+def mend_flips(keypoints: Keypoints) -> tuple[Keypoints, np.ndarray]:
+    """The keypoints with exchanged frames mended, and (T,) bool: which frames were changed."""
+    states = find_flips(keypoints)
+    changed = states > 0
+    if not changed.any():
+        return keypoints, changed
+    swaps = _state_orders(keypoints.names)
+    xy, confidence = keypoints.xy.copy(), keypoints.confidence.copy()
+    depth = None if keypoints.depth is None else keypoints.depth.copy()
+    world = None if keypoints.world is None else keypoints.world.copy()
+    for t in np.flatnonzero(changed):
+        order = swaps[states[t]]
+        moved = order != np.arange(len(order))
+        xy[t], confidence[t] = xy[t, order], confidence[t, order]
+        if depth is not None:
+            depth[t] = np.where(moved, -depth[t, order], depth[t])
+        if world is not None:
+            world[t] = _reflected(world[t], order, moved)
+    return keypoints.replace(xy=xy, confidence=confidence, depth=depth, world=world), changed
+
+
+def find_flips(keypoints: Keypoints) -> np.ndarray:
+    """(T,) int, the state of each frame: 0 as it should be, 1 all exchanged, 2 the arms, 3 the legs."""
+    states = np.zeros(len(keypoints), dtype=int)
+    seen = np.flatnonzero(keypoints.seen)
+    breaks = np.flatnonzero(np.diff(keypoints.times[seen]) > _LONGEST_GAP) + 1
+    for stretch in np.split(seen, breaks):
+        if len(stretch) > 2:
+            states[stretch] = _viterbi(_Stretch(keypoints, stretch))
+    return states
+
+
+class _Stretch:
+    """The frames of one unbroken stretch, every state written out.
+
+    points: (S, 4, K, 2) pixels; sizes: (S,) the body's, pixels; world: (S, 4, K, 3) metres or None; times: (S,) seconds.
+    """
+
+    def __init__(self, keypoints: Keypoints, frames: np.ndarray) -> None:
+        orders = _state_orders(keypoints.names)
+        sided = mirror_order(keypoints.names) != np.arange(len(keypoints.names))
+        xy = keypoints.xy[frames]
+        self.times = keypoints.times[frames]
+        self.sizes = _sizes(xy)
+        self.points = np.stack([xy[:, order] for order in orders], axis=1)[:, :, sided]
+        self.weights = np.stack([keypoints.confidence[frames][:, order] for order in orders], axis=1)[:, :, sided]
+        self.world = None
+        if keypoints.world is not None:
+            rows = keypoints.world[frames]
+            mirrored = [np.stack([_reflected(row, order, order != np.arange(len(order))) for row in rows]) for order in orders]
+            self.world = np.stack(mirrored, axis=1)[:, :, sided]
+
+    def start_cost(self, t: int) -> np.ndarray:
+        """(4 at t - 1, 4 at t): continuity without a velocity."""
+        dt = self.times[t] - self.times[t - 1]
+        step = (self.points[t][None, :] - self.points[t - 1][:, None]) / self.sizes[t]
+        cost = _robust(step, _NOISE + 3.0 * _NOISE_RATE * dt, self.weights[t][None])
+        return cost + self._world_cost(t)
+
+    def cost(self, t: int) -> np.ndarray:
+        """(4 at t - 2, 4 at t - 1, 4 at t): how far the keypoints are from where the two frames before predict them."""
+        dt, before = self.times[t] - self.times[t - 1], self.times[t - 1] - self.times[t - 2]
+        trust = np.exp(-max(dt, before) / _VELOCITY_SPAN)
+        velocity = (self.points[t - 1][None, :] - self.points[t - 2][:, None]) / before
+        velocity = np.where(np.isfinite(velocity), velocity, 0.0)
+        predicted = self.points[t - 1][None, :] + trust * dt * velocity
+        residual = (self.points[t][None, None] - predicted[:, :, None]) / self.sizes[t]
+        return _robust(residual, _NOISE + _NOISE_RATE * dt, self.weights[t][None, None]) + self._world_cost(t)[None]
+
+    def _world_cost(self, t: int) -> np.ndarray:
+        if self.world is None:
+            return np.zeros((len(_GROUPS), len(_GROUPS)))
+        scale = _WORLD_NOISE + _WORLD_RATE * (self.times[t] - self.times[t - 1])
+        return _robust(self.world[t][None, :] - self.world[t - 1][:, None], scale, np.float64(_WORLD_WEIGHT))
+
+
+def _viterbi(stretch: _Stretch) -> np.ndarray:
+    """(S,) the cheapest states; the search runs over pairs of consecutive states."""
+    count, length = len(_GROUPS), len(stretch.times)
+    exchanged = np.arange(count) > 0
+    change = _CHANGE * (1.0 - np.eye(count))
+    spans = np.gradient(stretch.times)
+    total = ((_CHANGE + _STAY * spans[0]) * exchanged)[:, None] + (_STAY * exchanged * spans[1])[None] + stretch.start_cost(1) + change
+    back = np.zeros((length, count, count), dtype=int)
+    for t in range(2, length):
+        options = total[:, :, None] + stretch.cost(t)
+        back[t] = options.argmin(axis=0)
+        total = options.min(axis=0) + change + _STAY * exchanged * spans[t]
+    states = np.zeros(length, dtype=int)
+    states[-2:] = np.unravel_index((total + _CHANGE * exchanged).argmin(), total.shape)
+    for t in range(length - 1, 1, -1):
+        states[t - 2] = back[t, states[t - 1], states[t]]
+    return _only_short(states, stretch.times)
+
+
+def _only_short(states: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """The states without the exchanged runs that last too long to be a detector's slip."""
+    starts = np.flatnonzero(np.diff(states > 0, prepend=False, append=False))
+    states = states.copy()
+    for first, after in zip(starts[::2], starts[1::2], strict=True):
+        if times[after - 1] - times[first] > _LONGEST_FLIP:
+            states[first:after] = 0
+    return states
+
+
+def _robust(residual: np.ndarray, scale: float, weight: np.ndarray) -> np.ndarray:
+    """Sum over keypoints of a Cauchy cost; residual (..., K, C), weight broadcast over (..., K)."""
+    cost = np.log1p(np.sum((residual / scale) ** 2, axis=-1))
+    return np.sum(weight * np.where(np.isfinite(cost), cost, _UNKNOWN), axis=-1)
+
+
+def _state_orders(names: tuple[str, ...]) -> np.ndarray:
+    """(4, K) int: where each state takes each keypoint from."""
+    mirror, own = mirror_order(names), np.arange(len(names))
+    groups = [1 if n[2:] in _ARMS else 2 if n[2:] in _LEGS else 0 for n in names]
+    return np.array([np.where(np.array(state)[groups], mirror, own) for state in _GROUPS])
+
+
+def _reflected(world: np.ndarray, order: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """(K, 3) with the keypoints that `moved` taken by `order` and reflected in depth. About the hips, which are the origin."""
+    return np.where(moved[:, None], world[order] * (1.0, 1.0, -1.0), world)
+
+
+def _sizes(xy: np.ndarray) -> np.ndarray:
+    """(S,) the longer side of the body's box, pixels; the median of 15 frames, because limbs come and go."""
+    box = np.maximum((np.nanmax(xy, axis=1) - np.nanmin(xy, axis=1)).max(axis=-1), 1.0)
+    padded = np.pad(box, 7, mode="edge")
+    return np.median(np.lib.stride_tricks.sliding_window_view(padded, 15), axis=-1)
