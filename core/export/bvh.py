@@ -43,7 +43,7 @@ class BvhTake:
     fps: float
 
     def skeleton(self) -> Skeleton:
-        """The canonical skeleton, when the file's joints are its 21; raises InputError otherwise. Ends that the file lacks get no length."""
+        """The canonical skeleton, when the file's joints are its 21; raises InputError otherwise. Ends that it lacks get no length."""
         if self.names != JOINTS or self.parents != PARENTS:
             raise InputError("The BVH file's joints are not the 21 of the canonical skeleton.")
         offsets = self.offsets.copy()

@@ -27,7 +27,7 @@ def estimate_skeleton(names: tuple[str, ...], positions: np.ndarray, sigma: np.n
     mean = Skeleton.mean()
     index = {n: i for i, n in enumerate(names)}
     ratio, spread = np.ones(len(JOINTS)), np.full(len(JOINTS), np.inf)
-    for joint, parent in enumerate(PARENTS):
+    for joint in range(len(JOINTS)):
         if mean.bone_lengths[joint] > 0.0:
             sides = {JOINTS[joint], mirror_name(JOINTS[joint])}
             pairs = [(index[s], index[JOINTS[PARENTS[INDEX[s]]]]) for s in sorted(sides)]

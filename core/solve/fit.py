@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import rotations
 from ..skeleton import JOINTS
-from .banded import solve_chain
+from .banded import empty_chain, solve_chain
 from .body import DOF, Body, Pose
 from .limits import Rows, prior_rows
 from .smoothness import Smoothness, smoothness
@@ -24,8 +24,9 @@ from .smoothness import Smoothness, smoothness
 _OUTLIER = 3.0  # standard deviations: where evidence starts to lose its say
 _HIPS = ("LeftUpLeg", "RightUpLeg")
 _LONGEST_STEP = 0.6  # radians (and metres) in one iteration
-_ENOUGH = 1e-4  # relative gain below which the fit is done
+_ENOUGH = 5e-4  # relative gain below which the fit is done
 _ITERATIONS = 20
+_RIDGE = 1e-6  # keeps what nothing speaks of (the turn of a lone frame's root, say) from being undefined
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,10 @@ def fit(body: Body, evidence: Evidence, start: State, report: Callable[[], None]
     state, terms, damping = start, problem.terms(start), 1e-3
     for _ in range(_ITERATIONS):
         report()
-        strips, gradient = problem.system(state, terms)
+        columns, gradient = problem.system(terms)
         while damping < 1e6:
-            candidate = state.moved(_step(strips, gradient, damping))
+            step = np.clip(solve_chain(columns, -gradient, damping), -_LONGEST_STEP, _LONGEST_STEP)
+            candidate = state.moved(step)
             new = problem.terms(candidate)
             if new.cost < terms.cost:
                 break
@@ -93,14 +95,6 @@ def fit(body: Body, evidence: Evidence, start: State, report: Callable[[], None]
         if gain < _ENOUGH:
             return state
     return state
-
-
-def _step(strips: np.ndarray, gradient: np.ndarray, damping: float) -> np.ndarray:
-    damped = strips.copy()
-    diagonal = np.arange(DOF)
-    damped[:, diagonal, diagonal] *= 1.0 + damping
-    damped[:, diagonal, diagonal] += 1e-6
-    return np.clip(solve_chain(damped, -gradient), -_LONGEST_STEP, _LONGEST_STEP)
 
 
 class _Problem:
@@ -133,30 +127,32 @@ class _Problem:
         points = pose.points[:, self.evidence.seen_points]
         return points[..., :2] / np.maximum(points[..., 2:], 0.05)
 
-    def system(self, state: State, terms: _Terms) -> tuple[np.ndarray, np.ndarray]:
-        """Normal equations: strips (T, 3 DOF, DOF) for `solve_chain` and the gradient (T, DOF)."""
-        rows = self._derivative(terms.pose)
-        rows *= np.sqrt(terms.weight)[..., None]
-        residual = terms.residual * np.sqrt(terms.weight)
-        frames = len(residual)
-        strips = np.zeros((frames, 3 * DOF, DOF))
-        np.matmul(rows.transpose(0, 2, 1), rows, out=strips[:, :DOF])
-        gradient = (residual[:, None] @ rows)[:, 0]
-        _add_priors(strips, gradient, terms.priors)
+    def system(self, terms: _Terms) -> tuple[np.ndarray, np.ndarray]:
+        """Normal equations: the columns (T, DOF, 4 DOF) for `solve_chain` and the gradient (T, DOF)."""
+        root_weight = np.sqrt(terms.weight)
+        rows = self._derivative(terms.pose, root_weight)
+        columns = empty_chain(len(rows), DOF)
+        np.matmul(rows.transpose(0, 2, 1), rows, out=columns[:, :, :DOF])
+        columns[:, np.arange(DOF), np.arange(DOF)] += _RIDGE
+        gradient = ((terms.residual * root_weight)[:, None] @ rows)[:, 0]
+        _add_priors(columns, gradient, terms.priors)
         if terms.smooth is not None:
-            _add_smoothness(strips, gradient, terms.smooth)
-        return strips, gradient
+            _add_smoothness(columns, gradient, terms.smooth)
+        return columns, gradient
 
-    def _derivative(self, pose: Pose) -> np.ndarray:
-        """(T, 3 M + 2 K, DOF) of the residuals."""
-        frames = len(pose.joints)
+    def _derivative(self, pose: Pose, factor: np.ndarray) -> np.ndarray:
+        """(T, 3 M + 2 K, DOF) of the residuals, each row times its factor (T, 3 M + 2 K)."""
+        frames, split, seen = len(pose.joints), 3 * self._markers, self.evidence.seen_points
         moves = self.body.jacobian(pose)
-        about_hips = moves[:, :self._markers] - moves[:, self._hips].mean(1, keepdims=True)
-        about_hips *= self._scale_3d[..., None, None]
-        seen = self.evidence.seen_points
-        depth = np.maximum(pose.points[:, seen, 2:], 0.05)
-        in_image = (moves[:, seen, :2] - self._image(pose)[..., None] * moves[:, seen, 2:]) * (self._scale_2d / depth[..., 0])[..., None, None]
-        return np.concatenate([about_hips.reshape(frames, -1, DOF), in_image.reshape(frames, -1, DOF)], axis=1)
+        rows = np.empty((frames, split + 2 * len(seen), DOF))
+        markers, image = rows[:, :split].reshape(frames, -1, 3, DOF), rows[:, split:].reshape(frames, -1, 2, DOF)
+        hips = moves[:, self._hips].mean(1, keepdims=True)
+        scale = self._scale_3d[..., None] * factor[:, :split].reshape(frames, -1, 3)
+        np.multiply(moves[:, :self._markers] - hips, scale[..., None], out=markers)
+        depth = np.maximum(pose.points[:, seen, 2], 0.05)
+        scale = (self._scale_2d / depth)[..., None] * factor[:, split:].reshape(frames, -1, 2)
+        np.multiply(moves[:, seen, :2] - self._image(pose)[..., None] * moves[:, seen, 2:], scale[..., None], out=image)
+        return rows
 
 
 def _robust(residual: np.ndarray) -> tuple[np.ndarray, float]:
@@ -169,26 +165,25 @@ def _columns(joint: int) -> slice:
     return slice(3 + 3 * joint, 6 + 3 * joint)
 
 
-def _add_priors(strips: np.ndarray, gradient: np.ndarray, rows: Rows) -> None:
+def _add_priors(columns: np.ndarray, gradient: np.ndarray, rows: Rows) -> None:
     for joint in range(len(JOINTS)):
         mine = rows.joint == joint
         if mine.any():
             derivative = rows.derivative[:, mine]
             at = _columns(joint)
-            strips[:, at, at] += derivative.transpose(0, 2, 1) @ derivative
+            columns[:, at, at] += derivative.transpose(0, 2, 1) @ derivative
             gradient[:, at] += (rows.residual[:, None, mine] @ derivative)[:, 0]
 
 
-def _add_smoothness(strips: np.ndarray, gradient: np.ndarray, smooth: Smoothness) -> None:
+def _add_smoothness(columns: np.ndarray, gradient: np.ndarray, smooth: Smoothness) -> None:
     parts = (smooth.before, smooth.at, smooth.after)
     weighted = [smooth.weight[..., None, None] * np.swapaxes(p, -1, -2) for p in parts]
-    count = len(smooth.residual)
-    nodes = DOF // 3
-    grid = strips.reshape(len(strips), 3, nodes, 3, nodes, 3)
+    count, nodes = len(smooth.residual), DOF // 3
+    grid = columns.reshape(len(columns), nodes, 3, 4, nodes, 3)
     every = np.arange(nodes)
     for i in range(3):
         pull = (weighted[i] @ smooth.residual[..., None])[..., 0]
         gradient[i:i + count] += pull.reshape(count, DOF)
-        for k in range(i, 3):  # block row of frame t + k, block column of frame t + i
-            block = weighted[k] @ parts[i]
-            grid[i:i + count, k - i, every, :, every, :] += block.transpose(1, 0, 2, 3)
+        for k in range(i, 3):  # rows of frame t + k, columns of frame t + i
+            block = weighted[i] @ parts[k]
+            grid[i:i + count, every, :, k - i, every, :] += block.transpose(1, 0, 2, 3)

@@ -12,6 +12,7 @@ Limits: no coupling between joints, no self-collision.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from .. import rotations
 from ..skeleton import INDEX, JOINTS
 
 _X, _Y, _Z = np.eye(3)
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def _mirror_vector(v: np.ndarray) -> np.ndarray:
     return v * np.array([-1.0, 1.0, 1.0])
 
 
-def _both(left: dict) -> list[tuple[int, bool, object]]:
+def _both(left: dict[str, Entry]) -> list[tuple[int, bool, Entry]]:
     """(joint, is it the right side, entry) for both sides."""
     return [(INDEX[n.replace("Left", side)], side == "Right", v) for n, v in left.items() for side in ("Left", "Right")]
 
@@ -92,9 +94,11 @@ class Rows:
 
 def prior_rows(local: np.ndarray) -> Rows:
     """All priors on local rotations (T, 21, 4)."""
-    parts = [_mean_rows(local), *(_twist_row(local, j, *t) for j, t in TWISTS.items()), *(_hinge_rows(local, j, h) for j, h in HINGES.items())]
-    return Rows(*(np.concatenate(v, axis=min(1, v[0].ndim - 1)) for v in
-                  ([p.residual for p in parts], [p.derivative for p in parts], [p.joint for p in parts])))
+    parts = [_mean_rows(local)]
+    parts += [_twist_row(local, joint, axis, spread) for joint, (axis, spread) in TWISTS.items()]
+    parts += [_hinge_rows(local, joint, hinge) for joint, hinge in HINGES.items()]
+    return Rows(np.concatenate([p.residual for p in parts], axis=1), np.concatenate([p.derivative for p in parts], axis=1),
+                np.concatenate([p.joint for p in parts]))
 
 
 def inverse_right_jacobian(r: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from .. import rotations
 from ..errors import InputError
@@ -33,6 +34,7 @@ _PIXEL_SPREAD = 0.012  # of the person's height: how far a keypoint is from the 
 _LOOSE = {"l_hip": 2.0, "r_hip": 2.0, "l_shoulder": 1.5, "r_shoulder": 1.5, "l_thumb": 2.0, "r_thumb": 2.0}
 _PER_AXIS = 0.63  # a mean distance from the truth in 3D is 1.6 standard deviations of each axis
 _SMALLEST_SIGMA = 0.002
+_MAY_BE_HIDDEN = ("ForeArm", "Hand", "tLeg", "Foot", "Toe")  # joints below the shoulders and hips
 _HARDLY = 0.1  # confidence: what never gets more than this was never shown
 
 
@@ -62,7 +64,8 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
     extra = {point_of(n): None for n in CANONICAL}.keys() - set(lifted.names)
     body = Body(skeleton, tuple(lifted.names) + tuple(sorted(extra)))
     evidence, start = _prepare(body, positions[seen], sigma[seen], canonical, K, seen)
-    state = _fit_windows(body, evidence, start, reporter)
+    with threadpool_limits(1, "blas"):  # thousands of small products: handing them to threads costs more than they do
+        state = _fit_windows(body, evidence, start, reporter)
     world = _world(skeleton, state, keypoints.times[seen])
     return _motion(skeleton, state, world, keypoints, K, seen, joint_confidence(lifted.names, sigma, canonical))
 
@@ -72,12 +75,9 @@ def _shown(names: tuple[str, ...], keypoints: Keypoints) -> np.ndarray:
     ever = {n: bool(keypoints.confidence[:, i].max() > _HARDLY) for i, n in enumerate(keypoints.names)}
     shows = {joint: ever[n] for n, (joint, offset) in ATTACHMENTS.items() if not any(offset)}
 
-    def shown(joint: str) -> bool:
-        if joint.endswith("Toe"):
-            joint = joint.replace("Toe", "Foot")
-        return shows.get(joint, True) or joint.endswith(("UpLeg", "Arm")) and not joint.endswith("ForeArm")
-
-    return np.array([shown(ATTACHMENTS[n][0] if n in ATTACHMENTS else n) for n in names])
+    shows |= {f"{side}Toe": shows[f"{side}Foot"] for side in ("Left", "Right")}
+    shows = {joint: flag for joint, flag in shows.items() if joint.endswith(_MAY_BE_HIDDEN)}
+    return np.array([shows.get(ATTACHMENTS[n][0] if n in ATTACHMENTS else n, True) for n in names])
 
 
 def _sized(lifted: Lifted, stature: float | None) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,8 @@ Limits: bone lengths are ignored and noise goes straight through; `fit` mends bo
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
@@ -82,10 +84,11 @@ def _align(markers: Markers, rest: dict[str, np.ndarray], points: tuple[str, ...
     return rotations.from_matrix(u @ vt)
 
 
-def _limb(globals_: dict[int, np.ndarray], markers: Markers, neutral: object, upper: str, lower: str, last: str, toe: str | None) -> None:
+def _limb(globals_: dict[int, np.ndarray], markers: Markers, neutral: Callable[[int], np.ndarray], upper: str, lower: str,
+          last: str, toe: str | None) -> None:
     """Global rotations of an upper and a lower limb bone, from the directions of both and the plane that they span."""
     above, hinge = neutral(INDEX[upper]), HINGES[INDEX[lower]]
-    rest_u, rest_f = rotations.rotate(above, hinge.bone), None
+    rest_u = rotations.rotate(above, hinge.bone)
     u = _direction(markers[lower] - markers[upper], rest_u)
     f = _direction(markers[last] - markers[lower], u)
     swing = rotations.multiply(rotations.between_vectors(rest_u, u), above)

@@ -69,7 +69,7 @@ def _ground(feet: np.ndarray, axis: np.ndarray, times: np.ndarray) -> tuple[np.n
     roll = tilt = 0.0
     for _ in range(12):
         up = _up(roll, tilt)
-        resting, height = _resting(feet, slow, up)
+        resting, _ = _resting(feet, slow, up)
         across, along = (_up(roll + 1e-4, tilt) - up) / 1e-4, (_up(roll, tilt + 1e-4) - up) / 1e-4
         rows = np.stack([across, along], axis=-1)  # (3, 2)
         mean_axis, trust = _mean_axis(axis, up)
