@@ -40,13 +40,12 @@ def mend_flips(keypoints: Keypoints) -> tuple[Keypoints, np.ndarray]:
     changed = states > 0
     if not changed.any():
         return keypoints, changed
-    swaps = _state_orders(keypoints.names)
+    orders, masks = _state_orders(keypoints.names)
     xy, confidence = keypoints.xy.copy(), keypoints.confidence.copy()
     depth = None if keypoints.depth is None else keypoints.depth.copy()
     world = None if keypoints.world is None else keypoints.world.copy()
     for t in np.flatnonzero(changed):
-        order = swaps[states[t]]
-        moved = order != np.arange(len(order))
+        order, moved = orders[states[t]], masks[states[t]]
         xy[t], confidence[t] = xy[t, order], confidence[t, order]
         if depth is not None:
             depth[t] = np.where(moved, -depth[t, order], depth[t])
@@ -73,7 +72,7 @@ class _Stretch:
     """
 
     def __init__(self, keypoints: Keypoints, frames: np.ndarray) -> None:
-        orders = _state_orders(keypoints.names)
+        orders, masks = _state_orders(keypoints.names)
         sided = mirror_order(keypoints.names) != np.arange(len(keypoints.names))
         xy = keypoints.xy[frames]
         self.times = keypoints.times[frames]
@@ -83,7 +82,7 @@ class _Stretch:
         self.world = None
         if keypoints.world is not None:
             rows = keypoints.world[frames]
-            mirrored = [np.stack([_reflected(row, order, order != np.arange(len(order))) for row in rows]) for order in orders]
+            mirrored = [np.stack([_reflected(row, order, mask) for row in rows]) for order, mask in zip(orders, masks, strict=True)]
             self.world = np.stack(mirrored, axis=1)[:, :, sided]
 
     def start_cost(self, t: int) -> np.ndarray:
@@ -145,11 +144,12 @@ def _robust(residual: np.ndarray, scale: float, weight: np.ndarray) -> np.ndarra
     return np.sum(weight * np.where(np.isfinite(cost), cost, _UNKNOWN), axis=-1)
 
 
-def _state_orders(names: tuple[str, ...]) -> np.ndarray:
-    """(4, K) int: where each state takes each keypoint from."""
+def _state_orders(names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """(4, K) int: where each state takes each keypoint from; (4, K) bool: which keypoints it exchanges (a nose with itself)."""
     mirror, own = mirror_order(names), np.arange(len(names))
     groups = [1 if n[2:] in _ARMS else 2 if n[2:] in _LEGS else 0 for n in names]
-    return np.array([np.where(np.array(state)[groups], mirror, own) for state in _GROUPS])
+    masks = np.array(_GROUPS)[:, groups]
+    return np.where(masks, mirror, own), masks
 
 
 def _reflected(world: np.ndarray, order: np.ndarray, moved: np.ndarray) -> np.ndarray:
