@@ -1,10 +1,44 @@
-"""Video Mocap for Blender 4.2 LTS to 5.2 LTS: import a video as the animation of an armature."""
+"""Video Mocap for Blender 4.2 LTS to 5.2 LTS: import a video as the animation of an armature.
+
+`operators` start jobs, `jobs` talk to the worker process and hand the finished motion to `apply`, `panel` shows; the mathematics is
+in `core.retarget`. Importing this package imports nothing but bpy and numpy.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-_REPO = Path(__file__).resolve().parent.parent
+import bpy
+
 if not (Path(__file__).resolve().parent / "core").is_dir():
     # In the zip `core` lies inside the extension; in a checkout it lies beside this folder.
-    __path__.append(str(_REPO))
+    __path__.append(str(Path(__file__).resolve().parent.parent))
+
+from . import operators, panel, settings
+from .jobs import DESK
+
+_CLASSES = (settings.VideoMocapSettings, *operators.CLASSES, *panel.CLASSES)
+
+
+@bpy.app.handlers.persistent
+def _before_another_file(*_: Any) -> None:
+    """The work was for the file that is being left."""
+    DESK.clear()
+
+
+def register() -> None:
+    """Called by Blender when the add-on is enabled."""
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.video_mocap = bpy.props.PointerProperty(type=settings.VideoMocapSettings)
+    bpy.app.handlers.load_pre.append(_before_another_file)
+
+
+def unregister() -> None:
+    """Called by Blender when the add-on is disabled; ends what is at work."""
+    DESK.clear()
+    bpy.app.handlers.load_pre.remove(_before_another_file)
+    del bpy.types.Scene.video_mocap
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)

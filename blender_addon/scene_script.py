@@ -44,7 +44,9 @@ def build_scene(motion: Motion, footage: Path | None, name: str) -> Take:
 
 def _add_figure(armature: Any) -> None:
     """A plain body to render and to carry the bones through glTF: an octahedron for each bone, moved by it alone."""
-    vertices, faces, owners = [], [], []
+    vertices: list[np.ndarray] = []
+    faces: list[tuple[int, ...]] = []
+    owners: list[tuple[str, range]] = []
     for bone in armature.data.bones:
         head, along = np.array(bone.head_local), np.array(bone.tail_local - bone.head_local)
         x, z = np.array(bone.x_axis), np.array(bone.z_axis)

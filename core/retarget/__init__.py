@@ -6,8 +6,8 @@ the root's locations (`RigMotion`), and the add-on writes them as curves. Limits
 """
 
 from .channels import rotation_channels
-from .mapping import Mapping, map_rig
+from .mapping import Mapping, map_names, map_rig
 from .rig import Rig
 from .transfer import Placement, RigMotion, retarget
 
-__all__ = ["Mapping", "Placement", "Rig", "RigMotion", "map_rig", "retarget", "rotation_channels"]
+__all__ = ["Mapping", "Placement", "Rig", "RigMotion", "map_names", "map_rig", "retarget", "rotation_channels"]

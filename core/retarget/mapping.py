@@ -100,18 +100,24 @@ def apply_map(rig_map: RigMap, names: tuple[str, ...]) -> Mapping:
 
 def map_rig(rig: Rig) -> Mapping:
     """The mapping of the best known map. Raises InputError with one sentence when no known rig fits, or two fit at once."""
+    return map_names(rig.names, rig.label)
+
+
+def map_names(names: tuple[str, ...], label: str) -> Mapping:
+    """`map_rig` for the bare names; `label` is what the sentence of an error begins with."""
     from .maps import RIG_MAPS
-    best = max((apply_map(m, rig.names) for m in RIG_MAPS), key=lambda m: m.score)
+
+    best = max((apply_map(m, names) for m in RIG_MAPS), key=lambda m: m.score)
     if best.missing:
-        raise InputError(_no_match(rig, best))
+        raise InputError(_no_match(label, best))
     if best.ambiguous:
-        raise InputError(f"{rig.label} seems to hold two figures ({best.ambiguous[0]} is there twice); separate them into two armatures.")
+        raise InputError(f"{label} seems to hold two figures ({best.ambiguous[0]} is there twice); separate them into two armatures.")
     return best
 
 
-def _no_match(rig: Rig, best: Mapping) -> str:
+def _no_match(label: str, best: Mapping) -> str:
     if best.score[0] < 3:
-        return (f"{rig.label} has no bone names that this add-on knows (no {', '.join(best.missing[:3])}, ...); "
+        return (f"{label} has no bone names that this add-on knows (no {', '.join(best.missing[:3])}, ...); "
                 "select no armature to get a new one.")
-    return (f"{rig.label} looks like {best.map_name} but has no bone for {', '.join(best.missing)}; "
+    return (f"{label} looks like {best.map_name} but has no bone for {', '.join(best.missing)}; "
             "rename the bones or select no armature to get a new one.")

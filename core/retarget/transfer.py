@@ -122,7 +122,7 @@ def _shared(chain: tuple[str, ...], first: str, last: str, source: np.ndarray, c
     a, b = source[:, INDEX[first]], source[:, INDEX[last]]
     steps = max(len(chain) - 1, 1) if closed else len(chain)
     shares = [1.0] if closed and len(chain) == 1 else [i / steps for i in range(len(chain))]
-    return [(bone, first, rotations.slerp(a, b, np.float64(share))) for bone, share in zip(chain, shares)]
+    return [(bone, first, rotations.slerp(a, b, np.array(share))) for bone, share in zip(chain, shares)]
 
 
 class _Pose:

@@ -1,0 +1,192 @@
+"""What runs in the background, at most one at a time: an import, or the engine's set-up. Its state is what the panel shows.
+
+`step` is called ten times a second by a modal operator, or in a loop when there is no window. It takes well under a millisecond,
+except for the last one of an import, which puts the motion into the scene (`apply`). No Blender object is held between steps:
+the armature is looked up by its name.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from . import engine
+from .apply import Take, apply_motion, check_target
+from .core.errors import Cancelled, InputError
+from .core.motion import load_motion
+from .core.options import RunOptions
+from .process import JsonProcess
+
+
+@dataclass
+class Status:
+    """What the panel shows of the last or present job."""
+
+    stage: str = ""
+    done: int = 0
+    total: int | None = None
+    error: str = ""
+    message: str = ""
+    warnings: list[str] = field(default_factory=list)
+
+
+class Job:
+    """A process at work. `step` returns True when it is finished; raises InputError (one sentence) or Cancelled when it failed."""
+
+    what = ""
+
+    def __init__(self, process: JsonProcess) -> None:
+        self.process = process
+        self.status = Status(stage="Starting")
+        self._result: dict[str, Any] | None = None
+        self._failure: dict[str, Any] | None = None
+
+    def step(self, context: Any) -> bool:
+        """Takes in what the process has said since the last step, in the words of `core.events`."""
+        for event in self.process.poll():
+            if event["event"] == "exit":
+                self._end(context, event["code"])
+                return True
+            self._take(event)
+        return False
+
+    def _take(self, event: dict[str, Any]) -> None:
+        if event["event"] == "progress":
+            self.status.stage, self.status.done, self.status.total = event["stage"], event["done"], event["total"]
+        elif event["event"] == "warning":
+            self.status.warnings.append(event["text"])
+        elif event["event"] == "result":
+            self._result = event
+        elif event["event"] == "error":
+            self._failure = event
+
+    def _end(self, context: Any, code: int) -> None:
+        if self.process.cancelled:
+            raise Cancelled
+        if self._failure is not None:
+            raise InputError(self._failure["text"])
+        if self._result is None:
+            words = self.process.last_words()
+            raise InputError(f"{self.what} ended before it was finished (code {code}{': ' + words if words else ''}); try again.")
+        self.finish(context, self._result)
+
+    def finish(self, context: Any, result: dict[str, Any]) -> None:
+        """What is to be done with the result."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Ends the process if it still runs and removes what it has left."""
+        self.process.close()
+
+
+class ImportJob(Job):
+    """A video on its way to an armature. Raises InputError when it cannot begin, before anything is started."""
+
+    what = "The engine"
+
+    def __init__(self, video: Path, options: RunOptions, armature: Any | None, start_frame: int, footage: bool) -> None:
+        if armature is not None:
+            check_target(armature)
+        python = engine.find_python()
+        self._video, self._start_frame, self._footage = video, start_frame, footage
+        self._armature = armature.name if armature is not None else None
+        self._folder = Path(tempfile.mkdtemp(prefix="video_mocap_"))
+        self.take: Take | None = None
+        request = {"input": str(video), "out": str(self._folder), "options": options.to_json()}
+        try:
+            super().__init__(JsonProcess(engine.worker_command(python), engine.CODE, request))
+        except OSError as error:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise InputError(f"The engine's Python {python} cannot be started ({error.strerror}); press 'Set up engine'.") from error
+
+    def finish(self, context: Any, result: dict[str, Any]) -> None:
+        """Puts the motion onto the armature, or onto a new one if that is gone."""
+        motion = load_motion(result["files"]["npz"])
+        armature = bpy.data.objects.get(self._armature) if self._armature else None
+        if self._armature and armature is None:
+            self.status.warnings.append(f"The armature '{self._armature}' is gone; the motion is on a new one.")
+        self.take = apply_motion(context, motion, self._video.stem, armature, float(self._start_frame),
+                                 self._video if self._footage and not _is_keypoints(self._video) else None, self._footage)
+        seconds = float(motion.times[-1] - motion.times[0])
+        self.status.message = f"{len(motion)} frames ({seconds:.1f} s) on '{self.take.armature}'."
+
+    def close(self) -> None:
+        """Also removes the worker's folder."""
+        super().close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class SetupJob(Job):
+    """The engine's environment being made. Raises InputError when going online is not allowed."""
+
+    what = "The set-up"
+
+    def __init__(self) -> None:
+        super().__init__(JsonProcess(engine.setup_command(), engine.CODE))
+
+    def finish(self, context: Any, result: dict[str, Any]) -> None:
+        """Says so; the next import finds it."""
+        self.status.message = "The engine is ready."
+
+
+def _is_keypoints(path: Path) -> bool:
+    """Whether the input is keypoints on file, which have no pictures to show."""
+    return path.suffix.lower() in (".json", ".npz") or (path.is_dir() and any(path.glob("*.json")))
+
+
+class _Desk:
+    """The one job that runs, if any, and the status of the last one."""
+
+    def __init__(self) -> None:
+        self.job: Job | None = None
+        self._last = Status()
+
+    @property
+    def status(self) -> Status:
+        """Of the present job, else of the last one."""
+        return self.job.status if self.job is not None else self._last
+
+    def start(self, job: Job) -> Job:
+        """Takes on a job; there must be none."""
+        self.job = job
+        return job
+
+    def refuse(self, sentence: str) -> None:
+        """A job could not even begin."""
+        self._last = Status(error=sentence)
+
+    def step(self, context: Any) -> bool:
+        """One step of the job; True when it is over, in whatever way. Raises InputError and Cancelled as the job does."""
+        assert self.job is not None
+        try:
+            if not self.job.step(context):
+                return False
+        except Cancelled:
+            self.job.status.message = "Cancelled; nothing was changed."
+            self.clear()
+            raise
+        except InputError as error:
+            self.job.status.error = str(error)
+            self.clear()
+            raise
+        except Exception as error:
+            self.job.status.error = f"Something went wrong inside Video Mocap ({type(error).__name__}: {error}); nothing was changed."
+            self.clear()
+            raise
+        self.clear()
+        return True
+
+    def clear(self) -> None:
+        """Ends the present job at once, if there is one; its status stays to be seen."""
+        if self.job is not None:
+            self._last = self.job.status
+            self.job.close()
+            self.job = None
+
+
+DESK = _Desk()

@@ -1,0 +1,168 @@
+"""The buttons. Each starts a job and lets a timer carry it on, or, without a window or from a script, waits for its end."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import bpy
+from bpy.props import StringProperty
+
+from .core.errors import Cancelled, InputError
+from .jobs import DESK, ImportJob, Job, SetupJob
+from .rigs import chosen_armature
+from .settings import option_properties, run_options, video_path
+
+_TICK = 0.1  # seconds between steps; what a step may take is stated in `jobs`
+
+
+class _JobOperator:
+    """What the operators that start a job share. `begin` makes the job."""
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """One job at a time."""
+        if DESK.job is not None:
+            cls.poll_message_set("Video Mocap is at work")  # type: ignore[attr-defined]
+        return DESK.job is None
+
+    def begin(self, context: Any) -> Job:
+        """Starts the job. Raises InputError with one sentence."""
+        raise NotImplementedError
+
+    def _start(self, context: Any) -> bool:
+        try:
+            DESK.start(self.begin(context))
+            return True
+        except InputError as error:
+            DESK.refuse(str(error))
+            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
+            return False
+
+    def execute(self, context: Any) -> set[str]:
+        """The whole job at once; an error reaches a script as RuntimeError with the sentence."""
+        if not self._start(context):
+            return {"CANCELLED"}
+        try:
+            while not DESK.step(context):
+                time.sleep(_TICK)
+        except (InputError, Cancelled) as error:
+            self.report({"ERROR"}, str(error) or "Cancelled.")  # type: ignore[attr-defined]
+            return {"CANCELLED"}
+        finally:
+            DESK.clear()
+        return {"FINISHED"}
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        """From the panel: the job goes on while the window lives."""
+        if bpy.app.background or context.window is None:
+            return self.execute(context)
+        if not self._start(context):
+            return {"CANCELLED"}
+        self._job = DESK.job
+        self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: Any, event: Any) -> set[str]:
+        """One step at each tick of the timer; every event goes on to whom it was meant for."""
+        if event.type != "TIMER" or DESK.job is not self._job:
+            return {"PASS_THROUGH"} if DESK.job is self._job else self._stop(context, "CANCELLED")
+        redraw_panels(context)
+        try:
+            return self._stop(context, "FINISHED") if DESK.step(context) else {"PASS_THROUGH"}
+        except Cancelled:
+            return self._stop(context, "CANCELLED")
+        except InputError as error:
+            self.report({"WARNING"}, str(error))  # type: ignore[attr-defined]
+            return self._stop(context, "CANCELLED")
+        except Exception:
+            self._stop(context, "CANCELLED")
+            raise
+
+    def cancel(self, context: Any) -> None:
+        """Blender ends the operator: another file is loaded, or the window is closed."""
+        self._stop(context, "CANCELLED")
+
+    def _stop(self, context: Any, how: str) -> set[str]:
+        if DESK.job is self._job:
+            DESK.clear()
+        if self._timer is not None:
+            context.window_manager.event_timer_remove(self._timer)
+            self._timer = None
+        return {how}
+
+
+class ImportVideo(_JobOperator, bpy.types.Operator):
+    """Turn the person in the video into the animation of the selected armature, or of a new one"""
+
+    bl_idname = "video_mocap.import_video"
+    bl_label = "Import Video as Pose"
+    # No REGISTER: adjusting the last operation would run the whole video again.
+    bl_options = {"UNDO"}
+    __annotations__ = {
+        "filepath": StringProperty(name="Video", subtype="FILE_PATH", options={"SKIP_SAVE"},
+                                   description="The video; when empty, the panel's"),
+        **option_properties(options={"SKIP_SAVE"}),
+    }
+
+    def begin(self, context: Any) -> Job:
+        """Starts the worker. What a script did not give comes from the panel."""
+        settings = context.scene.video_mocap
+        video = video_path(self.filepath or settings.video)
+        values = _Given(self, settings)
+        return ImportJob(video, run_options(values), chosen_armature(context), values.start_frame, values.footage)
+
+
+class SetUpEngine(_JobOperator, bpy.types.Operator):
+    """Make the engine that analyses videos (once; downloads about 1 GB)"""
+
+    bl_idname = "video_mocap.setup_engine"
+    bl_label = "Set up Engine"
+
+    def begin(self, context: Any) -> Job:
+        """Starts the set-up."""
+        return SetupJob()
+
+
+class CancelWork(bpy.types.Operator):
+    """Stop the work; the scene stays as it is"""
+
+    bl_idname = "video_mocap.cancel"
+    bl_label = "Cancel"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """Only while there is work that nobody has cancelled yet."""
+        return DESK.job is not None and not DESK.job.process.cancelled
+
+    def execute(self, context: Any) -> set[str]:
+        """Asks the process to stop; the running operator ends with it."""
+        assert DESK.job is not None
+        DESK.job.process.cancel()
+        DESK.status.stage = "Stopping"
+        return {"FINISHED"}
+
+
+class _Given:
+    """The operator's own properties where the caller has set them, the panel's elsewhere."""
+
+    def __init__(self, operator: Any, settings: Any) -> None:
+        self._operator, self._settings = operator, settings
+
+    def __getattr__(self, name: str) -> Any:
+        given = self._operator.properties.is_property_set(name)
+        return getattr(self._operator if given else self._settings, name)
+
+
+def redraw_panels(context: Any) -> None:
+    """Lets the sidebars of all 3D views show the progress."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
+
+
+CLASSES = (ImportVideo, SetUpEngine, CancelWork)

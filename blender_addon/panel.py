@@ -1,0 +1,145 @@
+"""The panel in the 3D view's sidebar, the add-on's preferences, and dropping a video onto the view. They show; `jobs` works."""
+
+from __future__ import annotations
+
+import functools
+import textwrap
+from typing import Any
+
+import bpy
+from bpy.props import StringProperty
+
+from . import engine
+from .core.errors import InputError
+from .core.retarget import map_names
+from .jobs import DESK, Status
+from .rigs import chosen_armature
+
+_VIDEO_SUFFIXES = ".mp4;.mov;.m4v;.avi;.mkv;.webm;.mpg;.mpeg"
+
+
+@functools.lru_cache(maxsize=1)
+def engine_is_known() -> bool:
+    """Whether the engine stands; looked up once, forgotten when a set-up ends or the preference changes."""
+    try:
+        engine.find_python()
+        return True
+    except InputError:
+        return False
+
+
+class SidebarPanel(bpy.types.Panel):
+    """3D view > sidebar > Video Mocap"""
+
+    bl_idname = "VIDEO_MOCAP_PT_panel"
+    bl_label = "Video Mocap"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Video Mocap"
+
+    def draw(self, context: Any) -> None:
+        """Called for every redraw: nothing slow, no file is looked at."""
+        layout, settings = self.layout, context.scene.video_mocap
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "video", text="")
+        _draw_options(layout.column(), settings)
+        _draw_target(layout, context)
+        if DESK.job is None:
+            layout.operator("video_mocap.import_video", text="Import video as pose", icon="ARMATURE_DATA")
+        else:
+            _draw_progress(layout, DESK.status)
+        _draw_outcome(layout, context, DESK.status)
+        if DESK.job is None and not engine_is_known():
+            layout.operator("video_mocap.setup_engine", text="Set up engine", icon="IMPORT")
+
+
+def _draw_options(column: Any, settings: Any) -> None:
+    column.prop(settings, "person")
+    if settings.person == "number":
+        column.prop(settings, "person_number")
+    for name in ("start", "end", "height", "focal", "start_frame", "footage"):
+        column.prop(settings, name)
+
+
+def _draw_target(layout: Any, context: Any) -> None:
+    armature = chosen_armature(context)
+    if armature is None:
+        layout.label(text="Onto: a new armature", icon="ADD")
+        return
+    name, problem = _rig_of(tuple(b.name for b in armature.data.bones), armature.name)
+    layout.label(text=f"Onto: {armature.name}" + (f" ({name})" if name else ""), icon="ERROR" if problem else "OUTLINER_OB_ARMATURE")
+    if problem:
+        _draw_sentence(layout, context, problem, "ERROR")
+
+
+@functools.lru_cache(maxsize=8)
+def _rig_of(bones: tuple[str, ...], name: str) -> tuple[str, str]:
+    """(rig map that fits, "") or ("", why none does); kept, because the panel is drawn often."""
+    try:
+        return map_names(bones, f"The armature '{name}'").map_name, ""
+    except InputError as error:
+        return "", str(error)
+
+
+def _draw_progress(layout: Any, status: Status) -> None:
+    factor = status.done / status.total if status.total else 0.0
+    count = f" {status.done} of {status.total}" if status.total else (f" {status.done}" if status.done else "")
+    layout.progress(factor=min(factor, 1.0), text=f"{status.stage}{count}")
+    layout.operator("video_mocap.cancel", text="Cancel", icon="CANCEL")
+
+
+def _draw_outcome(layout: Any, context: Any, status: Status) -> None:
+    if status.error:
+        _draw_sentence(layout, context, status.error, "ERROR")
+    if status.message:
+        _draw_sentence(layout, context, status.message, "CHECKMARK")
+    for warning in status.warnings:
+        _draw_sentence(layout, context, warning, "INFO")
+
+
+def _draw_sentence(layout: Any, context: Any, sentence: str, icon: str) -> None:
+    """A sentence over as many lines as the sidebar's width needs; labels do not wrap by themselves."""
+    scale = context.preferences.system.ui_scale
+    width = max(20, int((context.region.width - 60 * scale) / (6.5 * scale))) if context.region else 40
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    for number, line in enumerate(textwrap.wrap(sentence, width)):
+        column.label(text=line, icon=icon if number == 0 else "BLANK1")
+
+
+class VideoMocapPreferences(bpy.types.AddonPreferences):
+    """Where the engine is."""
+
+    bl_idname = __package__
+    __annotations__ = {
+        "engine_python": StringProperty(
+            name="Engine Python", subtype="FILE_PATH", update=lambda self, context: engine_is_known.cache_clear(),
+            description="The Python of an environment that you have made yourself; empty: the one that 'Set up engine' makes"),
+    }
+
+    def draw(self, context: Any) -> None:
+        """Path and button."""
+        self.layout.prop(self, "engine_python")
+        if DESK.job is None:
+            self.layout.operator("video_mocap.setup_engine", text="Set up engine", icon="IMPORT")
+        else:
+            _draw_progress(self.layout, DESK.status)
+        _draw_outcome(self.layout, context, DESK.status)
+
+
+class VideoDrop(bpy.types.FileHandler):
+    """A video dropped onto the 3D view."""
+
+    bl_idname = "VIDEO_MOCAP_FH_video"
+    bl_label = "Video as pose"
+    bl_import_operator = "video_mocap.import_video"
+    bl_file_extensions = _VIDEO_SUFFIXES
+
+    @classmethod
+    def poll_drop(cls, context: Any) -> bool:
+        """Over a 3D view."""
+        return context.area is not None and context.area.type == "VIEW_3D"
+
+
+CLASSES = (VideoMocapPreferences, SidebarPanel, VideoDrop)

@@ -1,0 +1,78 @@
+"""The panel's settings: Blender properties whose names, defaults and help come from `core.options.RunOptions`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+
+from .core.errors import InputError
+from .core.options import RunOptions
+
+NOT_IN_THE_PANEL = {
+    "device": "the engine takes the graphics card when there is one",
+    "lifter": "there is one best network",
+    "fps": "a take keeps the video's own times",
+    "formats": "Blender needs motion.npz only",
+    "overlay": "the footage behind the camera shows the same",
+}
+"""Options of a run that the panel leaves at their defaults, and why."""
+
+
+def _help(name: str) -> str:
+    text = next(f for f in dataclasses.fields(RunOptions) if f.name == name).metadata["help"]
+    return text[0].upper() + text[1:]
+
+
+def option_properties(**more: Any) -> dict[str, Any]:
+    """Name -> Blender property for everything but the video; `more` goes to each of them. 0 stands for "not given"."""
+    seconds = {"min": 0.0, "default": 0.0, "unit": "TIME_ABSOLUTE", "precision": 2, **more}
+    return {
+        "person": EnumProperty(name="Person", description=_help("person"), default="largest", items=(
+            ("largest", "Largest", "The person who is largest in the picture"),
+            ("central", "Central", "The person nearest to the middle of the picture"),
+            ("number", "Number", "The person with this number, counted in order of appearance from 0")), **more),
+        "person_number": IntProperty(name="Number", description="Which person, counted from 0", min=0, **more),
+        "start": FloatProperty(name="Start", description=_help("start") + " (0: its beginning)", **seconds),
+        "end": FloatProperty(name="End", description=_help("end") + " (0: its end)", **seconds),
+        "focal": FloatProperty(name="Focal Length", description=_help("focal") + " (0: assumed)", min=0.0, default=0.0,
+                               precision=1, **more),
+        "height": FloatProperty(name="Height", description=_help("height") + " (0: assumed)", min=0.0, default=0.0, precision=2,
+                                unit="LENGTH", **more),
+        "start_frame": IntProperty(name="First Frame", description="The scene's frame on which the take begins", default=1, **more),
+        "footage": BoolProperty(name="Camera with Footage", default=False, **more,
+                                description="Also make the camera that took the video, with the video behind it"),
+    }
+
+
+def run_options(settings: Any) -> RunOptions:
+    """The options of a run from anything with the properties of `option_properties`. Raises InputError with one sentence."""
+    person = str(settings.person_number) if settings.person == "number" else settings.person
+    given = {name: float(getattr(settings, name)) or None for name in ("start", "end", "focal", "height")}
+    try:
+        return RunOptions(person=person, formats=("npz",), **given).check()
+    except InputError as error:  # worded for the command line
+        raise InputError(str(error).replace("--", "")) from error
+
+
+def video_path(text: str) -> Path:
+    """The video that is to be imported, as an absolute path. Raises InputError with one sentence when there is none."""
+    if not text.strip():
+        raise InputError("Choose a video first.")
+    path = Path(bpy.path.abspath(text.strip())).resolve()
+    if not path.exists():
+        raise InputError(f"There is no file {path}; choose another video.")
+    return path
+
+
+class VideoMocapSettings(bpy.types.PropertyGroup):
+    """Kept with each scene as `scene.video_mocap`."""
+
+    __annotations__ = {
+        "video": StringProperty(name="Video", subtype="FILE_PATH",
+                                description="A video file, a folder of numbered images, or 2D keypoints on file"),
+        **option_properties(),
+    }

@@ -1,0 +1,90 @@
+"""The background job, step by step as the window's timer drives it: progress, Cancel, a worker that does not listen, another file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+import pytest
+from blender_addon import process
+from blender_addon.core.errors import Cancelled
+from blender_addon.jobs import DESK, ImportJob
+from blender_addon.settings import run_options
+from helpers import MIXAMO, make_rig, snapshot
+
+Order = Callable[..., Path]
+
+
+def start(video: Path, armature: object = None) -> ImportJob:
+    job = ImportJob(video, run_options(bpy.context.scene.video_mocap), armature, 1, False)
+    DESK.start(job)
+    return job
+
+
+def step_until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+    """Steps until the condition holds; whether the job has ended on the way."""
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit
+        if DESK.step(bpy.context):
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_progress_counts_frames_and_the_buttons_know(order: Order) -> None:
+    job = start(order("slow", frames=5, pause=0.05))
+    assert not bpy.ops.video_mocap.import_video.poll() and bpy.ops.video_mocap.cancel.poll()
+    seen = set()
+    while not DESK.step(bpy.context):
+        seen.add((DESK.status.done, DESK.status.total))
+        time.sleep(0.01)
+    assert len(seen) > 2 and (5, 5) in seen and job.take is not None
+    assert bpy.ops.video_mocap.import_video.poll() and not bpy.ops.video_mocap.cancel.poll()
+
+
+@pytest.mark.parametrize("behaviour", ["waits", "deaf"])
+def test_cancel_stops_the_worker_and_changes_nothing(order: Order, behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "GRACE", 0.2)
+    make_rig(MIXAMO)
+    before = snapshot()
+    job = start(order(behaviour, very=True), bpy.context.object)
+    step_until(lambda: job.status.done == 30)
+    bpy.ops.video_mocap.cancel()
+    with pytest.raises(Cancelled):
+        step_until(lambda: False)
+    assert not is_alive(job.process.pid) and snapshot() == before
+    assert DESK.job is None and DESK.status.message == "Cancelled; nothing was changed." and not DESK.status.error
+
+
+def test_another_file_ends_the_worker(order: Order) -> None:
+    job = start(order("waits"))
+    step_until(lambda: job.status.done > 0)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    assert DESK.job is None and not is_alive(job.process.pid)
+
+
+def test_the_armature_may_vanish_meanwhile(order: Order) -> None:
+    armature = make_rig(MIXAMO)
+    start(order(), armature)
+    bpy.data.objects.remove(armature)
+    assert step_until(lambda: False)
+    assert bpy.context.object.name == "Video Mocap" and "gone" in " ".join(DESK.status.warnings)
+
+
+def test_register_again(addon: object) -> None:
+    addon.unregister()  # type: ignore[attr-defined]
+    assert not hasattr(bpy.types.Scene, "video_mocap")
+    addon.register()  # type: ignore[attr-defined]
+    assert bpy.context.scene.video_mocap.video == ""
