@@ -34,7 +34,7 @@ _PIXEL_SPREAD = 0.012  # of the person's height: how far a keypoint is from the 
 _LOOSE = {"l_hip": 2.0, "r_hip": 2.0, "l_shoulder": 1.5, "r_shoulder": 1.5, "l_thumb": 2.0, "r_thumb": 2.0}
 _PER_AXIS = 0.63  # a mean distance from the truth in 3D is 1.6 standard deviations of each axis
 _SMALLEST_SIGMA = 0.002
-_MAY_BE_HIDDEN = ("ForeArm", "Hand", "tLeg", "Foot", "Toe")  # joints below the shoulders and hips
+_ALWAYS = ("LeftArm", "RightArm", "LeftUpLeg", "RightUpLeg")  # markers of the trunk, whatever the take shows
 _HARDLY = 0.1  # confidence: what never gets more than this was never shown
 
 
@@ -76,7 +76,7 @@ def _shown(names: tuple[str, ...], keypoints: Keypoints) -> np.ndarray:
     shows = {joint: ever[n] for n, (joint, offset) in ATTACHMENTS.items() if not any(offset)}
 
     shows |= {f"{side}Toe": shows[f"{side}Foot"] for side in ("Left", "Right")}
-    shows = {joint: flag for joint, flag in shows.items() if joint.endswith(_MAY_BE_HIDDEN)}
+    shows |= dict.fromkeys(_ALWAYS, True)
     return np.array([shows.get(ATTACHMENTS[n][0] if n in ATTACHMENTS else n, True) for n in names])
 
 
