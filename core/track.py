@@ -65,7 +65,7 @@ def follow(people: Sequence[Sequence[Pose]], times: np.ndarray, names: tuple[str
         kept = distinct(poses, mirror)
         taken = _assign(live, [poses[i] for i in kept], time, mirror)
         for track, k in taken:
-            track.extend(frame, kept[k], poses[kept[k]], time)
+            track.add(frame, kept[k], poses[kept[k]], time)
         fresh = set(range(len(kept))) - {k for _, k in taken}
         live += [_Live(frame, kept[k], poses[kept[k]], time) for k in sorted(fresh)]
     tracks = sorted((t.track for t in done + live), key=lambda t: t.frames[0])
@@ -84,7 +84,7 @@ def distinct(poses: Sequence[Pose], mirror: np.ndarray) -> list[int]:
     order = sorted(range(len(poses)), key=lambda i: -float(np.sum(poses[i].confidence)))
     kept: list[int] = []
     for i in order:
-        if not any(_same_person(poses[i], poses[k], mirror) for k in kept):
+        if not any(same_person(poses[i], poses[k], mirror) for k in kept):
             kept.append(i)
     return sorted(kept)
 
@@ -123,34 +123,55 @@ def _centrality(keypoints: Keypoints) -> float:
     return float(max(0.01, 1.0 - 2.0 * np.abs(offset).max()))
 
 
-class _Live:
-    """A track while it grows: its last pose and velocity."""
+class Follower:
+    """Where one person was last, how fast, and hence where to expect them. Times may also run backwards: give them negated."""
 
-    def __init__(self, frame: int, pick: int, pose: Pose, time: float) -> None:
-        self.track = Track([frame], [pick])
+    def __init__(self, pose: Pose, time: float) -> None:
         self.pose, self.time = pose, time
-        self.velocity = np.zeros(2)
+        self._velocity = np.zeros(2)
 
-    def extend(self, frame: int, pick: int, pose: Pose, time: float) -> None:
+    def extend(self, pose: Pose, time: float) -> None:
+        """The person was seen again, as `pose` at `time` seconds."""
         dt = max(time - self.time, 1e-3)
         step = (pose.xy - self.pose.xy)[np.isfinite(pose.xy + self.pose.xy).all(-1)]
-        measured = np.median(step, axis=0) / dt if len(step) else self.velocity
+        measured = np.median(step, axis=0) / dt if len(step) else self._velocity
         weight = 1.0 - np.exp(-dt / _VELOCITY_MEMORY)
-        self.velocity = self.velocity + weight * (measured - self.velocity)
-        self.track.frames.append(frame)
-        self.track.picks.append(pick)
+        self._velocity = self._velocity + weight * (measured - self._velocity)
         self.pose, self.time = pose, time
 
     def predicted(self, time: float) -> Pose:
-        # A lost person's velocity is worth less and less: it fades within about 0.3 s.
+        """The pose moved on to `time`. A lost person's velocity is worth less and less: it fades within about 0.3 s."""
         reach = 0.3 * (1.0 - np.exp(-(time - self.time) / 0.3))
-        return Pose(self.pose.xy + self.velocity * reach, self.pose.confidence)
+        return Pose(self.pose.xy + self._velocity * reach, self.pose.confidence)
+
+    def similarities(self, poses: Sequence[Pose], time: float, mirror: np.ndarray) -> np.ndarray:
+        """For each pose 0 to 1: how well it continues this person at `time`."""
+        expected = self.predicted(time)
+        return np.array([_similarity(expected, p, mirror, time - self.time) for p in poses])
+
+    def best(self, poses: Sequence[Pose], time: float, mirror: np.ndarray) -> int | None:
+        """Which of the poses continues this person, if any does."""
+        scores = self.similarities(poses, time, mirror)
+        return int(scores.argmax()) if len(poses) and scores.max() > _LEAST_SIMILARITY else None
+
+
+class _Live(Follower):
+    """A track while it grows."""
+
+    def __init__(self, frame: int, pick: int, pose: Pose, time: float) -> None:
+        super().__init__(pose, time)
+        self.track = Track([frame], [pick])
+
+    def add(self, frame: int, pick: int, pose: Pose, time: float) -> None:
+        self.extend(pose, time)
+        self.track.frames.append(frame)
+        self.track.picks.append(pick)
 
 
 def _assign(live: list[_Live], poses: list[Pose], time: float, mirror: np.ndarray) -> list[tuple[_Live, int]]:
     if not live or not poses:
         return []
-    table = np.array([[_similarity(t.predicted(time), p, mirror, time - t.time) for p in poses] for t in live])
+    table = np.stack([t.similarities(poses, time, mirror) for t in live])
     rows, columns = linear_sum_assignment(-table)
     return [(live[r], int(c)) for r, c in zip(rows, columns, strict=True) if table[r, c] > _LEAST_SIMILARITY]
 
@@ -168,7 +189,8 @@ def _similarity(a: Pose, b: Pose, mirror: np.ndarray, gap: float) -> float:
     return best * float(min(a.size, b.size) / size) ** 0.5
 
 
-def _same_person(a: Pose, b: Pose, mirror: np.ndarray) -> bool:
+def same_person(a: Pose, b: Pose, mirror: np.ndarray) -> bool:
+    """Whether two poses of one picture lie on each other, left and right exchanged or not."""
     distances = [np.linalg.norm(a.xy - xy, axis=-1) for xy in (b.xy, b.xy[mirror])]
     medians = [np.median(d[np.isfinite(d)]) for d in distances if np.isfinite(d).any()]
     return bool(medians) and min(medians) < _DUPLICATE * max(a.size, b.size)

@@ -1,24 +1,39 @@
-"""The whole 2D stage: from frames to one wanted person's keypoints over time."""
+"""The whole 2D stage: from frames to one wanted person's keypoints over time.
+
+Method:  one pass forward (detector, close-ups of people too small for it), people linked into tracks, the wanted one chosen, their gaps
+         filled backwards in close-ups; then exchanged sides are mended and confidences made honest.
+Limits:  the close-ups are MediaPipe's: a detector given by the caller is taken as it is.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import InputError
 from ..events import Reporter
+from ..flips import mend_flips
 from ..keypoints import Keypoints
+from ..track import Pose, Track, choose_person, follow, median_centre, median_height
 from ..video import Source
+from .close_up import CloseUp, follow_back, pose
+from .confidence import inside_picture, steadiness
 from .detector import BLAZEPOSE, Detection, Detector
 from .mediapipe_detector import MediaPipeDetector
 
 STAGE = "2D keypoints"
+_LEAST_SEEN = 0.1  # of the frames; less is not a take of a person
 
 
 @dataclass(frozen=True)
 class PersonSummary:
-    """One person as `list_people` tells. number: as for --person; seconds: first and last seen; height: median pixels."""
+    """One person as `list_people` tells them.
+
+    number: as for --person; seconds: when first and last seen; height: the median box's, pixels; centre: its median place, pixels.
+    """
 
     number: int
     frames_seen: int
@@ -28,26 +43,147 @@ class PersonSummary:
 
 
 def extract_keypoints(source: Source, person: str, reporter: Reporter, detector: Detector | None = None) -> Keypoints:
-    """The wanted person's keypoints in every frame of `source`, NaN where not seen.
+    """The wanted person's keypoints (BlazePose's 33) in every frame of `source`, missing where not seen.
 
-    Raises InputError when nobody is found.
+    person: "largest", "central" or a number as `list_people` gives them for the same range; detector: None for MediaPipe, with
+    close-ups; one that is given stays open. Raises InputError when nobody is there, or the wanted one hardly ever.
     """
-    own = detector is None
-    detector = detector or MediaPipeDetector()
-    try:
-        rows: list[Detection | None] = []
-        times = []
-        for frame in source.frames():
-            people = detector.detect(frame.rgb, frame.time)
-            rows.append(people[0] if people else None)
-            times.append(frame.time)
-            reporter.progress(STAGE, len(rows), source.expected_frames)
-    finally:
-        if own:
-            detector.close()
-    if not any(rows):
-        raise InputError(f"No person was found in the {len(rows)} frames of {source.path}.")
-    empty = Detection(np.full((33, 2), np.nan), np.zeros(33), np.full(33, np.nan), np.full((33, 3), np.nan))
-    filled = [r or empty for r in rows]
-    return Keypoints(BLAZEPOSE, np.stack([r.xy for r in filled]), np.stack([r.confidence for r in filled]), np.array(times),
-                     source.width, source.height, source.fps, np.stack([r.depth for r in filled]), np.stack([r.world for r in filled]))
+    with ExitStack() as stack:
+        finder = stack.enter_context(_StillFinder()) if detector is None else None
+        eyes = detector or stack.enter_context(MediaPipeDetector())
+        take = _watch(source, eyes, finder, reporter)
+        people = take.people(source)
+        if not people:
+            raise InputError(f"No person was found in the {len(take.times)} frames of {source.path}; use a video that shows a person "
+                             f"at least a twentieth of the picture's width tall.")
+        wanted = next(i for i, k in enumerate(people) if k is choose_person(people, person))
+        if finder is not None:
+            _fill_gaps(take, wanted, source, finder, reporter)
+            people = take.people(source)
+    return _finished(_enough(people[wanted], source), reporter)
+
+
+def list_people(source: Source, reporter: Reporter) -> list[PersonSummary]:
+    """Who is to be seen in `source`, in order of appearance; empty when nobody is."""
+    with _StillFinder() as finder, MediaPipeDetector() as eyes:
+        people = _watch(source, eyes, finder, reporter).people(source)
+    return [_summary(number, k) for number, k in enumerate(people, 1)]
+
+
+@dataclass
+class _Take:
+    """What was seen. sightings: for each frame its detections; tracks: who is who; progress: frames done so far."""
+
+    times: np.ndarray
+    sightings: list[list[Detection]]
+    tracks: list[Track]
+
+    def people(self, source: Source) -> list[Keypoints]:
+        """One entry a track, over all frames."""
+        return [_assembled([(f, self.sightings[f][p]) for f, p in zip(t.frames, t.picks, strict=True)], self.times, source)
+                for t in self.tracks]
+
+    def others(self, track: int, frame: int) -> list[Pose]:
+        """The poses of a frame that belong to other tracks."""
+        return [pose(self.sightings[frame][p]) for i, t in enumerate(self.tracks) if i != track
+                for f, p in zip(t.frames, t.picks, strict=True) if f == frame]
+
+
+class _StillFinder:
+    """MediaPipe for unrelated pictures; loaded at the first question, because most videos never ask."""
+
+    def __init__(self) -> None:
+        self._detector: MediaPipeDetector | None = None
+
+    def __call__(self, rgb: np.ndarray) -> list[Detection]:
+        self._detector = self._detector or MediaPipeDetector(still=True)
+        return self._detector.detect(rgb, 0.0)
+
+    def __enter__(self) -> _StillFinder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._detector is not None:
+            self._detector.close()
+
+
+def _watch(source: Source, detector: Detector, finder: _StillFinder | None, reporter: Reporter) -> _Take:
+    """The pass forward."""
+    close_up = None if finder is None else CloseUp(finder)
+    times: list[float] = []
+    sightings: list[list[Detection]] = []
+    reporter.progress(STAGE, 0, source.expected_frames)
+    for frame in source.frames():
+        seen = detector.detect(frame.rgb, frame.time)
+        sightings.append(seen if close_up is None else seen + close_up.missed(frame.rgb, frame.time, seen))
+        times.append(frame.time)
+        reporter.progress(STAGE, len(times), _total(source, len(times)))
+    reporter.progress(STAGE, len(times), len(times))
+    tracks = follow([[pose(d) for d in row] for row in sightings], np.array(times), BLAZEPOSE)
+    return _Take(np.array(times), sightings, tracks)
+
+
+def _fill_gaps(take: _Take, wanted: int, source: Source, finder: _StillFinder, reporter: Reporter) -> None:
+    """Follows the wanted person backwards into the frames where they were not seen; adds what it finds to the take."""
+    track = take.tracks[wanted]
+    seen = dict(zip(track.frames, track.picks, strict=True))
+    gaps = list(_gaps(track.frames))
+    frames = len(take.times)
+    done, total = frames, frames + sum(first - stop for stop, first in gaps)
+    for stop, first in gaps:
+        later = [(float(take.times[f]), take.sightings[f][seen[f]]) for f in (first + 1, first) if f in seen]
+        for index, found in follow_back(finder, source, first, stop, later, lambda frame: take.others(wanted, frame)):
+            if found is not None:
+                seen[index] = len(take.sightings[index])
+                take.sightings[index].append(found)
+            reporter.progress(STAGE, done + first - index, total)
+        done += first - stop
+    reporter.progress(STAGE, done, total)
+    take.tracks[wanted] = Track(sorted(seen), [seen[f] for f in sorted(seen)])
+
+
+def _gaps(frames: list[int]) -> Iterator[tuple[int, int]]:
+    """(first unseen, next seen) for every hole before a seen frame, the latest hole first."""
+    for before, after in zip([-1, *frames[:-1]][::-1], frames[::-1], strict=True):
+        if after > before + 1:
+            yield before + 1, after
+
+
+def _total(source: Source, done: int) -> int | None:
+    return None if source.expected_frames is None else max(source.expected_frames, done)
+
+
+def _assembled(rows: list[tuple[int, Detection]], times: np.ndarray, source: Source) -> Keypoints:
+    count = (len(times), len(BLAZEPOSE))
+    xy, world = np.full((*count, 2), np.nan), np.full((*count, 3), np.nan)
+    confidence, depth = np.zeros(count), np.full(count, np.nan)
+    for frame, d in rows:
+        xy[frame], confidence[frame], depth[frame], world[frame] = d.xy, d.confidence, d.depth, d.world
+    return Keypoints(BLAZEPOSE, xy, confidence, times, source.width, source.height, source.fps, depth, world)
+
+
+def _enough(keypoints: Keypoints, source: Source) -> Keypoints:
+    if keypoints.seen.mean() >= _LEAST_SEEN:
+        return keypoints
+    first, last = _seconds(keypoints)
+    raise InputError(f"The person is seen in only {int(keypoints.seen.sum())} of the {len(keypoints)} frames of {source.path}, between "
+                     f"{first:.2f} s and {last:.2f} s; choose that part with --start and --end.")
+
+
+def _finished(keypoints: Keypoints, reporter: Reporter) -> Keypoints:
+    """Sides mended, confidences lowered where they are not earned, what is outside the picture missing."""
+    mended, changed = mend_flips(keypoints)
+    if changed.any():
+        reporter.log(f"The detector had left and right exchanged in {int(changed.sum())} of {len(keypoints)} frames; they were mended.")
+    steady = steadiness(mended.xy, mended.times)
+    inside = inside_picture(mended.xy, mended.width, mended.height)
+    return mended.replace(confidence=np.where(inside, mended.confidence * steady, 0.0))
+
+
+def _seconds(keypoints: Keypoints) -> tuple[float, float]:
+    seen = keypoints.times[keypoints.seen]
+    return float(seen[0]), float(seen[-1])
+
+
+def _summary(number: int, keypoints: Keypoints) -> PersonSummary:
+    return PersonSummary(number, int(keypoints.seen.sum()), _seconds(keypoints), median_height(keypoints), median_centre(keypoints))

@@ -1,0 +1,89 @@
+"""Keeps sight of people whom the detector does not see in the whole picture, with the cut-outs of `tiles`.
+
+Problem: a person who comes from afar is too small to be acquired, and one lost for a moment may not come back by themselves.
+Method:  going forward: while nobody is seen, tiles are searched every half second; whoever is found is followed in cut-outs until the
+         detector sees them in the whole picture. Going backwards: from where the wanted person appears, or appears again, they are
+         followed in cut-outs towards the frame where they were lost, or the beginning.
+Limits:  tiles are searched only while nobody at all is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ..track import Follower, Pose, mirror_order, same_person
+from ..video import Source
+from . import tiles
+from .detector import BLAZEPOSE, Detection
+
+_SEARCH_EVERY = 0.5  # seconds
+_PATIENCE = 0.5  # seconds without a sight of a followed person until they are given up
+_MIRROR = mirror_order(BLAZEPOSE)
+
+
+def pose(detection: Detection) -> Pose:
+    """The 2D part of a detection, as `core.track` takes it."""
+    return Pose(detection.xy, detection.confidence)
+
+
+class CloseUp:
+    """Goes along with the detector, frame by frame, and adds the people whom it misses."""
+
+    def __init__(self, finder: tiles.Finder) -> None:
+        self._finder = finder
+        self._followed: list[Follower] = []
+        self._next_search = 0.0
+
+    def missed(self, rgb: np.ndarray, time: float, seen: list[Detection]) -> list[Detection]:
+        """The people in rgb (H, W, 3) at `time` seconds who are not among those `seen` in the whole picture."""
+        self._followed = [f for f in self._followed if time - f.time <= _PATIENCE and f.best(_poses(seen), time, _MIRROR) is None]
+        found = []
+        for follower in self._followed:
+            detection = _look(self._finder, follower, rgb, time, _poses(seen + found))
+            if detection is not None:
+                found.append(detection)
+        if not seen and not found and time >= self._next_search:
+            self._next_search = time + _SEARCH_EVERY
+            found = tiles.search(self._finder, rgb)
+            self._followed = [Follower(pose(d), time) for d in found]
+        return found
+
+
+def follow_back(finder: tiles.Finder, source: Source, first: int, stop: int, later: list[tuple[float, Detection]],
+                others: Callable[[int], list[Pose]]) -> Iterator[tuple[int, Detection | None]]:
+    """Frames first - 1, ..., stop with the person in them or None; ends early when the person stays out of sight.
+
+    later: (time, detection) of the person in one or two frames from `first` on, the latest first; others: other people of a frame.
+    """
+    (time, detection), *rest = later
+    follower = Follower(pose(detection), -time)
+    for time, detection in rest:
+        follower.extend(pose(detection), -time)
+    for frame in source.frames_before(first):
+        if frame.index < stop or follower.time + _PATIENCE < -frame.time:
+            return
+        yield frame.index, _look(finder, follower, frame.rgb, -frame.time, others(frame.index))
+
+
+def _look(finder: tiles.Finder, follower: Follower, rgb: np.ndarray, time: float, others: list[Pose]) -> Detection | None:
+    """The followed person in a cut-out, if they are there and none of the others."""
+    expected = follower.predicted(time)
+    if not _touches(expected.xy, rgb):
+        return None
+    candidates = [d for d in tiles.look_at(finder, rgb, expected.xy) if not any(same_person(pose(d), o, _MIRROR) for o in others)]
+    best = follower.best(_poses(candidates), time, _MIRROR)
+    if best is None:
+        return None
+    follower.extend(pose(candidates[best]), time)
+    return candidates[best]
+
+
+def _touches(xy: np.ndarray, rgb: np.ndarray) -> bool:
+    """Whether any of the keypoints is inside the picture."""
+    return bool(((xy >= 0) & (xy < rgb.shape[1::-1])).all(-1).any())
+
+
+def _poses(detections: list[Detection]) -> list[Pose]:
+    return [pose(d) for d in detections]
