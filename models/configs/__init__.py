@@ -1,0 +1,36 @@
+"""How each network is built and trained: one small file a network, all of the same dataclass."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Config:
+    """A network and its training. `arguments`: the network's own sizes; `window`: frames of a training window."""
+
+    name: str
+    arguments: dict[str, Any]
+    window: int = 48
+    batch: int = 64  # synthetic windows a step
+    real_batch: int = 32  # windows of detections a step, when there are detections
+    steps: int = 10_000
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.02
+    warm_up: int = 300  # steps until the learning rate is full; then it falls as a cosine to 1 % of it
+    velocity_weight: float = 0.5  # of the error of the markers' steps from frame to frame
+    average: float = 0.998  # decay of the running mean of the weights, which is what is kept
+    seed: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict of JSON types."""
+        return dataclasses.asdict(self)
+
+
+def config(name: str) -> Config:
+    """The config of the network `name`; raises KeyError."""
+    from . import residual, temporal
+
+    return {c.CONFIG.name: c.CONFIG for c in (residual, temporal)}[name]

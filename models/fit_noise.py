@@ -1,0 +1,122 @@
+"""Fits the detector's noise model to detections beside truth and keeps it as data/noise.json (numbers only, no motion).
+
+    python -m models.fit_noise DETECTIONS
+
+See `models.noise` for the model. Takes with exchanged sides are counted and left out of the fit; every take counts twice, once mirrored.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from core.keypoints import CANONICAL, CONVENTIONS, LIMB_KEYPOINTS
+
+from .noise import CHANNELS, DATA, MIRRORED, REFERENCE, Scene, regressors, scene
+
+STEADY, MOVING = 24, 32
+_BLAZEPOSE = [CONVENTIONS["blazepose33"].index(n) for n in CANONICAL]
+_LIMBS = [CANONICAL.index(n) for n in LIMB_KEYPOINTS]
+_SIGN = np.array([-1, 1, 1, -1, 1, 1, 1])  # of each channel in a mirror
+
+
+def differences(path: Path) -> tuple[Scene, np.ndarray, float] | None:
+    """True scene, differences (T, 27, CHANNELS) and frame rate of the detected frames of a run; None with less than 8 frames."""
+    with np.load(path) as data:
+        seen = data["detected"]
+        if seen.sum() < 8:
+            return None
+        names = data["names"].tolist()
+        true = scene(data["joints3d_cam"][seen][:, [names.index(n) for n in CANONICAL]].astype(np.float64))
+        points = data["detections"][seen][:, _BLAZEPOSE].astype(np.float64)
+        K, fps = data["K"], float(data["fps"])
+        world = data["world_landmarks"][seen][:, _BLAZEPOSE]
+    rays = np.concatenate([(points[..., :2] - K[:2, 2]) / K[0, 0], np.ones_like(points[..., :1])], axis=-1)
+    rays = np.einsum("tij,tkj->tki", true.rotation, rays)
+    far = true.distance[:, None]
+    flat = rays[..., :2] / rays[..., 2:] * far[..., None] - true.flat()
+    depth = points[..., 2] / K[0, 0] * far - true.body[..., 2]
+    confidence = np.clip(points[..., 3], 0.002, 0.998)
+    logit = np.log(confidence / (1 - confidence))
+    return true, np.concatenate([flat, depth[..., None], world - true.body, logit[..., None]], axis=-1), fps
+
+
+def exchanged(true: Scene, difference: np.ndarray) -> bool:
+    """Whether some frame's limbs fit the other side's clearly better."""
+    seen = true.flat() + difference[..., :2]
+    straight = np.linalg.norm(difference[..., _LIMBS, :2], axis=-1).mean(-1)
+    crossed = np.linalg.norm((seen[:, MIRRORED] - true.flat())[:, _LIMBS], axis=-1).mean(-1)
+    return bool(((crossed < 0.6 * straight) & (straight > 0.08)).any())
+
+
+def fit(takes: list[tuple[Scene, np.ndarray, float]]) -> dict:
+    """The model's numbers from takes without exchanges."""
+    bodies = [t[0].body for t in takes] + [t[0].body[:, MIRRORED] * [-1, 1, 1] for t in takes]
+    values = [t[1] for t in takes] + [t[1][:, MIRRORED] * _SIGN for t in takes]
+    rates = [t[2] for t in takes] * 2
+    x, y = np.concatenate([regressors(b) for b in bodies]), np.concatenate(values)
+    limit = 4 * np.median(np.abs(y - np.median(y, axis=0)), axis=0) + 0.05
+    y = np.clip(y, np.median(y, axis=0) - 3 * limit, np.median(y, axis=0) + 3 * limit)  # so that single wild frames do not set the bias
+    bias = np.stack([np.linalg.solve(x[:, k].T @ x[:, k] + 5 * np.eye(8), x[:, k].T @ y[:, k]) for k in range(len(CANONICAL))])
+    noise = [(v - np.einsum("tkp,kpc->tkc", regressors(b), bias)).reshape(len(v), -1) for b, v in zip(bodies, values, strict=True)]
+    scale = np.concatenate(noise).std(0)
+    noise = [n / scale for n in noise]
+    means = np.stack([n.mean(0) for n in noise])
+    steady, _, steady_spread = _directions(means, STEADY)
+    moves = [n - n.mean(0) for n in noise]
+    moving, rest, moving_spread = _directions(np.concatenate(moves), MOVING, [len(m) for m in moves])
+    return {"bias": bias, "scale": scale, "steady": steady, "moving": moving, "memory": _memory(moves, moving, rates), "rest": rest,
+            "size_spread": np.array([steady_spread, moving_spread])}
+
+
+def _directions(rows: np.ndarray, count: int, lengths: list[int] | None = None) -> tuple[np.ndarray, np.ndarray, float]:
+    """Principal directions (count, D) scaled to one deviation, what they leave (D,), and the spread of the takes' log sizes."""
+    _, s, vt = np.linalg.svd(rows, full_matrices=False)
+    directions = s[:count, None] / np.sqrt(len(rows)) * vt[:count]
+    rest = np.sqrt(np.maximum((rows**2).mean(0) - (directions**2).sum(0), 0.0))
+    energy = np.sqrt((rows**2).mean(-1))
+    if lengths:
+        energy = np.array([e.mean() for e in np.split(energy, np.cumsum(lengths)[:-1])])
+    return directions, rest, float(np.log(energy).std())
+
+
+def _memory(moves: list[np.ndarray], directions: np.ndarray, rates: list[float]) -> np.ndarray:
+    """Correlation over `REFERENCE` seconds of each direction's score, from neighbouring frames of all takes."""
+    inverse = np.linalg.pinv(directions)
+    logs = []
+    for move, rate in zip(moves, rates, strict=True):
+        score = move @ inverse
+        correlation = np.clip((score[1:] * score[:-1]).mean(0) / np.maximum((score**2).mean(0), 1e-9), 0.05, 0.995)
+        logs.append(np.log(correlation) * rate * REFERENCE)
+    return np.exp(np.median(logs, axis=0))
+
+
+def main(argv: list[str]) -> int:
+    """Reads the runs and writes the data file."""
+    takes = []
+    for path in sorted(Path(argv[0]).glob("run_*.npz")):
+        try:
+            take = differences(path)
+        except (OSError, ValueError, EOFError):
+            continue  # still being written
+        if take:
+            takes.append(take)
+    crossed = [exchanged(t[0], t[1]) for t in takes]
+    model = fit([t for t, bad in zip(takes, crossed, strict=True) if not bad])
+    frames = sum(len(t[1]) for t in takes)
+    about = f"MediaPipe PoseLandmarker full against truth, {len(takes)} takes, {frames} frames (models/fit_noise.py)"
+    numbers = {k: np.asarray(v).round(4).tolist() for k, v in model.items()}
+    DATA.write_text(json.dumps({"about": about, "swaps": round(float(np.mean(crossed)), 4), **numbers}))
+    d = np.concatenate([t[1] for t in takes])
+    print(f"{DATA}: {about}; exchanges in {100 * np.mean(crossed):.1f} %")
+    print("median |difference| mm: 2D", (1000 * np.median(np.linalg.norm(d[..., :2], axis=-1))).round(1),
+          "depth", (1000 * np.median(np.abs(d[..., 2]))).round(1), "world", (1000 * np.median(np.linalg.norm(d[..., 3:6], axis=-1))).round(1))
+    print("memory", model["memory"][:8].round(2), "size spread", model["size_spread"].round(2), "rest", float(np.mean(model["rest"])).__round__(2))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,45 @@
+"""The first and the last layer that all lifting networks share."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+_TYPICAL_ERROR = 0.05  # metres; the uncertainty starts here
+_RANGE = 3.0  # natural logarithm: from 2.5 mm to 1 m
+
+
+class Standardise(nn.Module):
+    """Input (..., F) minus the training data's mean over its deviation; both are set once before training and saved with the weights."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(inputs))
+        self.register_buffer("deviation", torch.ones(inputs))
+
+    def fit(self, features: Tensor) -> None:
+        """Takes mean and deviation of features (N, F); a column that hardly changes is not blown up."""
+        self.mean.copy_(features.mean(0))
+        self.deviation.copy_(features.std(0).clamp_min(0.05))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.deviation
+
+
+class MarkerHead(nn.Module):
+    """Hidden (..., W) to (..., M, 4): x, y, z metres, and log of the expected error in metres, bounded to 2.5 mm .. 1 m."""
+
+    def __init__(self, width: int, markers: int) -> None:
+        super().__init__()
+        self.markers = markers
+        self.linear = nn.Linear(width, markers * 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        raw = self.linear(x).float().unflatten(-1, (self.markers, 4))
+        log_sigma = math.log(_TYPICAL_ERROR) + _RANGE * torch.tanh(raw[..., 3:] / _RANGE)
+        return torch.cat([raw[..., :3], log_sigma], dim=-1)

@@ -1,0 +1,142 @@
+"""The mocap pack (BVH) as arrays: global rotations, the root's path and each file's bones, parsed once and cached.
+
+The files: one skeleton of 21 joints with the canonical names, centimetres, Y up, 60 frames a second, every rest frame the world frame
+(the pack's README). Here: metres, the world with Z up and the person facing -Y, so (x, y, z) -> (x, -z, y). An outsider gets the same
+motions from the CMU database (mocap.cs.cmu.edu) and its public BVH conversions; other skeletons are refused.
+
+The cache (~/.cache/video-mocap) holds motions, so it never belongs in the repository. numpy only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core import rotations
+from core.errors import InputError
+from core.skeleton import END_PARENTS, ENDS, INDEX, JOINTS
+
+CACHE = Path.home() / ".cache" / "video-mocap"
+FPS = 60.0
+_TO_OURS = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+
+
+@dataclass(frozen=True)
+class Part:
+    """The files of one part, frames one after the other.
+
+    rotations: (N, 21, 3, 3) float32, of each joint from the T-pose, world axes. root: (N, 3) metres. offsets: (C, 26, 3) of the 21
+    joints and 5 ends from their parents, metres. start, length: (C,) rows of each file. names: (C,) file names.
+    """
+
+    rotations: np.ndarray
+    root: np.ndarray
+    offsets: np.ndarray
+    start: np.ndarray
+    length: np.ndarray
+    names: np.ndarray
+
+
+@dataclass(frozen=True)
+class Pack:
+    """The parsed pack. digest: a short hash of all files' content."""
+
+    parts: dict[str, Part]
+    digest: str
+
+    def part(self, name: str) -> Part:
+        """"train" or "val"."""
+        return self.parts[name]
+
+
+def load(folder: Path) -> Pack:
+    """Parses `folder`/train and `folder`/val, or takes them from the cache. Raises InputError when there are no BVH files."""
+    files = {part: sorted((folder / part).glob("*.bvh")) for part in ("train", "val")}
+    for part, paths in files.items():
+        if not paths:
+            raise InputError(f"There are no BVH files in {folder / part}; give the mocap folder with train/ and val/ as --data.")
+    digest = _digest([p for paths in files.values() for p in paths])
+    cache = CACHE / f"mocap-{digest}.npz"
+    if not cache.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        arrays = {f"{part}_{k}": v for part, paths in files.items() for k, v in _parse_all(paths).items()}
+        temporary = cache.with_suffix(".partial.npz")
+        np.savez(temporary, **arrays)
+        temporary.replace(cache)
+    with np.load(cache) as data:
+        return Pack({part: _part({k: data[f"{part}_{k}"] for k in ("quaternions", "root", "offsets", "length", "names")})
+                     for part in files}, digest)
+
+
+def _part(a: dict[str, np.ndarray]) -> Part:
+    start = np.concatenate([[0], np.cumsum(a["length"])[:-1]])
+    matrices = rotations.to_matrix(a["quaternions"]).astype(np.float32)
+    return Part(matrices, a["root"], a["offsets"].astype(np.float32), start, a["length"], a["names"])
+
+
+def _digest(paths: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.name.encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _parse_all(paths: list[Path]) -> dict[str, np.ndarray]:
+    parsed = [_parse(path) for path in paths]
+    return {"quaternions": np.concatenate([p[0] for p in parsed]).astype(np.float32),
+            "root": np.concatenate([p[1] for p in parsed]).astype(np.float32), "offsets": np.stack([p[2] for p in parsed]),
+            "length": np.array([len(p[0]) for p in parsed]), "names": np.array([p.name for p in paths])}
+
+
+def _parse(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Global rotations (T, 21, 4), root (T, 3), offsets (26, 3) of one file, our axes and metres. Raises InputError."""
+    hierarchy, motion = path.read_text().split("MOTION", 1)
+    names, parents, offsets, orders = _hierarchy(hierarchy)
+    joints = [n for n in names if not n.endswith("_End")]
+    if set(joints) != set(JOINTS):
+        raise InputError(f"{path} has another skeleton than the mocap pack; its joints must be {', '.join(JOINTS)}.")
+    lines = motion.strip().split("\n")
+    step = float(lines[1].split(":")[1])
+    if abs(step * FPS - 1) > 0.01:
+        raise InputError(f"{path} has {1 / step:.3g} frames a second; the mocap pack has {FPS:g}.")
+    channels = np.array([line.split() for line in lines[2:]], dtype=np.float64)
+    angles = np.radians(channels[:, 3:]).reshape(len(channels), len(joints), 3)
+    globals_ = np.empty((len(channels), len(JOINTS), 4))
+    for i, name in enumerate(joints):
+        local = rotations.from_euler(angles[:, i], orders[name])
+        parent = parents[name]
+        globals_[:, INDEX[name]] = local if parent is None else rotations.multiply(globals_[:, INDEX[parent]], local)
+    globals_[..., 1:] = globals_[..., 1:] @ _TO_OURS.T  # the same rotations about turned axes
+    ends = {parent: offsets[f"{parent}_End"] for parent in END_PARENTS.values()}
+    table = np.array([offsets[n] for n in JOINTS] + [ends[END_PARENTS[n]] for n in ENDS])
+    return globals_, 0.01 * channels[:, :3] @ _TO_OURS.T, 0.01 * table @ _TO_OURS.T
+
+
+def _hierarchy(text: str) -> tuple[list[str], dict[str, str | None], dict[str, list[float]], dict[str, str]]:
+    """Names in file order, parents, offsets in the file's axes, and the rotation order of each joint."""
+    names: list[str] = []
+    parents: dict[str, str | None] = {}
+    offsets: dict[str, list[float]] = {}
+    orders: dict[str, str] = {}
+    stack: list[str] = []
+    for line in text.splitlines():
+        words = line.split()
+        if not words:
+            continue
+        if words[0] in ("ROOT", "JOINT", "End"):
+            name = f"{stack[-1]}_End" if words[0] == "End" else words[1]
+            parents[name] = stack[-1] if stack else None
+            names.append(name)
+            stack.append(name)
+        elif words[0] == "OFFSET":
+            offsets[stack[-1]] = [float(w) for w in words[1:4]]
+        elif words[0] == "CHANNELS":
+            orders[stack[-1]] = "".join(w[0] for w in words[2:] if w.endswith("rotation"))
+        elif words[0] == "}":
+            stack.pop()
+    offsets[names[0]] = [0.0, 0.0, 0.0]
+    return names, parents, offsets, orders

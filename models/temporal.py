@@ -1,0 +1,76 @@
+"""The default network: a transformer whose tokens are frames and whose clock is the video's.
+
+Problem: one frame leaves depth open, detections jitter, and frame rates vary. Method: a small fully connected network turns each frame
+into a token; attention over the window mixes frames by what they hold and by the time between them in seconds (rotary position
+embedding of Su et al., "RoFormer", 2021, with continuous time instead of a token's number), so that any frame rate and any gap is
+the same to it; every frame of the window is answered at once, each marker with its expected error (trained on the likelihood of the
+error's size). A linear path from the input to the answer keeps what needs no thought. Limits: sees one window (about a second).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .heads import MarkerHead, Standardise
+
+_SLOWEST, _FASTEST = 8.0, 0.06  # seconds a turn of the slowest and the fastest clock hand
+
+
+def _rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Turns pairs of channels of x (N, heads, T, D) by angles whose cosines and sines are (N, 1, T, D / 2)."""
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cosine - b * sine, a * sine + b * cosine], dim=-1)
+
+
+class _Layer(nn.Module):
+    """Pre-norm attention and feed-forward, each with a skip connection."""
+
+    def __init__(self, width: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_attention, self.norm_feed = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.merge = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.feed = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+
+    def forward(self, x: Tensor, cosine: Tensor, sine: Tensor, mask: Tensor) -> Tensor:
+        q, k, v = self.qkv(self.norm_attention(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        cosine, sine = cosine.to(v.dtype), sine.to(v.dtype)
+        q, k = _rotate(q, cosine, sine), _rotate(k, cosine, sine)
+        # Written out: for these short windows torch's fused attention is several times slower backwards on a CPU.
+        attention = torch.softmax(q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]) + mask, dim=-1)
+        x = x + self.merge((attention.to(v.dtype) @ v).transpose(1, 2).flatten(2))
+        return x + self.feed(self.norm_feed(x))
+
+
+class Temporal(nn.Module):
+    """Windows (N, T, F) to markers (N, T, M, 4): x, y, z metres in the person's view, and the logarithm of the expected error in metres."""
+
+    window = 48
+
+    def __init__(self, inputs: int, markers: int, width: int, layers: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.standardise = Standardise(inputs)
+        self.up = nn.Sequential(nn.Linear(inputs, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.layers = nn.ModuleList(_Layer(width, heads, hidden) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        self.head = MarkerHead(width, markers)
+        self.straight = nn.Linear(inputs, markers * 3, bias=False)
+        nn.init.zeros_(self.straight.weight)
+        pairs = width // heads // 2
+        self.frequencies = [2 * math.pi / _SLOWEST * (_SLOWEST / _FASTEST) ** (i / (pairs - 1)) for i in range(pairs)]
+
+    def forward(self, features: Tensor, seconds: Tensor, real: Tensor) -> Tensor:
+        """features: (N, T, F); seconds: (N, T) float64 or relative; real: (N, T) bool, rows that are frames (others are ignored)."""
+        x = self.standardise(features)
+        angle = (seconds - seconds[:, :1]).float()[:, None, :, None] * torch.tensor(self.frequencies, device=x.device)
+        cosine, sine = angle.cos(), angle.sin()
+        mask = torch.where(real, 0.0, -1e4)[:, None, None, :]
+        hidden = self.up(x)
+        for layer in self.layers:
+            hidden = layer(hidden, cosine, sine, mask)
+        answer = self.head(self.norm(hidden))
+        straight = self.straight(x).float().unflatten(-1, (-1, 3))
+        return torch.cat([answer[..., :3] + straight, answer[..., 3:]], dim=-1)

@@ -1,0 +1,249 @@
+"""Trains one lifting network from mocap and detections, from nothing to a weights file that describes itself.
+
+    build.py train --config NAME --data MOCAP [--detections DIR] [--resume]
+
+Each step draws windows from two sources: mocap under imagined cameras with a modelled detector (`models.synthesis`), and what MediaPipe
+really saw of rendered people (`models.detections`). Both are mirrored, thinned out and seen through a guessed lens (`models.windows`).
+The loss is the markers' mean distance from the truth, plus that of their steps from frame to frame, plus the likelihood of the error's
+size, which teaches the network to say how wrong it is (its gradient does not reach the positions). What is kept is a running mean of
+the weights. All randomness of step n comes from (seed, n), so that a resumed training does what an uninterrupted one does.
+
+Checkpoint, log and loss plot are under ~/.cache/video-mocap/training/NAME; the weights go to models/weights/NAME.safetensors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.evaluate import mpjpe, pa_mpjpe
+from core.keypoints import ATTACHMENTS, LIMB_KEYPOINTS
+from core.lift import MARKERS
+
+from . import detections, mocap, registry
+from .configs import Config, config
+from .features import make_view
+from .synthesis import Synthesis
+from .windows import Windows, guessed_intrinsics, mirrored, thinned
+
+CACHE = Path.home() / ".cache" / "video-mocap" / "training"
+VALIDATE_EVERY = 1000
+_LIMBS = [MARKERS.index(ATTACHMENTS[n][0]) for n in LIMB_KEYPOINTS]
+_IMPORTANCE = np.where(np.isin(np.arange(len(MARKERS)), _LIMBS), 1.0, 0.5)
+Tensors = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+
+
+def main(argv: list[str]) -> int:
+    """The command `train`."""
+    args = _arguments(argv)
+    settings = config(args.config)
+    folders = [args.detections] if args.detections else []
+    torch.manual_seed(settings.seed)
+    torch.set_num_threads(1)
+    pack = mocap.load(args.data)
+    training = Synthesis(pack.part("train"))
+    real, held_out = detections.read_runs(folders) if folders else (None, None)
+    judges = {"val": _validation(Synthesis(pack.part("val")).draw(np.random.default_rng(0), 256, 32))}
+    if held_out is not None:
+        judges["detections"] = _validation(held_out)
+    about = {"config": settings.to_json(), "seed": settings.seed, "revision": _revision(),
+             "data": {"mocap": pack.digest, "detections": detections.digest(folders) if folders else None,
+                      "real_windows": 0 if real is None else len(real)}}
+
+    def draw(rng: np.random.Generator) -> list[Tensors]:
+        batches = [training.draw(rng, settings.batch, settings.window)]
+        if real is not None:
+            batches.append(_some(real, rng, settings.real_batch, min(settings.window, detections.FRAMES)))
+        return [prepare(w, rng) for w in batches]
+
+    folder = CACHE / settings.name
+    folder.mkdir(parents=True, exist_ok=True)
+    fit(settings, draw, judges, folder, about, args.resume)
+    return 0
+
+
+def fit(settings: Config, draw: Callable[[np.random.Generator], list[Tensors]], judges: dict[str, Tensors], folder: Path,
+        about: dict[str, Any], resume: bool) -> None:
+    """The training loop; leaves checkpoint, log and plot in `folder` and the weights in the registry's place."""
+    from tqdm import tqdm
+
+    network = registry.build(settings.name, settings.arguments)
+    network.standardise.fit(torch.cat([t[0][t[2]] for i in range(4) for t in draw(np.random.default_rng([settings.seed, i]))]))
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, settings))
+    average = {k: v.clone() for k, v in network.state_dict().items()}
+    history: list[dict[str, Any]] = []
+    first = 0
+    if resume and (folder / "checkpoint.pt").exists():
+        first, history = _restore(folder / "checkpoint.pt", network, optimiser, schedule, average)
+    begin, losses = time.time(), []
+    bar = tqdm(range(first, settings.steps), initial=first, total=settings.steps, desc=settings.name, mininterval=5)
+    for step in bar:
+        network.train()
+        loss = torch.stack([loss_of(network, t, settings) for t in draw(np.random.default_rng([settings.seed, 1000 + step]))]).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        _follow(average, network, min(settings.average, (step + 1) / (step + 10)))
+        losses.append(float(loss.detach()))
+        if (step + 1) % VALIDATE_EVERY == 0 or step + 1 == settings.steps:
+            figures = {name: judge(_with(settings, average), t) for name, t in judges.items()}
+            history.append({"step": step + 1, "loss": float(np.mean(losses)), "seconds": time.time() - begin, **figures})
+            losses.clear()
+            bar.write(json.dumps(history[-1]))
+            _keep(folder, step + 1, network, optimiser, schedule, average, history)
+            registry.save(registry.WEIGHTS / f"{settings.name}.safetensors", _with(settings, average),
+                          about | {"steps": step + 1, "figures": figures, "minutes": round((time.time() - begin) / 60, 1)})
+            _plot(history, folder / "loss.png")
+
+
+def prepare(w: Windows, rng: np.random.Generator) -> Tensors:
+    """Windows as a training step takes them: mirrored, thinned, through a guessed lens."""
+    w = thinned(mirrored(w, rng.random(len(w)) < 0.5), rng)
+    return tensors(w, guessed_intrinsics(w, rng))
+
+
+def tensors(w: Windows, K: np.ndarray) -> Tensors:
+    """Features (N, T, F), seconds (N, T), real (N, T), target in the person's view (N, T, M, 3), weight (N, T, M)."""
+    frames = w.real.shape[1]
+    view = make_view(w.xy, w.confidence, np.repeat(K[:, None], frames, axis=1), w.size[:, None], w.depth, w.world)
+    real = w.real & (w.confidence > 0).any(-1) & np.isfinite(w.xy).all(-1).any(-1)
+    target = np.einsum("ntij,ntmj->ntmi", view.rotation, w.target)
+    weight = w.weight * _IMPORTANCE * real[..., None]
+    arrays = (view.features, (w.seconds - w.seconds[:, :1]).astype(np.float32), real, target.astype(np.float32), weight.astype(np.float32))
+    return tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in arrays)  # type: ignore[return-value]
+
+
+def loss_of(network: nn.Module, batch: Tensors, settings: Config) -> Tensor:
+    """The training loss of one batch, about 1 for errors of 5 cm."""
+    features, seconds, real, target, weight = batch
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        answer = network(features, seconds, real)
+    difference = answer[..., :3] - target
+    error = _length(difference)
+    log_sigma = answer[..., 3]
+    total = weight.sum().clamp_min(1.0)
+    size = (weight * (log_sigma + error.detach() * torch.exp(-log_sigma))).sum() / total
+    loss = 20.0 * (weight * error).sum() / total + 0.2 * size
+    if settings.velocity_weight:
+        both = torch.minimum(weight[:, 1:], weight[:, :-1])
+        step = (both * _length(difference[:, 1:] - difference[:, :-1])).sum() / both.sum().clamp_min(1.0)
+        loss = loss + 20.0 * settings.velocity_weight * step
+    return loss
+
+
+def judge(network: nn.Module, batch: Tensors) -> dict[str, float]:
+    """Millimetres over the limbs' 12 joints, hips centred: mean error, after Procrustes, and what the network expected."""
+    features, seconds, real, target, weight = batch
+    network.eval()
+    with torch.inference_mode():
+        answer = torch.cat([network(*[a[i : i + 64] for a in (features, seconds, real)]) for i in range(0, len(features), 64)])
+    valid = (weight[..., _LIMBS] > 0).all(-1)
+    guess, truth = (a[valid][:, _LIMBS].double().numpy() for a in (answer[..., :3], target))
+    expected = answer[..., 3][valid][:, _LIMBS].exp().mean()
+    return {k: round(1000 * float(v), 1) for k, v in (("mpjpe", mpjpe(guess, truth)), ("pa", pa_mpjpe(guess, truth)), ("said", expected))}
+
+
+def _validation(w: Windows) -> Tensors:
+    """Windows to judge on: nothing thinned, every lens assumed."""
+    return tensors(w, guessed_intrinsics(w, np.random.default_rng(0), share=1.0))
+
+
+def _some(w: Windows, rng: np.random.Generator, count: int, frames: int) -> Windows:
+    """`count` windows of w, cut to `frames` from a random start."""
+    start = int(rng.integers(0, w.real.shape[1] - frames + 1))
+    cut = w.take(rng.integers(0, len(w), count))
+    timed = ("xy", "confidence", "depth", "world", "seconds", "real", "target", "weight")
+    return dataclasses.replace(cut, **{name: getattr(cut, name)[:, start : start + frames] for name in timed})
+
+
+def _length(difference: Tensor) -> Tensor:
+    """Length of the last axis with a gradient at zero."""
+    return torch.sqrt(difference.square().sum(-1) + 1e-8)
+
+
+def _rate(step: int, settings: Config) -> float:
+    if step < settings.warm_up:
+        return (step + 1) / settings.warm_up
+    progress = (step - settings.warm_up) / max(settings.steps - settings.warm_up, 1)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+
+def _follow(average: dict[str, Tensor], network: nn.Module, decay: float) -> None:
+    """Moves the running mean towards the network's weights and buffers."""
+    for name, value in network.state_dict().items():
+        if value.is_floating_point():
+            average[name].lerp_(value.detach(), 1.0 - decay)
+        else:
+            average[name].copy_(value)
+
+
+def _with(settings: Config, state: dict[str, Tensor]) -> nn.Module:
+    network = registry.build(settings.name, settings.arguments)
+    network.load_state_dict(state)
+    return network
+
+
+def _keep(folder: Path, step: int, network: nn.Module, optimiser: Any, schedule: Any, average: dict[str, Tensor], history: list) -> None:
+    state = {"step": step, "network": network.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
+             "average": average, "history": history, "random": torch.get_rng_state()}
+    torch.save(state, folder / "checkpoint.partial")
+    (folder / "checkpoint.partial").replace(folder / "checkpoint.pt")
+
+
+def _restore(path: Path, network: nn.Module, optimiser: Any, schedule: Any, average: dict[str, Tensor]) -> tuple[int, list]:
+    state = torch.load(path, weights_only=True)
+    network.load_state_dict(state["network"])
+    optimiser.load_state_dict(state["optimiser"])
+    schedule.load_state_dict(state["schedule"])
+    average.update(state["average"])
+    torch.set_rng_state(state["random"])
+    return state["step"], state["history"]
+
+
+def _plot(history: list[dict[str, Any]], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4))
+    steps = [h["step"] for h in history]
+    left.plot(steps, [h["loss"] for h in history])
+    left.set(title="training loss", xlabel="step")
+    for name in (k for k in history[0] if isinstance(history[0][k], dict)):
+        for kind in ("mpjpe", "pa"):
+            right.plot(steps, [h[name][kind] for h in history], label=f"{name}: {kind}")
+    right.set(title="error on unseen motions, mm", xlabel="step")
+    right.legend()
+    figure.tight_layout()
+    figure.savefig(path)
+    pyplot.close(figure)
+
+
+def _revision() -> str:
+    """The git revision of the code, or "unknown" outside a checkout."""
+    result = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False)
+    return result.stdout.strip() or "unknown"
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="build.py train", description="Trains a lifting network.", allow_abbrev=False)
+    parser.add_argument("--config", required=True, choices=sorted(registry.NETWORKS), help="which network")
+    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="mocap folder with train/ and val/ (BVH)")
+    parser.add_argument("--detections", type=Path, metavar="DIR", help="folder of run_*.npz: detections beside truth")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    return parser.parse_args(argv)

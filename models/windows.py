@@ -1,0 +1,115 @@
+"""A batch of short takes as a detector reports them, beside the truth; mirror images; and what can be missing from such reports.
+
+Both sources of training data (`models.synthesis`: mocap with imagined cameras, `models.detections`: what MediaPipe saw of rendered
+people) end here, so that both are thinned out in the same way: files without confidence or depth, other conventions, hidden limbs.
+numpy only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.camera import assume_intrinsics
+from core.keypoints import CANONICAL, CONVENTIONS
+from core.lift import MARKERS
+from core.skeleton import mirror_name
+
+_MIRRORED_KEYPOINTS = np.array([CANONICAL.index(mirror_name(n)) for n in CANONICAL])
+_MIRRORED_MARKERS = np.array([MARKERS.index(mirror_name(n)) for n in MARKERS])
+_CONVENTION_MASKS = np.array([[n in names for n in CANONICAL] for names in CONVENTIONS.values()])
+_LIMBS = tuple(np.array([CANONICAL.index(f"{side}_{part}") for part in parts]) for side in "lr" for parts in (
+    ("elbow", "wrist", "index", "pinky", "thumb"), ("wrist", "index", "pinky", "thumb"), ("knee", "ankle", "heel", "toe"),
+    ("ankle", "heel", "toe")))
+_LOWER = np.array([i for i, n in enumerate(CANONICAL) if n[2:] in ("knee", "ankle", "heel", "toe")])
+
+
+@dataclass(frozen=True)
+class Windows:
+    """N takes of T frames.
+
+    xy: (N, T, 27, 2) pixels, NaN where missing; confidence: (N, T, 27); depth: (N, T, 27) pixels, NaN where missing; world:
+    (N, T, 27, 3) metres, likewise; K: (N, 3, 3) true intrinsics; size: (N, 2) width and height; seconds: (N, T); real: (N, T) bool,
+    False for padding; target: (N, T, M, 3) `MARKERS` in metres about the hips' middle, camera axes; weight: (N, T, M) of the target's
+    errors, 0 where it is not defined.
+    """
+
+    xy: np.ndarray
+    confidence: np.ndarray
+    depth: np.ndarray
+    world: np.ndarray
+    K: np.ndarray
+    size: np.ndarray
+    seconds: np.ndarray
+    real: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.xy)
+
+    def take(self, index: np.ndarray) -> Windows:
+        """The windows `index` (n,), copied."""
+        return Windows(**{f.name: getattr(self, f.name)[index] for f in dataclasses.fields(self)})
+
+
+def mirrored(w: Windows, which: np.ndarray) -> Windows:
+    """The windows `which` (N,) bool seen in a mirror: x turned, left and right exchanged."""
+    pick = which[:, None, None]
+    flip_x = np.where(which, -1.0, 1.0)[:, None, None, None] * [1, 0, 0] + [0, 1, 1]
+    width = w.size[:, 0]
+    xy, confidence = (np.where(pick[..., None] if a.ndim == 4 else pick, a[:, :, _MIRRORED_KEYPOINTS], a) for a in (w.xy, w.confidence))
+    x = np.where(pick, width[:, None, None] - xy[..., 0], xy[..., 0])
+    K = w.K.copy()
+    K[which, 0, 2] = width[which] - K[which, 0, 2]
+    return dataclasses.replace(
+        w, xy=np.stack([x, xy[..., 1]], axis=-1), confidence=confidence, K=K,
+        depth=np.where(pick, w.depth[:, :, _MIRRORED_KEYPOINTS], w.depth),
+        world=np.where(pick[..., None], w.world[:, :, _MIRRORED_KEYPOINTS], w.world) * flip_x,
+        target=np.where(pick[..., None], w.target[:, :, _MIRRORED_MARKERS], w.target) * flip_x,
+        weight=np.where(pick, w.weight[:, :, _MIRRORED_MARKERS], w.weight))
+
+
+def thinned(w: Windows, rng: np.random.Generator) -> Windows:
+    """Windows as poorer sources would report them; about two fifths are left as they are but for the camera."""
+    n, frames = w.real.shape
+    lost = _lost_keypoints(rng, n, frames)
+    world_gone = rng.random(n) < 0.3
+    depth_gone = np.where(rng.random(n) < 0.85, world_gone, ~world_gone)
+    depth_gone &= rng.random(n) < 0.9
+    flat = rng.random(n) < 0.12
+    confidence = np.where(flat[:, None, None] & (w.confidence > 0), 1.0, w.confidence)
+    return dataclasses.replace(
+        w, xy=np.where(lost[..., None], np.nan, w.xy), confidence=np.where(lost, 0.0, confidence),
+        depth=np.where(lost | depth_gone[:, None, None], np.nan, w.depth),
+        world=np.where((lost | world_gone[:, None, None])[..., None], np.nan, w.world))
+
+
+def guessed_intrinsics(w: Windows, rng: np.random.Generator, share: float = 0.5) -> np.ndarray:
+    """K (N, 3, 3) as a run would have it: of `share` of the windows assumed from the picture's size, else true within 3 %."""
+    assumed = np.stack([assume_intrinsics(*size) for size in w.size])
+    close = w.K.copy()
+    close[:, :2, :2] *= np.exp(rng.normal(0.0, 0.03, (len(w), 1, 1)))
+    return np.where((rng.random(len(w)) < share)[:, None, None], assumed, close)
+
+
+def _lost_keypoints(rng: np.random.Generator, n: int, frames: int) -> np.ndarray:
+    """(n, frames, 27) bool: keypoints that go missing, alone, as limbs, as the lower body, for a while, or by convention."""
+    lost = np.zeros((n, frames, len(CANONICAL)), dtype=bool)
+    for i in np.flatnonzero(rng.random(n) < 0.5):
+        kind = rng.random()
+        if kind < 0.25:
+            lost[i] |= ~_CONVENTION_MASKS[rng.integers(len(_CONVENTION_MASKS))]
+        elif kind < 0.5:
+            lost[i] |= rng.random((frames, len(CANONICAL))) < rng.uniform(0.02, 0.5)
+        elif kind < 0.65:
+            lost[i] |= rng.random(len(CANONICAL)) < rng.uniform(0.05, 0.5)
+        elif kind < 0.75:
+            lost[i][:, _LOWER] = True
+        else:
+            begin, end = np.sort(rng.integers(0, frames + 1, 2))
+            for _ in range(rng.integers(1, 4)):
+                lost[i, begin:end, _LIMBS[rng.integers(len(_LIMBS))][:, None]] = True
+    return lost
