@@ -21,10 +21,11 @@ os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="video_mocap_test
 
 bpy = pytest.importorskip("bpy")
 
+from helpers import FAKE_WORKER, synthetic_motion, write_order  # noqa: E402
+
 import blender_addon  # noqa: E402
 from blender_addon import engine  # noqa: E402
 from blender_addon.jobs import DESK  # noqa: E402
-from helpers import FAKE_WORKER, synthetic_motion, write_order  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)

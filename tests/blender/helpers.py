@@ -9,10 +9,11 @@ from typing import Any
 
 import bpy
 import numpy as np
-from blender_addon import versions
 from blender_addon.core import rotations
 from blender_addon.core.motion import Camera, Motion
 from blender_addon.core.skeleton import INDEX, JOINTS, Skeleton
+
+from blender_addon import versions
 
 LIMBS = [(side + a, side + b) for side in ("Left", "Right")
          for a, b in (("UpLeg", "Leg"), ("Leg", "Foot"), ("Arm", "ForeArm"), ("ForeArm", "Hand"))]
@@ -68,8 +69,8 @@ def synthetic_motion(frames: int = 30, fps: float = 25.0, seed: int = 0, uneven:
     turn = rng.normal(0, 0.3, (1, 21, 3)) + 0.35 * np.sin(times[:, None, None] * speed + phase)
     turn[:, 0] = np.array([0.1, 0.05, 1.0]) * times[:, None]
     root = np.stack([0.5 * times, -0.3 * times, 0.95 + 0.05 * np.sin(times)], axis=-1)
-    camera = Camera(np.array([[900.0, 0, 330], [0, 900, 235], [0, 0, 1]]),
-                    np.tile(np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]), (frames, 1, 1)), np.tile([0.1, 1.0, 4.0], (frames, 1)), 640, 480)
+    K, R = np.array([[900.0, 0, 330], [0, 900, 235], [0, 0, 1]]), np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+    camera = Camera(K, np.tile(R, (frames, 1, 1)), np.tile([0.1, 1.0, 4.0], (frames, 1)), 640, 480)
     return Motion(Skeleton.mean(1.8), rotations.continuous(rotations.from_rotation_vector(turn)), root, times, fps, np.ones((frames, 21)),
                   np.zeros((frames, 4), bool), camera, (), np.zeros((frames, 0, 3)), {})
 

@@ -11,12 +11,13 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
+from blender_addon.core.options import RunOptions
+from helpers import CANONICAL, MIXAMO, RIGIFY, joints_in_blender, limb_error, make_rig, snapshot, synthetic_motion
+
 from blender_addon import engine, jobs, versions
 from blender_addon.apply import apply_motion
-from blender_addon.core.options import RunOptions
 from blender_addon.jobs import DESK
 from blender_addon.settings import NOT_IN_THE_PANEL, run_options
-from helpers import CANONICAL, MIXAMO, RIGIFY, joints_in_blender, limb_error, make_rig, snapshot, synthetic_motion
 
 Order = Callable[..., Path]
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import bpy
 import pytest
-from blender_addon import process
 from blender_addon.core.errors import Cancelled
+from helpers import MIXAMO, make_rig, snapshot
+
+from blender_addon import process
 from blender_addon.jobs import DESK, ImportJob
 from blender_addon.settings import run_options
-from helpers import MIXAMO, make_rig, snapshot
 
 Order = Callable[..., Path]
 

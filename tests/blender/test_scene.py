@@ -1,0 +1,109 @@
+"""The exported scene: rate, size, camera and footage of the video; FBX and glTF that come back with the motion."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+import pytest
+from blender_addon.core.motion import Motion, project
+from helpers import CANONICAL, MIXAMO, joints_in_blender, make_rig, synthetic_motion
+
+from blender_addon import versions
+from blender_addon.apply import apply_motion
+from blender_addon.scene_script import build_scene, export_fbx, export_glb, save_blend
+
+REPO = Path(__file__).resolve().parents[2]
+SAMPLE = REPO / "core" / "assets" / "sample.mp4"
+
+
+def seen_by_camera(camera: Any, points: np.ndarray) -> np.ndarray:
+    """Points (N, 3) of the world as pixels (N, 2) of the render frame, by Blender's own projection."""
+    from bpy_extras.object_utils import world_to_camera_view
+    from mathutils import Vector
+    render = bpy.context.scene.render
+    views = [world_to_camera_view(bpy.context.scene, camera, Vector(p)) for p in points]
+    return np.array([(v.x * render.resolution_x, (1 - v.y) * render.resolution_y) for v in views])
+
+
+def expected_pixels(motion: Motion, row: int) -> np.ndarray:
+    return project(motion.joints_camera()[row], motion.camera.K)
+
+
+def test_the_figure_covers_the_person_in_the_picture(tmp_path: Path) -> None:
+    motion = synthetic_motion()
+    take = build_scene(motion, SAMPLE, "walk")
+    scene = bpy.context.scene
+    assert (scene.render.fps, scene.frame_start, scene.frame_end) == (25, 1, 30)
+    assert (scene.render.resolution_x, scene.render.resolution_y) == (640, 480)
+    save_blend(tmp_path / "scene.blend")
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
+    scene, armature = bpy.context.scene, bpy.data.objects[take.armature]
+    for row in (0, 12, 29):
+        there = np.array(list(joints_in_blender(armature, CANONICAL, 1 + row).values()))
+        np.testing.assert_allclose(seen_by_camera(scene.camera, there), expected_pixels(motion, row), atol=0.1)
+    (behind,) = scene.camera.data.background_images
+    assert behind.image.filepath.startswith("//") and Path(bpy.path.abspath(behind.image.filepath)).resolve() == SAMPLE.resolve()
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (1080, 1920)])
+def test_the_camera_fits_a_users_scene_of_another_shape(size: tuple[int, int]) -> None:
+    """On a rig that is smaller, elsewhere and turned, the joints still cover the picture's, which Blender fits into the frame."""
+    motion, armature = synthetic_motion(), make_rig(MIXAMO)
+    armature.location, armature.rotation_euler = (2.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+    bpy.context.view_layer.update()
+    render = bpy.context.scene.render
+    render.resolution_x, render.resolution_y = size
+    take = apply_motion(bpy.context, motion, "walk", armature, 1.0, SAMPLE, camera=True)
+    assert (render.resolution_x, render.resolution_y, render.fps) == (*size, 24)
+    hips = ("LeftUpLeg", "RightUpLeg")
+    there = joints_in_blender(armature, MIXAMO, 1.0)
+    camera = motion.camera
+    zoom = min(size[0] / camera.width, size[1] / camera.height)
+    middle = 0.5 * (np.array(size) - zoom * np.array([camera.width, camera.height]))
+    wanted = middle + zoom * project(motion.joints_camera()[0], camera.K)[[list(CANONICAL).index(j) for j in hips]].mean(0)
+    got = seen_by_camera(bpy.data.objects[take.camera], np.array([there[j] for j in hips])).mean(0)
+    np.testing.assert_allclose(got, wanted, atol=3.0)  # the middle of the hips; the rig's own width differs
+
+
+def test_film_and_motion_run_together_at_another_rate() -> None:
+    bpy.context.scene.render.fps = 60
+    motion = synthetic_motion(fps=30.0)
+    take = apply_motion(bpy.context, motion, "walk", None, 1.0, SAMPLE, camera=True)
+    data = bpy.data.objects[take.camera].data
+    (curve,) = versions.curves_of(data)
+    user = data.background_images[0].image_user
+    for frame in (1, 2, 20, 59):
+        shown = frame - user.frame_start + 1 + round(curve.evaluate(frame))
+        assert abs((shown - 1) / 30.0 - (frame - 1) / 60.0) <= 0.5 / 30.0 + 1e-6
+
+
+def test_fbx_and_gltf_come_back_with_the_motion(tmp_path: Path) -> None:
+    motion = synthetic_motion()
+    build_scene(motion, None, "walk")
+    export_fbx(tmp_path / "scene.fbx")
+    export_glb(tmp_path / "scene.glb")
+    for kind, read in (("fbx", bpy.ops.import_scene.fbx), ("glb", bpy.ops.import_scene.gltf)):
+        bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+        bpy.context.scene.render.fps = 25
+        read(filepath=str(tmp_path / f"scene.{kind}"))
+        (armature,) = (o for o in bpy.data.objects if o.type == "ARMATURE")
+        first = min(k.co[0] for c in versions.curves_of(armature) for k in c.keyframe_points)
+        for row in (0, 13, 29):
+            there = np.array(list(joints_in_blender(armature, CANONICAL, first + row).values()))
+            np.testing.assert_allclose(there, motion.joints_world()[row], atol=2e-3, err_msg=f"{kind}, row {row}")
+
+
+def test_the_script_says_in_one_sentence_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "motion.npz").write_text("no motion")
+    request = {"motion": str(tmp_path / "motion.npz"), "footage": None, "files": {"blend": str(tmp_path / "scene.blend")}}
+    answer = subprocess.run([sys.executable, "-m", "blender_addon.scene_script"], cwd=REPO, input=json.dumps(request), text=True,
+                            capture_output=True, check=False, timeout=120)
+    event = json.loads(answer.stdout.splitlines()[-1])
+    assert answer.returncode == 1 and event["event"] == "error" and "cannot be read as a motion file" in event["text"]
+    assert not (tmp_path / "scene.blend").exists()
