@@ -1,22 +1,56 @@
 """One person's bones from the lifted joints of the whole clip.
 
-Problem: a network's bones change length from frame to frame; a person's do not. Method: for each bone the weighted median of its
-length over time, both sides together; overall size from all bones, then each bone's ratio to the mean adult is shrunk towards that
-size by how uncertain the measurement is beside how much people differ. Directions of the rest offsets stay those of the mean adult.
-Limits: a bone that is never seen gets the mean adult's proportion; a wrong overall size cannot be seen in one picture, so the
-network's guess stands unless the person's height is given.
+Problem: a network's bones change length from frame to frame; a person's do not, and left and right are equal. Method: distances between
+joints that a picture shows well (limbs, width of hips and shoulders, trunk, neck to crown) are measured as weighted medians over
+time and both sides; an overall size comes from all of them, and each one's ratio to the mean adult is shrunk towards that size
+by how uncertain it is beside how much people differ. The trunk's inner joints keep the mean adult's places within what was measured.
+Limits: directions of the rest offsets stay about those of the mean adult; an unseen bone gets its proportion; a picture cannot show the
+overall size, so the network's guess stands unless the person's height is given.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
-from ..skeleton import END_PARENTS, ENDS, INDEX, JOINTS, PARENTS, Skeleton, mirror_name
+from ..skeleton import END_PARENTS, ENDS, JOINTS, Skeleton
 
 PROPORTION_SPREAD = 0.06
-"""How much bones differ between people of one height (relative standard deviation)."""
+"""How much a distance differs between people of one height (relative standard deviation)."""
 _INDEPENDENT_FRAMES = 10.0
 """A network's error hardly changes over a clip: more frames than this teach nothing new about a bone."""
+
+# Measure -> pairs of places whose distance it is; a place is the mean of its markers.
+_BOTH = ("Left", "Right")
+_MEASURES: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
+    "thigh": tuple(((f"{s}UpLeg",), (f"{s}Leg",)) for s in _BOTH),
+    "shin": tuple(((f"{s}Leg",), (f"{s}Foot",)) for s in _BOTH),
+    "foot": tuple(((f"{s}Foot",), (f"{s}Toe",)) for s in _BOTH),
+    "upper arm": tuple(((f"{s}Arm",), (f"{s}ForeArm",)) for s in _BOTH),
+    "forearm": tuple(((f"{s}ForeArm",), (f"{s}Hand",)) for s in _BOTH),
+    "hips": ((("LeftUpLeg",), ("RightUpLeg",)),),
+    "shoulders": ((("LeftArm",), ("RightArm",)),),
+    "trunk": ((("LeftUpLeg", "RightUpLeg"), ("LeftArm", "RightArm")),),
+    "head": ((("Neck",), ("HeadEnd",)),),
+}
+# Which measure scales a joint's (or end's) offset: sideways, and in the body's middle plane.
+_SCALES: dict[str, tuple[str, str]] = {
+    "UpLeg": ("hips", "trunk"), "Leg": ("thigh", "thigh"), "Foot": ("shin", "shin"), "Toe": ("foot", "foot"), "ToeEnd": ("foot", "foot"),
+    "Shoulder": ("shoulders", "trunk"), "Arm": ("shoulders", "trunk"), "ForeArm": ("upper arm", "upper arm"),
+    "Hand": ("forearm", "forearm"), "HandEnd": ("forearm", "forearm"), "Head": ("head", "head"), "HeadEnd": ("head", "head"),
+}
+_TRUNK = ("trunk", "trunk")
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """expected: metres on the mean adult; ratio to it; spread: relative uncertainty, inf where never seen."""
+
+    expected: float
+    ratio: float
+    spread: float
 
 
 def estimate_skeleton(names: tuple[str, ...], positions: np.ndarray, sigma: np.ndarray, stature: float | None) -> Skeleton:
@@ -25,49 +59,58 @@ def estimate_skeleton(names: tuple[str, ...], positions: np.ndarray, sigma: np.n
     stature: the person's height in metres, which sets the overall size; None keeps the size of the positions.
     """
     mean = Skeleton.mean()
-    index = {n: i for i, n in enumerate(names)}
-    ratio, spread = np.ones(len(JOINTS)), np.full(len(JOINTS), np.inf)
-    for joint in range(len(JOINTS)):
-        if mean.bone_lengths[joint] > 0.0:
-            sides = {JOINTS[joint], mirror_name(JOINTS[joint])}
-            pairs = [(index[s], index[JOINTS[PARENTS[INDEX[s]]]]) for s in sorted(sides)]
-            ratio[joint], spread[joint] = _measure(positions, sigma, pairs, mean.bone_lengths[joint])
-    size = _overall(ratio, spread, mean.bone_lengths)
-    trust = PROPORTION_SPREAD**2 / (PROPORTION_SPREAD**2 + spread**2)
-    factor = size * np.exp(np.where(np.isfinite(spread), trust * np.log(ratio / size), 0.0))
-    end_factor = np.array([_end_factor(name, factor) for name in ENDS])
-    skeleton = Skeleton(mean.rest_offsets * factor[:, None], mean.end_offsets * end_factor[:, None])
+    rest = dict(zip(JOINTS, mean.rest_positions(), strict=True))
+    rest |= {end: rest[parent] + mean.end_offsets[i] for i, (end, parent) in enumerate(END_PARENTS.items())}
+    columns = {n: i for i, n in enumerate(names)}
+    measures = {name: _measure(positions, sigma, columns, rest, pairs) for name, pairs in _MEASURES.items()}
+    factors = _shrunk(measures)
+    skeleton = Skeleton(mean.rest_offsets * _scales(JOINTS, factors), mean.end_offsets * _scales(ENDS, factors))
     if stature is None:
         return skeleton
     scale = stature / skeleton.stature
     return Skeleton(scale * skeleton.rest_offsets, scale * skeleton.end_offsets)
 
 
-def _measure(positions: np.ndarray, sigma: np.ndarray, pairs: list[tuple[int, int]], expected: float) -> tuple[float, float]:
-    """Ratio of the measured to the expected length over all frames and both sides, and its relative uncertainty (inf: not seen)."""
-    lengths = np.concatenate([np.linalg.norm(positions[:, a] - positions[:, b], axis=-1) for a, b in pairs])
-    spread = np.concatenate([np.hypot(sigma[:, a], sigma[:, b]) for a, b in pairs])
+def _scales(names: tuple[str, ...], factors: dict[str, float]) -> np.ndarray:
+    """(N, 3) what the mean adult's offsets are multiplied with."""
+    bare = [n.removeprefix("Left").removeprefix("Right") for n in names]
+    pairs = [_SCALES.get(n, _TRUNK) for n in bare]
+    return np.array([[factors[side], factors[plane], factors[plane]] for side, plane in pairs])
+
+
+def _measure(positions: np.ndarray, sigma: np.ndarray, columns: dict[str, int], rest: dict[str, np.ndarray],
+             pairs: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]) -> _Measure:
+    """One distance over all frames and its pairs."""
+    def place(markers: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+        rows = [columns[m] for m in markers]
+        return positions[:, rows].mean(1), sigma[:, rows].mean(1)
+
+    def length(pair: tuple[tuple[str, ...], tuple[str, ...]], of: Callable[[tuple[str, ...]], np.ndarray]) -> np.ndarray:
+        return np.linalg.norm(of(pair[0]) - of(pair[1]), axis=-1)
+
+    expected = float(length(pairs[0], lambda markers: np.mean([rest[m] for m in markers], axis=0)))
+    lengths = np.concatenate([length(p, lambda markers: place(markers)[0]) for p in pairs])
+    spread = np.concatenate([np.hypot(place(a)[1], place(b)[1]) for a, b in pairs])
     seen = np.isfinite(lengths) & np.isfinite(spread) & (lengths > 1e-3)
     if not seen.any():
-        return 1.0, np.inf
-    lengths, spread = lengths[seen], np.maximum(spread[seen], 1e-4)
-    middle = weighted_median(lengths, 1.0 / spread**2)
+        return _Measure(expected, 1.0, np.inf)
+    spread = np.maximum(spread[seen], 1e-4)
+    ratio = float(np.clip(weighted_median(lengths[seen], 1.0 / spread**2) / expected, 0.3, 3.0))
     independent = min(_INDEPENDENT_FRAMES, float(seen.sum()))
-    return float(np.clip(middle / expected, 0.3, 3.0)), float(np.median(spread) / np.sqrt(independent) / expected)
+    return _Measure(expected, ratio, float(np.median(spread) / np.sqrt(independent) / expected))
 
 
-def _overall(ratio: np.ndarray, spread: np.ndarray, lengths: np.ndarray) -> float:
-    """The body's size beside the mean adult's, from all bones that were measured."""
-    seen = np.isfinite(spread)
-    if not seen.any():
-        return 1.0
-    weight = lengths[seen] / (PROPORTION_SPREAD**2 + spread[seen] ** 2)
-    return float(np.exp(np.sum(weight * np.log(ratio[seen])) / np.sum(weight)))
+def _shrunk(measures: dict[str, _Measure]) -> dict[str, float]:
+    """Factor of each measure: its ratio, drawn towards the body's overall size as far as it is uncertain."""
+    seen = [m for m in measures.values() if np.isfinite(m.spread)]
+    weight = np.array([m.expected / (PROPORTION_SPREAD**2 + m.spread**2) for m in seen])
+    size = float(np.exp(np.sum(weight * np.log([m.ratio for m in seen])) / np.sum(weight))) if seen else 1.0
 
+    def factor(m: _Measure) -> float:
+        trust = PROPORTION_SPREAD**2 / (PROPORTION_SPREAD**2 + m.spread**2)
+        return float(size * (m.ratio / size) ** trust)
 
-def _end_factor(name: str, factor: np.ndarray) -> float:
-    """Ends are hardly measured: they scale with the bone that leads to them."""
-    return float(factor[INDEX[END_PARENTS[name]]])
+    return {name: factor(m) for name, m in measures.items()}
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:

@@ -34,6 +34,7 @@ _PIXEL_SPREAD = 0.012  # of the person's height: how far a keypoint is from the 
 _LOOSE = {"l_hip": 2.0, "r_hip": 2.0, "l_shoulder": 1.5, "r_shoulder": 1.5, "l_thumb": 2.0, "r_thumb": 2.0}
 _PER_AXIS = 0.63  # a mean distance from the truth in 3D is 1.6 standard deviations of each axis
 _SMALLEST_SIGMA = 0.002
+_VAGUE, _VAGUE_SIGMA = ("Hips", "Spine", "Spine1", "LeftShoulder", "RightShoulder"), 0.06  # metres: skeletons differ in them
 _ALWAYS = ("LeftArm", "RightArm", "LeftUpLeg", "RightUpLeg")  # markers of the trunk, whatever the take shows
 _HARDLY = 0.1  # confidence: what never gets more than this was never shown
 
@@ -92,9 +93,10 @@ def _sized(lifted: Lifted, stature: float | None) -> tuple[np.ndarray, np.ndarra
 def _prepare(body: Body, positions: np.ndarray, sigma: np.ndarray, keypoints: Keypoints, K: np.ndarray,
              seen: np.ndarray) -> tuple[Evidence, State]:
     """Evidence and first state of the seen frames; positions (S, M, 3), sigma (S, M) of the body's first M points."""
-    sigma = np.maximum(_PER_AXIS * sigma, _SMALLEST_SIGMA)
-    known = np.isfinite(positions).all(-1) & np.isfinite(sigma)
     names = body.names[:positions.shape[1]]
+    sigma = _PER_AXIS * np.hypot(sigma, np.isin(names, _VAGUE) * _VAGUE_SIGMA)
+    sigma = np.maximum(sigma, _SMALLEST_SIGMA)
+    known = np.isfinite(positions).all(-1) & np.isfinite(sigma)
     local = first_rotations(names, np.where(known[..., None], positions, np.nan), body)
     pose = body.pose(local, np.zeros((len(local), 3)))
     hips = 0.5 * (pose.joints[:, INDEX["LeftUpLeg"]] + pose.joints[:, INDEX["RightUpLeg"]])

@@ -19,18 +19,21 @@ from ..skeleton import INDEX, PARENTS
 from .body import Body
 from .limits import HINGES, NEUTRAL, twist_angle
 
-_TORSO = ("LeftUpLeg", "RightUpLeg", "Hips", "Spine", "Spine1")
-_CHEST = ("Spine1", "Neck", "LeftShoulder", "RightShoulder", "LeftArm", "RightArm")
+# Joints that a picture shows, not the trunk's inner ones, which every skeleton defines otherwise.
+_MIDDLES = {"hips": ("LeftUpLeg", "RightUpLeg"), "arms": ("LeftArm", "RightArm")}
+_PELVIS = ("LeftUpLeg", "RightUpLeg", "arms")
+_CHEST = ("arms", "LeftArm", "RightArm", "hips")
 _SKULL = ("Head", "HeadEnd", "nose", "l_ear", "r_ear")
 _NEUTRAL_PULL = 1e-4  # square metres: how much evidence the neutral rotation is worth where markers leave a rotation open
 _LARGEST_PALM_TWIST = np.radians(90.0)
 
 
 class Markers:
-    """Named positions (T, 3) of the clip; missing ones are NaN."""
+    """Named positions (T, 3) of the clip, middles included; missing ones are NaN."""
 
     def __init__(self, names: tuple[str, ...], positions: np.ndarray) -> None:
         self._columns = {n: positions[:, i] for i, n in enumerate(names)}
+        self._columns |= {n: 0.5 * (self._columns[a] + self._columns[b]) for n, (a, b) in _MIDDLES.items()}
         self._missing = np.full(positions[:, 0].shape, np.nan)
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -41,6 +44,7 @@ def first_rotations(names: tuple[str, ...], positions: np.ndarray, body: Body) -
     """Local rotations (T, 21, 4) for marker positions (T, M, 3); NaN where a marker is missing. `body` gives the rest pose."""
     markers = Markers(names, positions)
     rest = dict(zip(body.names, body.pose(rotations.IDENTITY + np.zeros((1, 21, 4)), np.zeros((1, 3))).points[0], strict=True))
+    rest |= {n: 0.5 * (rest[a] + rest[b]) for n, (a, b) in _MIDDLES.items()}
     globals_: dict[int, np.ndarray] = {}
 
     def neutral(joint: int) -> np.ndarray:
@@ -50,9 +54,10 @@ def first_rotations(names: tuple[str, ...], positions: np.ndarray, body: Body) -
     def align(name: str, points: tuple[str, ...]) -> None:
         globals_[INDEX[name]] = _align(markers, rest, points, neutral(INDEX[name]))
 
-    align("Hips", _TORSO)
-    align("Spine", ("Spine", "Spine1"))
+    align("Hips", _PELVIS)
+    globals_[INDEX["Spine"]] = globals_[INDEX["Hips"]]
     align("Spine1", _CHEST)
+    globals_[INDEX["Spine"]] = rotations.slerp(globals_[INDEX["Hips"]], globals_[INDEX["Spine1"]], np.full(len(positions), 0.5))
     align("Neck", ("Neck", "Head"))
     align("Head", _SKULL)
     for side, s in (("Left", "l"), ("Right", "r")):
