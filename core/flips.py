@@ -28,6 +28,7 @@ _NOISE_RATE = 0.35  # of the body's size a second: what a velocity leaves unexpl
 _WORLD_NOISE, _WORLD_RATE, _WORLD_WEIGHT = 0.06, 1.0, 0.5  # metres, metres a second, against a 2D keypoint
 _UNKNOWN = 1.0  # cost of a keypoint without a prediction, whatever the state
 _CHANGE = 14.0  # cost of a change of state
+_PARTIAL = 8.0  # more for arms or legs alone: a few keypoints that jump by themselves look alike
 _STAY = 60.0  # cost a second of being exchanged
 _LONGEST_FLIP = 0.75  # seconds; what lasts longer is how the detector sees this person
 _LONGEST_GAP = 0.3  # seconds; over a longer gap continuity says nothing
@@ -89,7 +90,7 @@ class _Stretch:
         """(4 at t - 1, 4 at t): continuity without a velocity."""
         dt = self.times[t] - self.times[t - 1]
         step = (self.points[t][None, :] - self.points[t - 1][:, None]) / self.sizes[t]
-        cost = _robust(step, _NOISE + 3.0 * _NOISE_RATE * dt, self.weights[t][None])
+        cost = _robust(step, _NOISE + 3.0 * _NOISE_RATE * dt, self._weight(t))
         return cost + self._world_cost(t)
 
     def cost(self, t: int) -> np.ndarray:
@@ -100,20 +101,24 @@ class _Stretch:
         velocity = np.where(np.isfinite(velocity), velocity, 0.0)
         predicted = self.points[t - 1][None, :] + trust * dt * velocity
         residual = (self.points[t][None, None] - predicted[:, :, None]) / self.sizes[t]
-        return _robust(residual, _NOISE + _NOISE_RATE * dt, self.weights[t][None, None]) + self._world_cost(t)[None]
+        return _robust(residual, _NOISE + _NOISE_RATE * dt, self._weight(t)[None]) + self._world_cost(t)[None]
+
+    def _weight(self, t: int) -> np.ndarray:
+        """(4 at t - 1, 4 at t, K): a comparison is worth no more than the less sure of its two keypoints."""
+        return np.minimum(self.weights[t - 1][:, None], self.weights[t][None])
 
     def _world_cost(self, t: int) -> np.ndarray:
         if self.world is None:
             return np.zeros((len(_GROUPS), len(_GROUPS)))
         scale = _WORLD_NOISE + _WORLD_RATE * (self.times[t] - self.times[t - 1])
-        return _robust(self.world[t][None, :] - self.world[t - 1][:, None], scale, np.float64(_WORLD_WEIGHT))
+        return _robust(self.world[t][None, :] - self.world[t - 1][:, None], scale, np.array(_WORLD_WEIGHT))
 
 
 def _viterbi(stretch: _Stretch) -> np.ndarray:
     """(S,) the cheapest states; the search runs over pairs of consecutive states."""
     count, length = len(_GROUPS), len(stretch.times)
     exchanged = np.arange(count) > 0
-    change = _CHANGE * (1.0 - np.eye(count))
+    change = _CHANGE * (1.0 - np.eye(count)) + _PARTIAL * _partial_entry()
     spans = np.gradient(stretch.times)
     total = ((_CHANGE + _STAY * spans[0]) * exchanged)[:, None] + (_STAY * exchanged * spans[1])[None] + stretch.start_cost(1) + change
     back = np.zeros((length, count, count), dtype=int)
@@ -126,6 +131,12 @@ def _viterbi(stretch: _Stretch) -> np.ndarray:
     for t in range(length - 1, 1, -1):
         states[t - 2] = back[t, states[t - 1], states[t]]
     return _only_short(states, stretch.times)
+
+
+def _partial_entry() -> np.ndarray:
+    """(4, 4): 1 for a step into or out of "arms" or "legs" from anything else."""
+    partial = np.arange(len(_GROUPS)) > 1
+    return (partial[:, None] | partial[None]) & ~np.eye(len(_GROUPS), dtype=bool)
 
 
 def _only_short(states: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -200,8 +200,9 @@ def _read_coco(file: Path) -> tuple[tuple[str, ...], People, tuple[int, int] | N
     if len(sizes) > 1:
         raise InputError(f"{file}: the images differ in size ({len(sizes)} sizes); keypoints of one video have one size.")
     width, height = next(iter(sizes), (None, None))
-    known = isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0
-    return CONVENTIONS["coco17"], people, (width, height) if known else None
+    if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
+        return CONVENTIONS["coco17"], people, (width, height)
+    return CONVENTIONS["coco17"], people, None
 
 
 def _image_number(value: Any, file: Path) -> int:

@@ -26,6 +26,7 @@ _LONGEST_GAP = 2.0  # seconds after which a track is over
 _VELOCITY_MEMORY = 0.1  # seconds
 _DUPLICATE = 0.07  # of a person's size: two poses closer than this (median) are one person seen twice
 _SHORTEST = 0.15  # seconds; shorter tracks are noise, unless there is nothing else
+_THINNEST = 0.25  # of the frames between first and last sight; thinner tracks are noise as well
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,15 @@ def follow(people: Sequence[Sequence[Pose]], times: np.ndarray, names: tuple[str
         done += over
         live = [t for t in live if t not in over]
         kept = distinct(poses, mirror)
-        taken = _assign(live, [poses[i] for i in kept], time, mirror)
-        for track, k in taken:
-            track.add(frame, kept[k], poses[kept[k]], time)
-        fresh = set(range(len(kept))) - {k for _, k in taken}
-        live += [_Live(frame, kept[k], poses[kept[k]], time) for k in sorted(fresh)]
-    tracks = sorted((t.track for t in done + live), key=lambda t: t.frames[0])
-    lasting = [t for t in tracks if times[t.frames[-1]] - times[t.frames[0]] >= _SHORTEST and len(t.frames) >= 3]
-    return lasting or tracks
+        # People who have been there for a while choose first: a flash beside them must not take their place.
+        for group in ([t for t in live if t.lasting], [t for t in live if not t.lasting]):
+            taken = {kept[k]: track for track, k in _assign(group, [poses[i] for i in kept], time, mirror)}
+            for pick, track in taken.items():
+                track.add(frame, pick, poses[pick], time)
+            kept = [i for i in kept if i not in taken]
+        live += [_Live(frame, i, poses[i], time) for i in kept]
+    tracks = sorted(done + live, key=lambda t: t.track.frames[0])
+    return [t.track for t in tracks if t.lasting and not t.thin] or [t.track for t in tracks]
 
 
 def mirror_order(names: tuple[str, ...]) -> np.ndarray:
@@ -161,6 +163,18 @@ class _Live(Follower):
     def __init__(self, frame: int, pick: int, pose: Pose, time: float) -> None:
         super().__init__(pose, time)
         self.track = Track([frame], [pick])
+        self._since = time
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it has been seen long enough to be a person rather than a flash."""
+        return self.time - self._since >= _SHORTEST and len(self.track.frames) >= 3
+
+    @property
+    def thin(self) -> bool:
+        """Whether it was missing most of the time between its first and last sight."""
+        frames = self.track.frames
+        return len(frames) < _THINNEST * (frames[-1] - frames[0] + 1)
 
     def add(self, frame: int, pick: int, pose: Pose, time: float) -> None:
         self.extend(pose, time)

@@ -39,7 +39,7 @@ class CloseUp:
     def missed(self, rgb: np.ndarray, time: float, seen: list[Detection]) -> list[Detection]:
         """The people in rgb (H, W, 3) at `time` seconds who are not among those `seen` in the whole picture."""
         self._followed = [f for f in self._followed if time - f.time <= _PATIENCE and f.best(_poses(seen), time, _MIRROR) is None]
-        found = []
+        found: list[Detection] = []
         for follower in self._followed:
             detection = _look(self._finder, follower, rgb, time, _poses(seen + found))
             if detection is not None:

@@ -59,7 +59,7 @@ def _distinct(found: list[Detection]) -> list[Detection]:
 
 def _in_cut(finder: Finder, rgb: np.ndarray, x: int, y: int, side: int) -> list[Detection]:
     cut = np.ascontiguousarray(rgb[y: y + side, x: x + side])
-    return [dataclasses.replace(d, xy=d.xy + (x, y)) for d in finder(cut)]
+    return [dataclasses.replace(d, xy=d.xy + np.array([x, y])) for d in finder(cut)]
 
 
 def _corners(width: int, height: int, side: int) -> list[tuple[int, int]]:

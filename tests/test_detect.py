@@ -1,0 +1,209 @@
+"""The 2D stage, with a detector that reads drawn marks, and (where its model is there) with MediaPipe itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.detect import extract, extract_keypoints, list_people
+from core.detect.detector import BLAZEPOSE, Detection
+from core.detect.mediapipe_detector import MediaPipeDetector, default_bundle
+from core.errors import Cancelled, InputError
+from core.events import Reporter
+from core.keypoints import LIMB_KEYPOINTS
+from core.video import Frame, Source, open_source
+
+W, H, FPS = 640, 360, 30.0
+SHAPE = np.random.default_rng(0).uniform(-0.5, 0.5, (33, 2)) * (0.4, 1.0)
+SHARED = Path(os.environ.get("VIDEO_MOCAP_SHARED", Path(__file__).parents[2] / "shared"))
+needs_model = pytest.mark.skipif(not default_bundle().is_file(), reason="MediaPipe's bundle is not set up")
+
+
+class Drawn(Source):
+    """Frames with people drawn as filled boxes; people: for each frame a list of (x, y, height) of their middles."""
+
+    def __init__(self, people: list[list[tuple[float, float, float]]]) -> None:
+        super().__init__(Path("drawn.mp4"), None, None)
+        self.width, self.height, self.fps, self.expected_frames = W, H, FPS, len(people)
+        self.people = people
+
+    def _frame(self, index: int) -> Frame:
+        rgb = np.zeros((H, W, 3), np.uint8)
+        for brightness, (x, y, height) in enumerate(self.people[index], 100):
+            x0, y0 = round(x - 0.2 * height), round(y - 0.5 * height)
+            rgb[max(y0, 0): y0 + round(height), max(x0, 0): x0 + round(0.4 * height)] = brightness
+        return Frame(index, index / FPS, rgb)
+
+    def frames(self) -> Iterator[Frame]:
+        yield from map(self._frame, range(len(self.people)))
+
+    def frames_before(self, index: int) -> Iterator[Frame]:
+        yield from map(self._frame, range(index - 1, -1, -1))
+
+
+class Eyes:
+    """Sees the boxes of `Drawn`, whole ones only, and like MediaPipe none lower than a sixth of what it is shown."""
+
+    open = 0
+
+    def __init__(self, still: bool = False) -> None:
+        Eyes.open += 1
+
+    def detect(self, rgb: np.ndarray, time: float) -> list[Detection]:
+        found = []
+        for brightness in np.unique(rgb[rgb > 0]):
+            rows, columns = np.nonzero(rgb[..., 0] == brightness)
+            height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+            if height >= max(rgb.shape[:2]) / 6 and width >= 0.3 * height:
+                xy = SHAPE * height + (columns.mean() + 0.5, rows.mean() + 0.5)
+                found.append(Detection(xy, np.full(33, 0.9), np.zeros(33), np.zeros((33, 3))))
+        return found
+
+    def close(self) -> None:
+        Eyes.open -= 1
+
+    def __enter__(self) -> Eyes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Progress(Reporter):
+    """Keeps what was reported."""
+
+    def __init__(self, stop_at: int | None = None) -> None:
+        super().__init__()
+        self.reports: list[tuple[int, int]] = []
+        self.stop_at = stop_at
+
+    def _emit(self, event: dict) -> None:
+        if event["event"] == "progress":
+            assert event["stage"] == "2D keypoints"
+            self.reports.append((event["done"], event["total"]))
+            if event["done"] == self.stop_at:
+                self.cancel()
+
+
+@pytest.fixture
+def eyes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(extract, "MediaPipeDetector", Eyes)
+    yield
+    assert Eyes.open == 0
+
+
+def test_one_person_and_missing_stays_missing(eyes: None) -> None:
+    people = [[(300 + t, 180, 200.0)] if t < 20 else [] for t in range(40)]
+    progress = Progress()
+    keypoints = extract_keypoints(Drawn(people), "largest", progress)
+    assert keypoints.names == BLAZEPOSE and len(keypoints) == 40 and (keypoints.width, keypoints.height) == (W, H)
+    assert keypoints.seen[:20].all() and not keypoints.seen[20:].any()
+    assert np.isnan(keypoints.xy[20:]).all() and np.isnan(keypoints.depth[20:]).all() and np.isnan(keypoints.world[20:]).all()
+    assert progress.reports[-1] == (40, 40) and all(0 <= done <= total for done, total in progress.reports)
+
+
+def test_outside_the_picture_is_missing() -> None:
+    class Guesser(Eyes):
+        """Predicts what it cannot see, as MediaPipe does."""
+
+        def detect(self, rgb: np.ndarray, time: float) -> list[Detection]:
+            return [Detection(SHAPE * 200 + (300, 30), np.full(33, 0.9), np.zeros(33), np.zeros((33, 3)))]
+
+    with Guesser() as guesser:
+        keypoints = extract_keypoints(Drawn([[]] * 10), "largest", Reporter(), detector=guesser)
+    outside = SHAPE[:, 1] * 200 + 30 < 0
+    assert outside.any() and not outside.all()
+    assert (keypoints.confidence[:, outside] == 0).all() and np.isnan(keypoints.xy[:, outside]).all()
+    assert (keypoints.confidence[:, ~outside] > 0.8).all()
+
+
+def test_who_is_wanted(eyes: None) -> None:
+    people = [[(120 + t, 200, 150.0), (480 - t, 180, 220.0)][: 2 if t >= 5 else 1] for t in range(40)]
+    source = Drawn(people)
+    listed = list_people(source, Reporter())
+    assert [p.number for p in listed] == [1, 2] and [p.frames_seen for p in listed] == [40, 35]
+    assert listed[0].height < listed[1].height and abs(listed[1].seconds[0] - 5 / FPS) < 1e-9 and listed[0].centre[0] < 320
+    assert np.nanmean(extract_keypoints(source, "largest", Reporter()).xy[..., 0]) > 320
+    assert np.nanmean(extract_keypoints(source, "1", Reporter()).xy[..., 0]) < 320
+    with pytest.raises(InputError, match="2 people"):
+        extract_keypoints(source, "3", Reporter())
+
+
+def test_a_runner_from_afar_is_there_from_the_first_frame(eyes: None) -> None:
+    people = [[(200 + 2.0 * t, 200, 40 + 1.2 * t)] for t in range(90)]  # the detector needs 107 px: from frame 56 on
+    progress = Progress()
+    keypoints = extract_keypoints(Drawn(people), "largest", progress)
+    assert keypoints.seen.all()
+    middle = keypoints.xy.mean(axis=1)[:, 0] - SHAPE[:, 0].mean() * np.array([p[0][2] for p in people])
+    np.testing.assert_allclose(middle, [p[0][0] for p in people], atol=3)
+    assert progress.reports[-1][0] == progress.reports[-1][1]
+
+
+def test_a_gap_is_filled_backwards_but_not_with_somebody_else(eyes: None) -> None:
+    people = [[(200 + 2 * t, 180, 150.0 if not 30 <= t < 50 else 90.0), (540, 180, 150.0)] for t in range(70)]
+    keypoints = extract_keypoints(Drawn(people), "1", Reporter())
+    assert keypoints.seen.all()
+    gone = [[(200 + 2 * t, 180, 150.0), (540, 180, 150.0)] if not 30 <= t < 50 else [(540, 180, 150.0)] for t in range(70)]
+    assert list(np.flatnonzero(~extract_keypoints(Drawn(gone), "1", Reporter()).seen)) == list(range(30, 50))
+
+
+def test_nobody_and_hardly_anybody(eyes: None) -> None:
+    with pytest.raises(InputError, match=r"No person was found in the 30 frames of drawn\.mp4"):
+        extract_keypoints(Drawn([[]] * 30), "largest", Reporter())
+    assert list_people(Drawn([[]] * 30), Reporter()) == []
+    few = [[(300, 180, 200.0)] if 60 <= t < 65 else [] for t in range(300)]
+    with pytest.raises(InputError, match=r"5 of the 300 frames.*between 2\.00 s and 2\.13 s.*--start"):
+        extract_keypoints(Drawn(few), "largest", Reporter())
+
+
+def test_cancel_stops_at_once_and_frees_the_networks(eyes: None) -> None:
+    progress = Progress(stop_at=7)
+    with pytest.raises(Cancelled):
+        extract_keypoints(Drawn([[(300, 180, 200.0)]] * 50), "largest", progress)
+    assert progress.reports[-1][0] == 7
+
+
+def test_a_given_detector_is_used_and_stays_open() -> None:
+    own = Eyes()
+    keypoints = extract_keypoints(Drawn([[(300, 180, 200.0)]] * 10), "largest", Reporter(), detector=own)
+    assert keypoints.seen.all() and Eyes.open == 1
+    own.close()
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = "import sys, core.detect; assert not {'mediapipe', 'av', 'cv2', 'scipy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+
+
+def test_missing_and_damaged_bundle(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.task is missing; run 'python3 build\.py setup'"):
+        MediaPipeDetector(bundle=tmp_path / "none.task")
+    (tmp_path / "bad.task").write_bytes(b"damaged")
+    with pytest.raises(InputError, match=r"bad\.task is damaged"):
+        MediaPipeDetector(bundle=tmp_path / "bad.task")
+
+
+@needs_model
+def test_mediapipe_on_a_rendered_walk(capfd: pytest.CaptureFixture[str]) -> None:
+    clip = SHARED / "clips" / "synth" / "cmu_walk"
+    if not clip.is_dir():
+        pytest.skip("the rendered clips are not here")
+    truth = np.load(clip / "gt.npz")
+    keypoints = extract_keypoints(open_source(clip / "video.mp4", end=0.7), "largest", Reporter()).select(LIMB_KEYPOINTS)
+    joints = truth["joints2d"][:, [truth["names"].tolist().index(n) for n in LIMB_KEYPOINTS]]
+    error = np.linalg.norm(keypoints.xy - joints[: len(keypoints)], axis=-1)
+    assert len(keypoints) == 21 and keypoints.seen.all() and np.nanmedian(error) < 6
+    assert "W0000" not in capfd.readouterr().err
+
+
+@needs_model
+def test_mediapipe_sees_nobody_in_noise() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), dtype=np.uint8)
+    with MediaPipeDetector() as detector:
+        assert detector.detect(noise, 0.0) == [] and detector.detect(noise, 0.0) == []  # equal times are fine
