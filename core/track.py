@@ -92,7 +92,7 @@ def distinct(poses: Sequence[Pose], mirror: np.ndarray) -> list[int]:
 
 
 def choose_person(people: Sequence[Keypoints], person: str) -> Keypoints:
-    """The wanted one of several people: "largest" (box height weighted by time seen), "central" or a number from 1.
+    """The wanted one of several people: "largest" (box height weighted by frames seen), "central" (likewise) or a number from 1.
 
     Raises InputError when there is no person of that number.
     """
@@ -102,7 +102,7 @@ def choose_person(people: Sequence[Keypoints], person: str) -> Keypoints:
             raise InputError(f"There is no person {person}: {found} found; 'build.py probe' lists them.")
         return people[int(person) - 1]
     weight = _centrality if person == "central" else median_height
-    return max(people, key=lambda k: k.seen.mean() * weight(k))
+    return max(people, key=lambda k: k.seen.sum() * weight(k))
 
 
 def median_height(keypoints: Keypoints) -> float:

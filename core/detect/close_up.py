@@ -9,7 +9,7 @@ Limits:  tiles are searched only while nobody at all is seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -52,10 +52,11 @@ class CloseUp:
 
 
 def follow_back(finder: tiles.Finder, source: Source, first: int, stop: int, later: list[tuple[float, Detection]],
-                others: Callable[[int], list[Pose]]) -> Iterator[tuple[int, Detection | None]]:
+                others: Mapping[int, list[Pose]]) -> Iterator[tuple[int, Detection | None]]:
     """Frames first - 1, ..., stop with the person in them or None; ends early when the person stays out of sight.
 
-    later: (time, detection) of the person in one or two frames from `first` on, the latest first; others: other people of a frame.
+    later: (time, detection) of the person in one or two frames from `first` on, the latest first; others: for each frame the other
+    people in it.
     """
     (time, detection), *rest = later
     follower = Follower(pose(detection), -time)
@@ -64,7 +65,7 @@ def follow_back(finder: tiles.Finder, source: Source, first: int, stop: int, lat
     for frame in source.frames_before(first):
         if frame.index < stop or follower.time + _PATIENCE < -frame.time:
             return
-        yield frame.index, _look(finder, follower, frame.rgb, -frame.time, others(frame.index))
+        yield frame.index, _look(finder, follower, frame.rgb, -frame.time, others.get(frame.index, []))
 
 
 def _look(finder: tiles.Finder, follower: Follower, rgb: np.ndarray, time: float, others: list[Pose]) -> Detection | None:

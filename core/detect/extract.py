@@ -7,7 +7,7 @@ Limits:  the close-ups are MediaPipe's: a detector given by the caller is taken 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -59,8 +59,7 @@ def extract_keypoints(source: Source, person: str, reporter: Reporter, detector:
         wanted = next(i for i, k in enumerate(people) if k is choose_person(people, person))
         if finder is not None:
             _fill_gaps(take, wanted, source, finder, reporter)
-            people = take.people(source)
-    return _finished(_enough(people[wanted], source), reporter)
+    return _finished(_enough(take.person(wanted, source), source), reporter)
 
 
 def list_people(source: Source, reporter: Reporter) -> list[PersonSummary]:
@@ -72,21 +71,33 @@ def list_people(source: Source, reporter: Reporter) -> list[PersonSummary]:
 
 @dataclass
 class _Take:
-    """What was seen. sightings: for each frame its detections; tracks: who is who; progress: frames done so far."""
+    """What was seen. times: (T,) seconds; sightings: for each frame its detections; tracks: who is who."""
 
     times: np.ndarray
     sightings: list[list[Detection]]
     tracks: list[Track]
 
     def people(self, source: Source) -> list[Keypoints]:
-        """One entry a track, over all frames."""
-        return [_assembled([(f, self.sightings[f][p]) for f, p in zip(t.frames, t.picks, strict=True)], self.times, source)
-                for t in self.tracks]
+        """One entry a track, over the frames of the track only: enough to choose by, and no room for those who are not there."""
+        return [_keypoints(self._sightings_of(t), self.times[t.frames], source) for t in self.tracks]
 
-    def others(self, track: int, frame: int) -> list[Pose]:
-        """The poses of a frame that belong to other tracks."""
-        return [pose(self.sightings[frame][p]) for i, t in enumerate(self.tracks) if i != track
-                for f, p in zip(t.frames, t.picks, strict=True) if f == frame]
+    def person(self, track: int, source: Source) -> Keypoints:
+        """One track over all frames."""
+        rows: list[Detection | None] = [None] * len(self.times)
+        for frame, detection in zip(self.tracks[track].frames, self._sightings_of(self.tracks[track]), strict=True):
+            rows[frame] = detection
+        return _keypoints(rows, self.times, source)
+
+    def others(self, track: int) -> dict[int, list[Pose]]:
+        """For each frame the poses that belong to other tracks."""
+        poses: dict[int, list[Pose]] = {}
+        for other in (t for i, t in enumerate(self.tracks) if i != track):
+            for frame, detection in zip(other.frames, self._sightings_of(other), strict=True):
+                poses.setdefault(frame, []).append(pose(detection))
+        return poses
+
+    def _sightings_of(self, track: Track) -> list[Detection]:
+        return [self.sightings[f][p] for f, p in zip(track.frames, track.picks, strict=True)]
 
 
 class _StillFinder:
@@ -119,7 +130,8 @@ def _watch(source: Source, detector: Detector, finder: _StillFinder | None, repo
         times.append(frame.time)
         reporter.progress(STAGE, len(times), _total(source, len(times)))
     reporter.progress(STAGE, len(times), len(times))
-    tracks = follow([[pose(d) for d in row] for row in sightings], np.array(times), BLAZEPOSE)
+    names = next((d.names for row in sightings for d in row), BLAZEPOSE)
+    tracks = follow([[pose(d) for d in row] for row in sightings], np.array(times), names)
     return _Take(np.array(times), sightings, tracks)
 
 
@@ -130,9 +142,10 @@ def _fill_gaps(take: _Take, wanted: int, source: Source, finder: _StillFinder, r
     gaps = list(_gaps(track.frames))
     frames = len(take.times)
     done, total = frames, frames + sum(first - stop for stop, first in gaps)
+    others = take.others(wanted)
     for stop, first in gaps:
         later = [(float(take.times[f]), take.sightings[f][seen[f]]) for f in (first + 1, first) if f in seen]
-        for index, found in follow_back(finder, source, first, stop, later, lambda frame: take.others(wanted, frame)):
+        for index, found in follow_back(finder, source, first, stop, later, others):
             if found is not None:
                 seen[index] = len(take.sightings[index])
                 take.sightings[index].append(found)
@@ -153,13 +166,16 @@ def _total(source: Source, done: int) -> int | None:
     return None if source.expected_frames is None else max(source.expected_frames, done)
 
 
-def _assembled(rows: list[tuple[int, Detection]], times: np.ndarray, source: Source) -> Keypoints:
-    count = (len(times), len(BLAZEPOSE))
+def _keypoints(rows: Sequence[Detection | None], times: np.ndarray, source: Source) -> Keypoints:
+    """The sightings of one person, None where not seen, as arrays."""
+    names = next(row.names for row in rows if row is not None)
+    count = (len(times), len(names))
     xy, world = np.full((*count, 2), np.nan), np.full((*count, 3), np.nan)
     confidence, depth = np.zeros(count), np.full(count, np.nan)
-    for frame, d in rows:
-        xy[frame], confidence[frame], depth[frame], world[frame] = d.xy, d.confidence, d.depth, d.world
-    return Keypoints(BLAZEPOSE, xy, confidence, times, source.width, source.height, source.fps, depth, world)
+    for frame, d in enumerate(rows):
+        if d is not None:
+            xy[frame], confidence[frame], depth[frame], world[frame] = d.xy, d.confidence, d.depth, d.world
+    return Keypoints(names, xy, confidence, times, source.width, source.height, source.fps, depth, world)
 
 
 def _enough(keypoints: Keypoints, source: Source) -> Keypoints:
