@@ -163,8 +163,8 @@ class VideoSource(Source):
             first = max(0, stop - self._chunk_length())
             low, high = self._times[first] - 1e-6, self._times[stop - 1] + 1e-6
             chunk = [(t, self._rgb(f)) for t, f in self._decode(self._times[first], high) if low <= t <= high]
-            for offset in range(len(chunk) - 1, -1, -1):
-                yield Frame(first + offset, *chunk[offset])
+            while chunk:  # emptied as it goes, so that two chunks are never there at once
+                yield Frame(first + len(chunk) - 1, *chunk.pop())
             stop = first
 
     def info(self) -> SourceInfo:
