@@ -22,9 +22,10 @@ PROPORTION_SPREAD = 0.06
 _INDEPENDENT_FRAMES = 10.0
 """A network's error hardly changes over a clip: more frames than this teach nothing new about a bone."""
 
+Pair = tuple[tuple[str, ...], tuple[str, ...]]
 # Measure -> pairs of places whose distance it is; a place is the mean of its markers.
 _BOTH = ("Left", "Right")
-_MEASURES: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
+_MEASURES: dict[str, tuple[Pair, ...]] = {
     "thigh": tuple(((f"{s}UpLeg",), (f"{s}Leg",)) for s in _BOTH),
     "shin": tuple(((f"{s}Leg",), (f"{s}Foot",)) for s in _BOTH),
     "foot": tuple(((f"{s}Foot",), (f"{s}Toe",)) for s in _BOTH),
@@ -52,6 +53,11 @@ class _Measure:
     ratio: float
     spread: float
 
+    @property
+    def trust(self) -> float:
+        """The share of what was measured beside what is known of people."""
+        return float(PROPORTION_SPREAD**2 / (PROPORTION_SPREAD**2 + self.spread**2))
+
 
 def estimate_skeleton(names: tuple[str, ...], positions: np.ndarray, sigma: np.ndarray, stature: float | None) -> Skeleton:
     """The skeleton for lifted `positions` (T, M, 3) metres with uncertainty `sigma` (T, M); NaN and inf where unseen.
@@ -62,13 +68,34 @@ def estimate_skeleton(names: tuple[str, ...], positions: np.ndarray, sigma: np.n
     rest = dict(zip(JOINTS, mean.rest_positions(), strict=True))
     rest |= {end: rest[parent] + mean.end_offsets[i] for i, (end, parent) in enumerate(END_PARENTS.items())}
     columns = {n: i for i, n in enumerate(names)}
-    measures = {name: _measure(positions, sigma, columns, rest, pairs) for name, pairs in _MEASURES.items()}
+    measures = {}
+    for name, pairs in _MEASURES.items():
+        expected = np.concatenate([_length(p, lambda ms: np.mean([rest[m] for m in ms], axis=0))[None] for p in pairs])
+        measures[name] = _measure(positions, sigma, columns, np.repeat(expected, len(positions)), pairs)
     factors = _shrunk(measures)
     skeleton = Skeleton(mean.rest_offsets * _scales(JOINTS, factors), mean.end_offsets * _scales(ENDS, factors))
     if stature is None:
         return skeleton
     scale = stature / skeleton.stature
     return Skeleton(scale * skeleton.rest_offsets, scale * skeleton.end_offsets)
+
+
+def refine_skeleton(skeleton: Skeleton, names: tuple[str, ...], positions: np.ndarray, weight: np.ndarray, posed: np.ndarray,
+                    stature: float | None) -> Skeleton:
+    """The skeleton after a first fit: a bent trunk is shorter than a straight one, so distances are compared with those of the fit.
+
+    positions: (T, M, 3) metres; weight: (T, M) 1 / variance, 0 where unseen; posed: (T, M, 3) where the fit has the markers.
+    """
+    columns = {n: i for i, n in enumerate(names)}
+    sigma = np.where(weight > 0, 1.0 / np.sqrt(np.where(weight > 0, weight, 1.0)), np.inf)
+    factors = {}
+    for name, pairs in _MEASURES.items():
+        expected = np.concatenate([_length(pair, lambda markers: _place(posed, columns, markers)) for pair in pairs])
+        measure = _measure(positions, sigma, columns, np.maximum(expected, 1e-3), pairs)
+        factors[name] = measure.ratio ** measure.trust
+    refined = Skeleton(skeleton.rest_offsets * _scales(JOINTS, factors), skeleton.end_offsets * _scales(ENDS, factors))
+    scale = 1.0 if stature is None else stature / refined.stature
+    return Skeleton(scale * refined.rest_offsets, scale * refined.end_offsets)
 
 
 def _scales(names: tuple[str, ...], factors: dict[str, float]) -> np.ndarray:
@@ -78,26 +105,25 @@ def _scales(names: tuple[str, ...], factors: dict[str, float]) -> np.ndarray:
     return np.array([[factors[side], factors[plane], factors[plane]] for side, plane in pairs])
 
 
-def _measure(positions: np.ndarray, sigma: np.ndarray, columns: dict[str, int], rest: dict[str, np.ndarray],
-             pairs: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]) -> _Measure:
-    """One distance over all frames and its pairs."""
-    def place(markers: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-        rows = [columns[m] for m in markers]
-        return positions[:, rows].mean(1), sigma[:, rows].mean(1)
+def _length(pair: Pair, place: Callable[[tuple[str, ...]], np.ndarray]) -> np.ndarray:
+    return np.linalg.norm(place(pair[0]) - place(pair[1]), axis=-1)
 
-    def length(pair: tuple[tuple[str, ...], tuple[str, ...]], of: Callable[[tuple[str, ...]], np.ndarray]) -> np.ndarray:
-        return np.linalg.norm(of(pair[0]) - of(pair[1]), axis=-1)
 
-    expected = float(length(pairs[0], lambda markers: np.mean([rest[m] for m in markers], axis=0)))
-    lengths = np.concatenate([length(p, lambda markers: place(markers)[0]) for p in pairs])
-    spread = np.concatenate([np.hypot(place(a)[1], place(b)[1]) for a, b in pairs])
+def _place(positions: np.ndarray, columns: dict[str, int], markers: tuple[str, ...]) -> np.ndarray:
+    return positions[:, [columns[m] for m in markers]].mean(1)
+
+
+def _measure(positions: np.ndarray, sigma: np.ndarray, columns: dict[str, int], expected: np.ndarray, pairs: tuple[Pair, ...]) -> _Measure:
+    """One distance over all frames and its pairs, beside the expected metres (pairs x T,)."""
+    lengths = np.concatenate([_length(pair, lambda markers: _place(positions, columns, markers)) for pair in pairs])
+    spread = np.concatenate([np.hypot(*(sigma[:, [columns[m] for m in markers]].mean(1) for markers in pair)) for pair in pairs])
     seen = np.isfinite(lengths) & np.isfinite(spread) & (lengths > 1e-3)
     if not seen.any():
-        return _Measure(expected, 1.0, np.inf)
-    spread = np.maximum(spread[seen], 1e-4)
-    ratio = float(np.clip(weighted_median(lengths[seen], 1.0 / spread**2) / expected, 0.3, 3.0))
+        return _Measure(float(np.median(expected)), 1.0, np.inf)
+    lengths, spread, expected = lengths[seen], np.maximum(spread[seen], 1e-4), expected[seen]
+    ratio = float(np.clip(weighted_median(lengths / expected, (expected / spread) ** 2), 0.3, 3.0))
     independent = min(_INDEPENDENT_FRAMES, float(seen.sum()))
-    return _Measure(expected, ratio, float(np.median(spread) / np.sqrt(independent) / expected))
+    return _Measure(float(np.median(expected)), ratio, float(np.median(spread / expected) / np.sqrt(independent)))
 
 
 def _shrunk(measures: dict[str, _Measure]) -> dict[str, float]:
@@ -106,11 +132,7 @@ def _shrunk(measures: dict[str, _Measure]) -> dict[str, float]:
     weight = np.array([m.expected / (PROPORTION_SPREAD**2 + m.spread**2) for m in seen])
     size = float(np.exp(np.sum(weight * np.log([m.ratio for m in seen])) / np.sum(weight))) if seen else 1.0
 
-    def factor(m: _Measure) -> float:
-        trust = PROPORTION_SPREAD**2 / (PROPORTION_SPREAD**2 + m.spread**2)
-        return float(size * (m.ratio / size) ** trust)
-
-    return {name: factor(m) for name, m in measures.items()}
+    return {name: size * (m.ratio / size) ** m.trust for name, m in measures.items()}
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:

@@ -12,8 +12,8 @@ import numpy as np
 FOOT_POINTS = ("l_heel", "l_toe", "r_heel", "r_toe")
 """In the order of `core.motion.CONTACT_NAMES`."""
 
-_LOW, _STILL_LOW = 0.04, 0.07  # metres above the ground: to start, to go on
-_SLOW, _STILL_SLOW = 0.30, 0.55  # metres a second
+_LOW, _STILL_LOW = 0.06, 0.09  # metres above the ground: to start, to go on
+_SLOW, _STILL_SLOW = 0.20, 0.35  # metres a second
 _SHORTEST = 0.1  # seconds
 
 

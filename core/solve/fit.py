@@ -1,9 +1,9 @@
 """The fit: the motion of one skeleton that explains lifted markers and picture best, over a whole window of frames at once.
 
 Unknowns: the root's place and every joint's rotation in every frame. Evidence: marker positions about the hips' middle with their
-uncertainty, keypoints in the picture with their confidence; both robust (Cauchy), because detectors sometimes point at something
-else. Priors: `limits` and `smoothness`. Method: Levenberg-Marquardt with analytic derivatives; frames are coupled two
-apart, so each step is one banded Cholesky solve, linear in the number of frames.
+uncertainty, keypoints in the picture with their confidence, both robust (Cauchy) because detectors sometimes point at something else;
+feet that stand (`footing`). Priors: `limits` and `smoothness`. Method: Levenberg-Marquardt with analytic derivatives; frames are
+coupled two apart, so each step is one banded Cholesky solve, linear in the number of frames.
 Limits: finds the nearest optimum to where it starts; the body's size stands. numpy and scipy, float64.
 """
 
@@ -18,6 +18,8 @@ from .. import rotations
 from ..skeleton import JOINTS
 from .banded import empty_chain, solve_chain
 from .body import DOF, Body, Pose
+from .contacts import FOOT_POINTS
+from .footing import Footing
 from .limits import Rows, prior_rows
 from .smoothness import Smoothness, smoothness
 
@@ -35,6 +37,7 @@ class Evidence:
 
     positions: (T, M, 3) metres about the hips' middle; weight_3d: (T, M) 1 / variance; image: (T, K, 2) normalised image places
     (x/z, y/z); weight_2d: (T, K) 1 / variance in those units. Weight 0 where nothing is known; no NaN. times: (T,) seconds.
+    footing: see there.
     """
 
     positions: np.ndarray
@@ -43,11 +46,13 @@ class Evidence:
     image: np.ndarray
     weight_2d: np.ndarray
     times: np.ndarray
+    footing: Footing
 
     def window(self, start: int, stop: int) -> Evidence:
         """Frames start to stop - 1."""
         cut = slice(start, stop)
-        return Evidence(self.positions[cut], self.weight_3d[cut], self.seen_points, self.image[cut], self.weight_2d[cut], self.times[cut])
+        return Evidence(self.positions[cut], self.weight_3d[cut], self.seen_points, self.image[cut], self.weight_2d[cut], self.times[cut],
+                        self.footing.window(start, stop))
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,10 @@ class _Terms:
     weight: np.ndarray  # the same shape, of the robust fit
     priors: Rows
     smooth: Smoothness | None
+    slide: np.ndarray  # (T-1, 4, 3) move of the foot points in standard deviations, and (T-1, 4) its robust weight
+    slide_weight: np.ndarray
+    sink: np.ndarray  # (T, 4) height above the ground in standard deviations, and (T, 4) its robust weight
+    sink_weight: np.ndarray
     cost: float
 
 
@@ -103,6 +112,7 @@ class _Problem:
     def __init__(self, body: Body, evidence: Evidence) -> None:
         self.body, self.evidence = body, evidence
         self._markers = evidence.positions.shape[1]
+        self._feet = [body.names.index(n) for n in FOOT_POINTS]
         self._hips = [body.names.index(n) for n in _HIPS]
         self._scale_3d = np.sqrt(evidence.weight_3d)
         self._scale_2d = np.sqrt(evidence.weight_2d)
@@ -115,13 +125,19 @@ class _Problem:
         off_2d = (self._image(pose) - self.evidence.image) * self._scale_2d[..., None]
         weight_3d, cost_3d = _robust(off_3d)
         weight_2d, cost_2d = _robust(off_2d)
+        feet, footing = pose.points[:, self._feet], self.evidence.footing
+        slide = np.diff(feet, axis=0) * np.sqrt(footing.still)[..., None]
+        sink = (feet @ footing.up - footing.level) * np.sqrt(footing.ground)
+        slide_weight, slide_cost = _robust(slide)
+        sink_weight, sink_cost = _robust(sink[..., None])
         priors = prior_rows(state.local)
         smooth = smoothness(state.local, state.root, self.evidence.times) if len(state.root) > 2 else None
         cost = cost_3d + cost_2d + 0.5 * float(np.sum(priors.residual**2)) + (smooth.cost if smooth else 0.0)
+        cost += slide_cost + sink_cost
         frames = len(state.root)
         residual = np.concatenate([off_3d.reshape(frames, -1), off_2d.reshape(frames, -1)], axis=1)
         weight = np.concatenate([np.repeat(weight_3d, 3, axis=1), np.repeat(weight_2d, 2, axis=1)], axis=1)
-        return _Terms(pose, residual, weight, priors, smooth, cost)
+        return _Terms(pose, residual, weight, priors, smooth, slide, slide_weight, sink, sink_weight, cost)
 
     def _image(self, pose: Pose) -> np.ndarray:
         points = pose.points[:, self.evidence.seen_points]
@@ -130,7 +146,8 @@ class _Problem:
     def system(self, terms: _Terms) -> tuple[np.ndarray, np.ndarray]:
         """Normal equations: the columns (T, DOF, 4 DOF) for `solve_chain` and the gradient (T, DOF)."""
         root_weight = np.sqrt(terms.weight)
-        rows = self._derivative(terms.pose, root_weight)
+        moves = self.body.jacobian(terms.pose)
+        rows = self._derivative(terms.pose, moves, root_weight)
         columns = empty_chain(len(rows), DOF)
         np.matmul(rows.transpose(0, 2, 1), rows, out=columns[:, :, :DOF])
         columns[:, np.arange(DOF), np.arange(DOF)] += _RIDGE
@@ -138,12 +155,27 @@ class _Problem:
         _add_priors(columns, gradient, terms.priors)
         if terms.smooth is not None:
             _add_smoothness(columns, gradient, terms.smooth)
+        self._add_footing(columns, gradient, terms, moves[:, self._feet])
         return columns, gradient
 
-    def _derivative(self, pose: Pose, factor: np.ndarray) -> np.ndarray:
-        """(T, 3 M + 2 K, DOF) of the residuals, each row times its factor (T, 3 M + 2 K)."""
+    def _add_footing(self, columns: np.ndarray, gradient: np.ndarray, terms: _Terms, moves: np.ndarray) -> None:
+        """Feet that stay where they are and on the ground; moves (T, 4, 3, DOF) of the foot points."""
+        footing, frames = self.evidence.footing, len(moves)
+        sink = (footing.up @ moves) * np.sqrt(footing.ground * terms.sink_weight)[..., None]
+        columns[:, :, :DOF] += sink.transpose(0, 2, 1) @ sink
+        gradient += ((terms.sink * np.sqrt(terms.sink_weight))[:, None] @ sink)[:, 0]
+        scale = np.sqrt(footing.still * terms.slide_weight)[..., None, None]
+        before, after = ((scale * moves[cut]).reshape(frames - 1, -1, DOF) for cut in (slice(0, -1), slice(1, None)))
+        slide = (terms.slide * np.sqrt(terms.slide_weight)[..., None]).reshape(frames - 1, 1, -1)
+        columns[:-1, :, :DOF] += before.transpose(0, 2, 1) @ before
+        columns[1:, :, :DOF] += after.transpose(0, 2, 1) @ after
+        columns[:-1, :, DOF:2 * DOF] -= before.transpose(0, 2, 1) @ after
+        gradient[:-1] -= (slide @ before)[:, 0]
+        gradient[1:] += (slide @ after)[:, 0]
+
+    def _derivative(self, pose: Pose, moves: np.ndarray, factor: np.ndarray) -> np.ndarray:
+        """(T, 3 M + 2 K, DOF) of the residuals, each row times its factor (T, 3 M + 2 K); moves: the points' (T, P, 3, DOF)."""
         frames, split, seen = len(pose.joints), 3 * self._markers, self.evidence.seen_points
-        moves = self.body.jacobian(pose)
         rows = np.empty((frames, split + 2 * len(seen), DOF))
         markers, image = rows[:, :split].reshape(frames, -1, 3, DOF), rows[:, split:].reshape(frames, -1, 2, DOF)
         hips = moves[:, self._hips].mean(1, keepdims=True)

@@ -7,6 +7,7 @@ Limits: one person, a camera that stands still, an undistorted picture.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Protocol
 
 import numpy as np
@@ -19,14 +20,15 @@ from ..keypoints import ATTACHMENTS, CANONICAL, Keypoints
 from ..motion import Camera, Motion
 from ..skeleton import INDEX, Skeleton
 from .body import Body, point_of
-from .bones import estimate_skeleton
+from .bones import estimate_skeleton, refine_skeleton
 from .confidence import joint_confidence
 from .contacts import FOOT_POINTS, detect_contacts
 from .fit import Evidence, State, fit
+from .footing import footing, stillness
 from .gaps import fill
 from .root import locate
 from .start import first_rotations
-from .world import World, find_world
+from .world import GROUND_POINTS, World, find_world
 
 WINDOW, OVERLAP = 8.0, 1.0  # seconds
 _MOST_FRAMES = 480  # of a window, whatever the frame rate
@@ -62,12 +64,11 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
     positions, sigma = _sized(lifted, stature)
     sigma = np.where(_shown(lifted.names, canonical), sigma, np.inf)
     skeleton = estimate_skeleton(lifted.names, positions[seen], sigma[seen], stature)
-    extra = {point_of(n): None for n in CANONICAL}.keys() - set(lifted.names)
-    body = Body(skeleton, tuple(lifted.names) + tuple(sorted(extra)))
+    body = Body(skeleton, lifted.names + tuple(sorted({point_of(n) for n in CANONICAL} - set(lifted.names))))
     evidence, start = _prepare(body, positions[seen], sigma[seen], canonical, K, seen)
     with threadpool_limits(1, "blas"):  # thousands of small products: handing them to threads costs more than they do
-        state = _fit_windows(body, evidence, start, reporter)
-    world = _world(skeleton, state, keypoints.times[seen])
+        still = stillness(canonical, seen, start.root[:, 2], K[0, 0])
+        skeleton, state, world = _fit_twice(body, evidence, start, still, stature, reporter)
     return _motion(skeleton, state, world, keypoints, K, seen, joint_confidence(lifted.names, sigma, canonical))
 
 
@@ -109,19 +110,36 @@ def _prepare(body: Body, positions: np.ndarray, sigma: np.ndarray, keypoints: Ke
     spread = np.array([_LOOSE.get(n, 1.0) for n in keypoints.names]) * _PIXEL_SPREAD * stature
     weight_3d = np.where(known, 1.0 / np.where(known, sigma, 1.0) ** 2, 0.0)
     weight_2d = confidence * (root[:, 2:] / spread) ** 2
-    evidence = Evidence(np.where(known[..., None], positions, 0.0), weight_3d, points, image, weight_2d, keypoints.times[seen])
+    times = keypoints.times[seen]
+    evidence = Evidence(np.where(known[..., None], positions, 0.0), weight_3d, points, image, weight_2d, times,
+                        footing(np.zeros((len(times), len(FOOT_POINTS))), times))
     return evidence, State(local, root)
 
 
-def _fit_windows(body: Body, evidence: Evidence, start: State, reporter: Reporter) -> State:
-    """Fits windows that overlap and fades each into the next."""
+def _fit_twice(body: Body, evidence: Evidence, start: State, still: np.ndarray, stature: float | None,
+               reporter: Reporter) -> tuple[Skeleton, State, World]:
+    """First without a ground, then with bones measured in the first fit's pose and on its ground; still: (S, 4) of the foot points."""
+    times = evidence.times
+    evidence = dataclasses.replace(evidence, footing=footing(still, times))
+    state = _fit_windows(body, evidence, start, reporter, 0)
+    markers = evidence.positions.shape[1]
+    points = body.pose(state.local, state.root).points[:, :markers]
+    skeleton = refine_skeleton(body.skeleton, body.names[:markers], evidence.positions, evidence.weight_3d, points, stature)
+    feet = Body(skeleton, FOOT_POINTS).pose(state.local, state.root).points
+    evidence = dataclasses.replace(evidence, footing=footing(still, times, feet, _world(skeleton, state, times)))
+    state = _fit_windows(Body(skeleton, body.names), evidence, state, reporter, len(times))
+    return skeleton, state, _world(skeleton, state, times)
+
+
+def _fit_windows(body: Body, evidence: Evidence, start: State, reporter: Reporter, before: int) -> State:
+    """Fits windows that overlap and fades each into the next; `before` frames of twice their number are done already."""
     frames = len(evidence.times)
     windows = _windows(evidence.times)
     local, root = start.local.copy(), start.root.copy()
     done = 0
     for number, (first, last) in enumerate(windows):
         def report(at: int = done) -> None:
-            reporter.progress("solve", at, frames)
+            reporter.progress("solve", (before + at) // 2, frames)
 
         result = fit(body, evidence.window(first, last), State(start.local[first:last], start.root[first:last]), report)
         shared = max(0, windows[number - 1][1] - first) if number else 0
@@ -131,7 +149,7 @@ def _fit_windows(body: Body, evidence: Evidence, start: State, reporter: Reporte
         local[common] = rotations.slerp(local[common], result.local[:shared], share[:, None])
         local[first + shared:last], root[first + shared:last] = result.local[shared:], result.root[shared:]
         done = last
-    reporter.progress("solve", frames, frames)
+    reporter.progress("solve", (before + frames) // 2, frames)
     return State(rotations.continuous(local), root)
 
 
@@ -149,8 +167,7 @@ def _windows(times: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _world(skeleton: Skeleton, state: State, times: np.ndarray) -> World:
-    body = Body(skeleton, FOOT_POINTS)
-    pose = body.pose(state.local, state.root)
+    pose = Body(skeleton, GROUND_POINTS).pose(state.local, state.root)
     ankles = pose.joints[:, [INDEX["LeftFoot"], INDEX["RightFoot"]]].mean(1)
     forward = -pose.rotations[:, INDEX["Hips"], :, 1]
     return find_world(pose.points, ankles, pose.joints[:, INDEX["Neck"]], pose.joints[:, INDEX["Hips"]], forward, times)

@@ -1,0 +1,71 @@
+"""Feet that stand: what the picture says about foot points that do not move, as rows of the fit.
+
+Problem: depth from size is vague, so a standing foot would drift along the line of sight. Method: a heel or toe that does not move in the
+picture hardly moves in space; the fit is told so for each pair of frames, robustly, so that a foot that does move costs little.
+Once the ground is known, still feet near it belong onto it, which ties the root's depth to the picture.
+Limits: a foot that flies straight at the camera looks still for a moment (the robust loss lets it go); one floor, no stairs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..keypoints import Keypoints
+from .bones import weighted_median
+from .contacts import FOOT_POINTS
+from .world import World
+
+_STILL = 0.25  # metres a second in the picture: about where a foot counts as moving
+_DRIFT = 0.06  # metres a second: what a planted foot's points do move
+_GROUND_SPREAD = 0.025  # metres
+_NEAR_LOWEST = 0.12  # metres: a still foot further above the other one stands on something else
+_REACH = 0.07  # seconds to both sides over which motion in the picture is measured
+
+
+@dataclass(frozen=True)
+class Footing:
+    """Of T frames and the four `FOOT_POINTS`. still: (T-1, 4) 1 / variance (1 / m^2) of the move from a frame to the next; ground:
+    (T, 4) 1 / variance of the height; up: (3,) camera axes; level: (4,) heights along `up` at which they are in a standing foot."""
+
+    still: np.ndarray
+    ground: np.ndarray
+    up: np.ndarray
+    level: np.ndarray
+
+    def window(self, start: int, stop: int) -> Footing:
+        """Frames start to stop - 1."""
+        return Footing(self.still[start:max(start, stop - 1)], self.ground[start:stop], self.up, self.level)
+
+
+def stillness(keypoints: Keypoints, seen: np.ndarray, depth: np.ndarray, focal: float) -> np.ndarray:
+    """(S, 4) in [0, 1], how still each foot point is in the picture; seen: (T,) bool with S frames; depth: (S,) metres; focal: pixels."""
+    columns = [keypoints.names.index(n) for n in FOOT_POINTS]
+    xy, confidence, times = keypoints.xy[seen][:, columns], keypoints.confidence[seen][:, columns], keypoints.times[seen]
+    if len(times) < 2:
+        return np.zeros((len(times), len(FOOT_POINTS)))
+    reach = max(1, int(round(_REACH / float(np.median(np.diff(times))))))
+    rows = np.arange(len(times))
+    before, after = np.maximum(rows - reach, 0), np.minimum(rows + reach, len(times) - 1)
+    speed = np.linalg.norm(xy[after] - xy[before], axis=-1) / (times[after] - times[before])[:, None] * depth[:, None] / focal
+    return np.where(np.isfinite(speed), np.exp(-((np.nan_to_num(speed) / _STILL) ** 2)) * confidence, 0.0)
+
+
+def footing(still: np.ndarray, times: np.ndarray, feet: np.ndarray | None = None, world: World | None = None) -> Footing:
+    """The rows for stillness (T, 4); feet (T, 4, 3) in the camera and the world, once there are some, add the ground."""
+    step = np.diff(times)[:, None]
+    both = np.minimum(still[1:], still[:-1]) / (_DRIFT * step) ** 2
+    if feet is None or world is None:
+        return Footing(np.where(step < 0.5, both, 0.0), np.zeros_like(still), np.array([0.0, -1.0, 0.0]), np.zeros(len(FOOT_POINTS)))
+    up = world.rotation[:, 2]
+    height = feet @ up
+    standing = still * (height < height.min(1, keepdims=True) + _NEAR_LOWEST)
+    heel, toe = (_level(height[:, columns], standing[:, columns], float(world.translation @ up)) for columns in ([0, 2], [1, 3]))
+    return Footing(np.where(step < 0.5, both, 0.0), standing / _GROUND_SPREAD**2, up, np.array([heel, toe, heel, toe]))
+
+
+def _level(height: np.ndarray, standing: np.ndarray, ground: float) -> float:
+    """The usual height of points (T, 2) that stand; the ground's own where none does."""
+    total = float(standing.sum())
+    return weighted_median(height.ravel(), standing.ravel()) if total > 0.5 else ground
