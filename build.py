@@ -81,6 +81,9 @@ def main(argv: list[str]) -> int:
     except environment.SetupError as error:
         reporter.error(str(error), "fault")
         return 1
+    except KeyboardInterrupt:
+        reporter.error("Interrupted; the next call finishes what is missing.", "cancelled")
+        return 130
     if command == "setup":
         reporter.result({"python": str(python)}, {})
         return 0
@@ -88,7 +91,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit("error: Interrupted; the next call finishes what is missing.")
+    sys.exit(main(sys.argv[1:]))

@@ -18,7 +18,6 @@ from pathlib import Path
 from . import environment
 from .detect import bundle
 from .detect.bundle import BUNDLE_NAME
-from .skeleton import JOINTS, Skeleton
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "core" / "assets" / "sample.mp4"
@@ -154,6 +153,8 @@ def check_encoder() -> str:
 def check_kinematics() -> str:
     """Forward kinematics of the rest pose must be the rest pose."""
     import numpy as np
+
+    from .skeleton import JOINTS, Skeleton
 
     skeleton = Skeleton.mean()
     rest = np.broadcast_to([1.0, 0.0, 0.0, 0.0], (len(JOINTS), 4))

@@ -118,7 +118,7 @@ def needed_blenders(command: str, args: Sequence[str]) -> tuple[str, ...]:
     """The versions of bpy that a command uses: all for test, the newest where a Blender file is written or checked."""
     if command == "test":
         return BLENDER_VERSIONS
-    words = " ".join(args).replace("=", " ").split()
+    words = [word for arg in args for word in (arg.split("=", 1) if arg.startswith("--") else [arg])]
     formats = ",".join(after for word, after in itertools.pairwise(words) if word == "--formats").split(",")
     writes = command == "run" and any(name.strip() in BLENDER_FORMATS for name in formats)
     return BLENDER_VERSIONS[:1] if writes or command in ("demo", "package") else ()
@@ -423,8 +423,10 @@ def torch_sources(torch: str, cuda: bool, system: str | None = None) -> list[Tor
 
 
 def _reason(log: Path, start: int) -> str:
-    """pip's last error in the log from byte `start` on, in brackets; empty when there is none."""
+    """Why pip failed, from its log from byte `start` on: in brackets, empty when it does not say."""
     lines = log.read_bytes()[start:].decode(errors="replace").splitlines()
+    if any("connection broken by" in line for line in lines):  # pip itself ends such a run with "no matching distribution"
+        return " (the package registry cannot be reached: is there a network connection?)"
     errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
     return f" ({errors[-1].rstrip('.')})" if errors else ""
 

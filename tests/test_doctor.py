@@ -1,0 +1,47 @@
+"""The doctor: every check becomes a line, none stops the others, and the exit code is honest."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from core import doctor
+from core.doctor import Finding
+
+
+def test_versions_are_compared_without_the_build() -> None:
+    version = metadata.version("numpy")
+    assert doctor._dependency("numpy", version).state == "ok"
+    assert doctor._dependency("numpy", "0.1").state == "problem"
+    assert doctor._dependency("no-such-package", "1").state == "problem"
+
+
+def test_a_failing_check_is_a_line() -> None:
+    def fail() -> str:
+        raise OSError("libEGL.so.1: cannot open shared object file\nmore")
+
+    finding = doctor._check("detector", fail)
+    assert finding.state == "problem"
+    assert "apt install" in finding.text
+    assert "\n" not in finding.text
+
+
+@pytest.mark.parametrize(("state", "code"), [("ok", 0), ("note", 0), ("problem", 1)])
+def test_exit_code(state: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(doctor, "dependencies", lambda root: [])
+    monkeypatch.setattr(doctor, "checks", lambda root: [Finding(state, "part", "a sentence")])
+    monkeypatch.setattr(doctor, "blenders", lambda root: [])
+    assert doctor.main([]) == code
+    assert f"{state:<9}part: a sentence" in capsys.readouterr().out
+
+
+def test_encoder_and_kinematics_work_here() -> None:
+    assert "H.264" in doctor.check_encoder()
+    assert "21 joints" in doctor.check_kinematics()
+
+
+def test_a_missing_bundle_is_a_problem(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="missing"):
+        doctor.check_bundle(tmp_path / "bundle.task")
