@@ -116,9 +116,10 @@ class ImportJob(Job):
         self.status.message = f"{len(motion)} frames ({seconds:.1f} s) on '{self.take.armature}'."
 
     def close(self) -> None:
-        """Also removes the worker's folder."""
+        """Also removes the worker's folder, unless the worker has left a traceback there that its sentence refers to."""
         super().close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if not (self._folder / "error.log").exists():
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class SetupJob(Job):

@@ -68,7 +68,10 @@ def _draw_target(layout: Any, context: Any) -> None:
         layout.label(text="Onto: a new armature", icon="ADD")
         return
     name, problem = _rig_of(tuple(b.name for b in armature.data.bones), armature.name)
-    layout.label(text=f"Onto: {armature.name}" + (f" ({name})" if name else ""), icon="ERROR" if problem else "OUTLINER_OB_ARMATURE")
+    column = layout.column(align=True)
+    column.label(text=f"Onto: {armature.name}", icon="ERROR" if problem else "OUTLINER_OB_ARMATURE")
+    if name:
+        column.label(text=f"Bones of {name}", icon="BLANK1")
     if problem:
         _draw_sentence(layout, context, problem, "ERROR")
 
