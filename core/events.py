@@ -80,6 +80,7 @@ class TerminalReporter(Reporter):
         self._stream = stream or sys.stderr
         self._open_line = False
         self._last = (None, 0.0)
+        self._finished: set[str] = set()
 
     def _emit(self, event: dict) -> None:
         if event["event"] == "progress":
@@ -100,7 +101,8 @@ class TerminalReporter(Reporter):
     def _progress(self, stage: str, done: int, total: int | None) -> None:
         complete = total is not None and done >= total
         if not self._stream.isatty():
-            if complete:
+            if complete and stage not in self._finished:  # several passes of one stage are one line
+                self._finished.add(stage)
                 self._stream.write(f"{stage}: {done} of {total}\n")
             return
         last_stage, when = self._last
