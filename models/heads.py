@@ -11,6 +11,12 @@ _TYPICAL_ERROR = 0.05  # metres; the uncertainty starts here
 _RANGE = 3.0  # natural logarithm: from 2.5 mm to 1 m
 
 
+def precisely(layer: nn.Module, x: Tensor) -> Tensor:
+    """layer(x) in float32, also where autocast is on: a bfloat16 metre is only good to 4 mm."""
+    with torch.autocast(x.device.type, enabled=False):
+        return layer(x.float())
+
+
 class Standardise(nn.Module):
     """Input (..., F) minus the training data's mean over its deviation; both are set once before training and saved with the weights."""
 
@@ -40,6 +46,6 @@ class MarkerHead(nn.Module):
         self.linear = nn.Linear(width, markers * 4)
 
     def forward(self, x: Tensor) -> Tensor:
-        raw = self.linear(x).float().unflatten(-1, (self.markers, 4))
+        raw = precisely(self.linear, x).unflatten(-1, (self.markers, 4))
         log_sigma = math.log(_TYPICAL_ERROR) + _RANGE * torch.tanh(raw[..., 3:] / _RANGE)
         return torch.cat([raw[..., :3], log_sigma], dim=-1)

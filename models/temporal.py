@@ -14,7 +14,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .heads import MarkerHead, Standardise
+from .heads import MarkerHead, Standardise, precisely
 
 _SLOWEST, _FASTEST = 8.0, 0.06  # seconds a turn of the slowest and the fastest clock hand
 
@@ -48,7 +48,7 @@ class _Layer(nn.Module):
 class Temporal(nn.Module):
     """Windows (N, T, F) to markers (N, T, M, 4): x, y, z metres in the person's view, and the logarithm of the expected error in metres."""
 
-    window = 48
+    window = 32
 
     def __init__(self, inputs: int, markers: int, width: int, layers: int, heads: int, hidden: int) -> None:
         super().__init__()
@@ -72,5 +72,5 @@ class Temporal(nn.Module):
         for layer in self.layers:
             hidden = layer(hidden, cosine, sine, mask)
         answer = self.head(self.norm(hidden))
-        straight = self.straight(x).float().unflatten(-1, (-1, 3))
+        straight = precisely(self.straight, x).unflatten(-1, (-1, 3))
         return torch.cat([answer[..., :3] + straight, answer[..., 3:]], dim=-1)

@@ -3,7 +3,7 @@
     build.py train --config NAME --data MOCAP [--detections DIR] [--resume]
 
 Each step draws windows from two sources: mocap under imagined cameras with a modelled detector (`models.synthesis`), and what MediaPipe
-really saw of rendered people (`models.detections`). Both are mirrored, thinned out and seen through a guessed lens (`models.windows`).
+really saw of rendered people (`models.detections`). Both are mirrored, rolled, thinned out and seen through a guessed lens (`models.windows`).
 The loss is the markers' mean distance from the truth, plus that of their steps from frame to frame, plus the likelihood of the error's
 size, which teaches the network to say how wrong it is (its gradient does not reach the positions). What is kept is a running mean of
 the weights. All randomness of step n comes from (seed, n), so that a resumed training does what an uninterrupted one does.
@@ -35,10 +35,10 @@ from . import detections, mocap, registry
 from .configs import Config, config
 from .features import make_view
 from .synthesis import Synthesis
-from .windows import Windows, guessed_intrinsics, mirrored, thinned
+from .windows import Windows, any_roll, guessed_intrinsics, mirrored, thinned
 
 CACHE = Path.home() / ".cache" / "video-mocap" / "training"
-VALIDATE_EVERY = 1000
+VALIDATE_EVERY = 500
 _LIMBS = [MARKERS.index(ATTACHMENTS[n][0]) for n in LIMB_KEYPOINTS]
 _IMPORTANCE = np.where(np.isin(np.arange(len(MARKERS)), _LIMBS), 1.0, 0.5)
 Tensors = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
@@ -61,11 +61,11 @@ def main(argv: list[str]) -> int:
              "data": {"mocap": pack.digest, "detections": detections.digest(folders) if folders else None,
                       "real_windows": 0 if real is None else len(real)}}
 
-    def draw(rng: np.random.Generator) -> list[Tensors]:
+    def draw(rng: np.random.Generator) -> Tensors:
         batches = [training.draw(rng, settings.batch, settings.window)]
         if real is not None:
             batches.append(_some(real, rng, settings.real_batch, min(settings.window, detections.FRAMES)))
-        return [prepare(w, rng) for w in batches]
+        return tuple(torch.cat(parts) for parts in zip(*[prepare(w, rng) for w in batches], strict=True))
 
     folder = CACHE / settings.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,13 +73,13 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def fit(settings: Config, draw: Callable[[np.random.Generator], list[Tensors]], judges: dict[str, Tensors], folder: Path,
+def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges: dict[str, Tensors], folder: Path,
         about: dict[str, Any], resume: bool) -> None:
     """The training loop; leaves checkpoint, log and plot in `folder` and the weights in the registry's place."""
     from tqdm import tqdm
 
     network = registry.build(settings.name, settings.arguments)
-    network.standardise.fit(torch.cat([t[0][t[2]] for i in range(4) for t in draw(np.random.default_rng([settings.seed, i]))]))
+    network.standardise.fit(torch.cat([b[0][b[2]] for b in (draw(np.random.default_rng([settings.seed, i])) for i in range(4))]))
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, settings))
     average = {k: v.clone() for k, v in network.state_dict().items()}
@@ -91,7 +91,7 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], list[Tensors]], 
     bar = tqdm(range(first, settings.steps), initial=first, total=settings.steps, desc=settings.name, mininterval=5)
     for step in bar:
         network.train()
-        loss = torch.stack([loss_of(network, t, settings) for t in draw(np.random.default_rng([settings.seed, 1000 + step]))]).mean()
+        loss = loss_of(network, draw(np.random.default_rng([settings.seed, 1000 + step])), settings)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -111,8 +111,8 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], list[Tensors]], 
 
 
 def prepare(w: Windows, rng: np.random.Generator) -> Tensors:
-    """Windows as a training step takes them: mirrored, thinned, through a guessed lens."""
-    w = thinned(mirrored(w, rng.random(len(w)) < 0.5), rng)
+    """Windows as a training step takes them: mirrored, rolled, thinned, through a guessed lens."""
+    w = thinned(any_roll(mirrored(w, rng.random(len(w)) < 0.5), rng), rng)
     return tensors(w, guessed_intrinsics(w, rng))
 
 

@@ -72,6 +72,34 @@ def mirrored(w: Windows, which: np.ndarray) -> Windows:
         weight=np.where(pick, w.weight[:, :, _MIRRORED_MARKERS], w.weight))
 
 
+def rolled(w: Windows, angle: np.ndarray) -> Windows:
+    """Each window as if the camera had been turned by angle (N,) radians about its axis; the picture grows to a square around it.
+
+    MediaPipe turns the person upright before it looks, so its errors turn along.
+    """
+    cosine, sine, zero = np.cos(angle), np.sin(angle), np.zeros(len(w))
+    R = np.stack([np.stack([cosine, -sine, zero], -1), np.stack([sine, cosine, zero], -1), np.tile([0.0, 0.0, 1.0], (len(w), 1))], axis=-2)
+    side = (np.abs(cosine) + np.abs(sine)) * w.size.max(-1)
+    centred = w.xy - w.K[:, None, None, :2, 2]
+    K = w.K.copy()
+    K[:, :2, 2] = side[:, None] / 2
+    return dataclasses.replace(
+        w, xy=np.einsum("nij,ntkj->ntki", R[:, :2, :2], centred) + K[:, None, None, :2, 2], K=K, size=np.stack([side, side], axis=-1),
+        world=np.einsum("nij,ntkj->ntki", R, w.world), target=np.einsum("nij,ntkj->ntki", R, w.target))
+
+
+def any_roll(w: Windows, rng: np.random.Generator) -> Windows:
+    """A third of the windows rolled: most a little, some all the way round."""
+    index = np.flatnonzero(rng.random(len(w)) < 0.33)
+    angle = np.where(rng.random(len(index)) < 0.3, rng.uniform(-np.pi, np.pi, len(index)), rng.normal(0, 0.25, len(index)))
+    turned = rolled(w.take(index), angle)
+    changed = {}
+    for name in ("xy", "K", "size", "world", "target"):
+        changed[name] = getattr(w, name).astype(np.float64)
+        changed[name][index] = getattr(turned, name)
+    return dataclasses.replace(w, **changed)
+
+
 def thinned(w: Windows, rng: np.random.Generator) -> Windows:
     """Windows as poorer sources would report them; about two fifths are left as they are but for the camera."""
     n, frames = w.real.shape

@@ -13,9 +13,9 @@ class Config:
 
     name: str
     arguments: dict[str, Any]
-    window: int = 48
-    batch: int = 64  # synthetic windows a step
-    real_batch: int = 32  # windows of detections a step, when there are detections
+    window: int = 32
+    batch: int = 32  # synthetic windows a step
+    real_batch: int = 20  # windows of detections a step, when there are detections
     steps: int = 10_000
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
