@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,6 +153,10 @@ class Keypoints:
                   fps=self.fps, **optional)
 
 
+NPZ_ERRORS = (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile)
+"""What numpy raises on an npz that is missing, torn, or lacks an array."""
+
+
 def load_keypoints(path: str | os.PathLike) -> Keypoints:
     """Reads what `Keypoints.save` wrote. Raises InputError with one sentence when it is something else."""
     try:
@@ -161,7 +166,7 @@ def load_keypoints(path: str | os.PathLike) -> Keypoints:
             return Keypoints(
                 tuple(data["names"]), data["xy"], data["confidence"], data["times"], int(data["width"]), int(data["height"]),
                 float(data["fps"]), *(data[k] if k in data else None for k in ("depth", "world")))
-    except (ValueError, OSError, KeyError, EOFError) as error:
+    except NPZ_ERRORS as error:
         raise InputError(f"{path} cannot be read as a keypoint file ({error}).") from error
 
 

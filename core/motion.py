@@ -8,14 +8,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import zipfile
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from . import rotations
 from .errors import InputError
-from .keypoints import write_npz
+from .keypoints import NPZ_ERRORS, write_npz
 from .skeleton import END_PARENTS, ENDS, JOINTS, PARENTS, Skeleton
 
 CONTACT_NAMES = ("left heel", "left toe", "right heel", "right toe")
@@ -140,5 +139,5 @@ def load_motion(path: str | os.PathLike) -> Motion:
                 data["confidence"], data["contacts"],
                 Camera(data["camera_K"], data["camera_R"], data["camera_t"], width, height),
                 tuple(str(n) for n in data["keypoint_names"]), data["keypoints_2d"], json.loads(str(data["meta"])))
-    except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except NPZ_ERRORS as error:
         raise InputError(f"{path} cannot be read as a motion file ({error}).") from error
