@@ -60,7 +60,7 @@ class JsonReporter(Reporter):
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__()
         self._stream = stream or sys.stdout
-        self._last = (None, 0.0)
+        self._last: tuple[str | None, float] = (None, 0.0)
 
     def _emit(self, event: dict) -> None:
         if event["event"] == "progress":
@@ -79,7 +79,7 @@ class TerminalReporter(Reporter):
         super().__init__()
         self._stream = stream or sys.stderr
         self._open_line = False
-        self._last = (None, 0.0)
+        self._last: tuple[str | None, float] = (None, 0.0)
         self._finished: set[str] = set()
 
     def _emit(self, event: dict) -> None:

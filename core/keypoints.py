@@ -15,6 +15,7 @@ import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -120,9 +121,9 @@ class Keypoints:
     @property
     def seen(self) -> np.ndarray:
         """(T,) bool, whether anything of the person is there in a frame."""
-        return (self.confidence > 0).any(-1)
+        return np.asarray((self.confidence > 0).any(-1))
 
-    def replace(self, **changes: object) -> Keypoints:
+    def replace(self, **changes: Any) -> Keypoints:
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)
 
@@ -170,7 +171,7 @@ def load_keypoints(path: str | os.PathLike) -> Keypoints:
         raise InputError(f"{path} cannot be read as a keypoint file ({error}).") from error
 
 
-def write_npz(path: str | os.PathLike, **arrays: object) -> None:
+def write_npz(path: str | os.PathLike, **arrays: Any) -> None:
     """A compressed npz, complete or not there at all: written beside `path`, then renamed."""
     temporary = Path(path).with_suffix(".partial")
     try:
