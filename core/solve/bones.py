@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..skeleton import END_PARENTS, ENDS, JOINTS, Skeleton
+from ..skeleton import END_PARENTS, ENDS, INDEX, JOINTS, Skeleton
 
 PROPORTION_SPREAD = 0.06
 """How much a distance differs between people of one height (relative standard deviation)."""
@@ -74,10 +74,19 @@ def estimate_skeleton(names: tuple[str, ...], positions: np.ndarray, sigma: np.n
         measures[name] = _measure(positions, sigma, columns, np.repeat(expected, len(positions)), pairs)
     factors = _shrunk(measures)
     skeleton = Skeleton(mean.rest_offsets * _scales(JOINTS, factors), mean.end_offsets * _scales(ENDS, factors))
-    if stature is None:
-        return skeleton
-    scale = stature / skeleton.stature
+    return skeleton if stature is None else of_stature(skeleton, stature)
+
+
+def of_stature(skeleton: Skeleton, stature: float) -> Skeleton:
+    """The same proportions at another height (metres); the flesh under the feet does not grow."""
+    flesh = skeleton.stature - _bare_stature(skeleton)
+    scale = max(stature - flesh, 0.1) / _bare_stature(skeleton)
     return Skeleton(scale * skeleton.rest_offsets, scale * skeleton.end_offsets)
+
+
+def _bare_stature(skeleton: Skeleton) -> float:
+    rest = skeleton.rest_positions()
+    return float(rest[INDEX["Head"], 2] + skeleton.end_offsets[0, 2] - rest[INDEX["LeftToe"], 2])
 
 
 def refine_skeleton(skeleton: Skeleton, names: tuple[str, ...], positions: np.ndarray, weight: np.ndarray, posed: np.ndarray,
@@ -94,8 +103,7 @@ def refine_skeleton(skeleton: Skeleton, names: tuple[str, ...], positions: np.nd
         measure = _measure(positions, sigma, columns, np.maximum(expected, 1e-3), pairs)
         factors[name] = measure.ratio ** measure.trust
     refined = Skeleton(skeleton.rest_offsets * _scales(JOINTS, factors), skeleton.end_offsets * _scales(ENDS, factors))
-    scale = 1.0 if stature is None else stature / refined.stature
-    return Skeleton(scale * refined.rest_offsets, scale * refined.end_offsets)
+    return refined if stature is None else of_stature(refined, stature)
 
 
 def _scales(names: tuple[str, ...], factors: dict[str, float]) -> np.ndarray:

@@ -45,7 +45,7 @@ def _clean(certain: np.ndarray, possible: np.ndarray, shortest: int) -> np.ndarr
     for start, stop in _runs(possible):
         down[start:stop] = certain[start:stop].any()
     for start, stop in _runs(~down):
-        if stop - start < shortest and start > 0 and stop < len(down):
+        if stop - start <= shortest and start > 0 and stop < len(down):
             down[start:stop] = True
     for start, stop in _runs(down):
         if stop - start < shortest and stop - start < len(down):

@@ -165,8 +165,9 @@ class _Problem:
         columns[:, :, :DOF] += sink.transpose(0, 2, 1) @ sink
         gradient += ((terms.sink * np.sqrt(terms.sink_weight))[:, None] @ sink)[:, 0]
         scale = np.sqrt(footing.still * terms.slide_weight)[..., None, None]
-        before, after = ((scale * moves[cut]).reshape(frames - 1, -1, DOF) for cut in (slice(0, -1), slice(1, None)))
-        slide = (terms.slide * np.sqrt(terms.slide_weight)[..., None]).reshape(frames - 1, 1, -1)
+        rows = 3 * len(self._feet)
+        before, after = ((scale * moves[cut]).reshape(frames - 1, rows, DOF) for cut in (slice(0, -1), slice(1, None)))
+        slide = (terms.slide * np.sqrt(terms.slide_weight)[..., None]).reshape(frames - 1, 1, rows)
         columns[:-1, :, :DOF] += before.transpose(0, 2, 1) @ before
         columns[1:, :, :DOF] += after.transpose(0, 2, 1) @ after
         columns[:-1, :, DOF:2 * DOF] -= before.transpose(0, 2, 1) @ after

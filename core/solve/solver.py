@@ -36,7 +36,7 @@ _PIXEL_SPREAD = 0.012  # of the person's height: how far a keypoint is from the 
 _LOOSE = {"l_hip": 2.0, "r_hip": 2.0, "l_shoulder": 1.5, "r_shoulder": 1.5, "l_thumb": 2.0, "r_thumb": 2.0}
 _PER_AXIS = 0.63  # a mean distance from the truth in 3D is 1.6 standard deviations of each axis
 _SMALLEST_SIGMA = 0.002
-_VAGUE, _VAGUE_SIGMA = ("Hips", "Spine", "Spine1", "LeftShoulder", "RightShoulder"), 0.06  # metres: skeletons differ in them
+_VAGUE, _VAGUE_SIGMA = ("Hips", "Spine", "Spine1", "LeftShoulder", "RightShoulder"), 0.04  # metres: skeletons differ in them
 _ALWAYS = ("LeftArm", "RightArm", "LeftUpLeg", "RightUpLeg")  # markers of the trunk, whatever the take shows
 _HARDLY = 0.1  # confidence: what never gets more than this was never shown
 

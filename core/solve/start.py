@@ -99,7 +99,7 @@ def _limb(globals_: dict[int, np.ndarray], markers: Markers, neutral: Callable[[
     swing = rotations.multiply(rotations.between_vectors(rest_u, u), above)
     axis = np.cross(u, f)
     if toe is not None:  # the foot points away from the knee's hinge
-        axis += 0.15 * np.cross(_direction(markers[toe] - markers[last], np.cross(rotations.rotate(above, hinge.axis), u)), u)
+        axis += 0.15 * np.cross(_direction(markers[toe] - markers[last], np.cross(u, rotations.rotate(above, hinge.axis))), u)
     axis = _steady_axis(axis, swing, rotations.rotate(swing, hinge.axis), u)
     frame = np.stack([u, np.cross(axis, u), axis], axis=-1)
     rest_frame = np.stack([hinge.bone, hinge.bend, hinge.axis], axis=-1)

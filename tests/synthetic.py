@@ -1,0 +1,110 @@
+"""A body that moves as told before a camera, and what a perfect (or noisy) lifter and detector would say about it. For tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core import rotations
+from core.keypoints import CANONICAL, LIMB_KEYPOINTS, Keypoints
+from core.skeleton import INDEX, JOINTS, Skeleton
+from core.solve.body import Body, point_of
+
+MARKERS = JOINTS + ("HeadEnd",) + tuple(n for n in CANONICAL if n not in (*LIMB_KEYPOINTS, "l_eye", "r_eye"))
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """As core.lift hands over."""
+
+    names: tuple[str, ...]
+    positions: np.ndarray
+    sigma: np.ndarray
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Truth: skeleton, local rotations (T, 21, 4), root (T, 3) in the world, joints (T, 21, 3) in the camera; view (3, 3) and
+    place (3,): x_camera = view x + place. Evidence: lifted, keypoints, K."""
+
+    skeleton: Skeleton
+    local: np.ndarray
+    root: np.ndarray
+    joints: np.ndarray
+    view: np.ndarray
+    place: np.ndarray
+    lifted: Lifted
+    keypoints: Keypoints
+    K: np.ndarray
+
+
+def walk(frames: int, fps: float = 30.0, speed: float = 1.2) -> tuple[np.ndarray, np.ndarray]:
+    """Somebody who swings arms and legs, bends elbows and looks around while going forwards (-Y): local rotations, root."""
+    time = np.arange(frames) / fps
+    phase = 2 * np.pi * time
+    turns = np.zeros((frames, len(JOINTS), 3))
+
+    def set_(joint: str, x: object = 0.0, y: object = 0.0, z: object = 0.0) -> None:
+        turns[:, INDEX[joint]] = np.stack(np.broadcast_arrays(np.asarray(x) + 0 * time, y, z), axis=-1)
+
+    for side, sign, shift in (("Left", 1.0, 0.0), ("Right", -1.0, np.pi)):
+        set_(f"{side}UpLeg", -0.1 - 0.4 * np.sin(phase + shift))
+        set_(f"{side}Leg", 0.5 + 0.4 * np.sin(phase + shift + 1.2))
+        set_(f"{side}Foot", -0.2 + 0.1 * np.sin(phase + shift))
+        set_(f"{side}Arm", 0.5 * np.sin(phase + shift), sign * 1.2, sign * -0.1)
+        set_(f"{side}ForeArm", z=sign * (-0.7 + 0.3 * np.sin(phase + shift)))
+        set_(f"{side}Hand", y=sign * 0.2)
+    set_("Spine", 0.08, 0.0, 0.1 * np.sin(phase))
+    set_("Head", 0.1 * np.sin(0.7 * phase), 0.0, 0.3 * np.sin(0.4 * phase))
+    root = np.stack([0.02 * np.sin(phase), -speed * time, 0.95 + 0.02 * np.cos(2 * phase)], axis=-1)
+    return rotations.from_rotation_vector(turns), root
+
+
+def wander(seed: int, frames: int, fps: float = 30.0) -> tuple[np.ndarray, np.ndarray]:
+    """Smooth random poses within what joints can do: local rotations, root."""
+    generator = np.random.default_rng(seed)
+    time = np.arange(frames)[:, None, None] / fps
+    wave = sum(np.sin(2 * np.pi * (rate * time + generator.uniform(size=(1, 21, 3)))) * generator.uniform(0.2, 1, (1, 21, 3))
+               for rate in (0.25, 0.6)) / 2
+    reach = np.full((21, 3), 0.15)
+    middle = np.zeros((21, 3))
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        reach[INDEX[f"{side}UpLeg"]], middle[INDEX[f"{side}UpLeg"]] = (0.7, 0.25, 0.25), (-0.5, sign * -0.1, 0)
+        reach[INDEX[f"{side}Leg"]], middle[INDEX[f"{side}Leg"]] = (0.8, 0, 0), (0.9, 0, 0)
+        reach[INDEX[f"{side}Toe"]] = (0.1, 0, 0)
+        reach[INDEX[f"{side}Arm"]], middle[INDEX[f"{side}Arm"]] = (0.4, 0.7, 0.6), (0, sign * 0.5, sign * -0.3)
+        reach[INDEX[f"{side}ForeArm"]], middle[INDEX[f"{side}ForeArm"]] = (0, 0, 0.8), (0, 0, sign * -0.9)
+        reach[INDEX[f"{side}Shoulder"]] = 0.05
+    turns = middle + wave * reach
+    turns[:, 0] = [0, 0, generator.uniform(-np.pi, np.pi)] + 0.2 * wave[:, 0]
+    root = 0.4 * wave[:, 1] * [1, 1, 0.2] + [0, 0, 0.95]
+    return rotations.from_rotation_vector(turns), root
+
+
+def film(local: np.ndarray, root: np.ndarray, azimuth: float = 0.6, tilt: float = 0.1, distance: float = 4.5, stature: float = 1.7,
+         fps: float = 30.0, skeleton: Skeleton | None = None, noise: float = 0.0, pixels: float = 0.0, seed: int = 0) -> Scene:
+    """Looks at the motion from `distance` metres at `azimuth` (0: from the front), tilted down; noise in metres and pixels."""
+    generator = np.random.default_rng(seed)
+    skeleton = skeleton or Skeleton.mean(stature)
+    body = Body(skeleton, MARKERS + tuple(sorted({point_of(n) for n in CANONICAL} - set(MARKERS))))
+    forward = np.array([np.sin(azimuth) * np.cos(tilt), np.cos(azimuth) * np.cos(tilt), -np.sin(tilt)])
+    right = np.cross([0, 0, -1.0], forward)
+    right /= np.linalg.norm(right)
+    view = np.stack([right, np.cross(forward, right), forward])
+    place = -view @ (root.mean(0) - distance * forward)
+    points = body.pose(local, root).points @ view.T + place
+    hips = points[:, [INDEX["LeftUpLeg"], INDEX["RightUpLeg"]]].mean(1, keepdims=True)
+    K = np.array([[1100.0, 0, 640], [0, 1100, 360], [0, 0, 1]])
+    columns = [body.names.index(point_of(n)) for n in CANONICAL]
+    xy = (points @ K.T)[:, columns]
+    xy = xy[..., :2] / xy[..., 2:] + pixels * generator.normal(size=(len(root), len(columns), 2))
+    markers = points[:, :len(MARKERS)] - hips + noise * generator.normal(size=(len(root), len(MARKERS), 3))
+    keypoints = Keypoints(CANONICAL, xy, np.ones(xy.shape[:2]), np.arange(len(root)) / fps, 1280, 720, fps)
+    lifted = Lifted(MARKERS, markers, np.full(markers.shape[:2], max(1.6 * noise, 1e-3)))
+    return Scene(skeleton, local, root, points[:, :len(JOINTS)], view, place, lifted, keypoints, K)
+
+
+def about_hips(joints: np.ndarray) -> np.ndarray:
+    """Joints (T, 21, 3) about the middle of the hip joints."""
+    return joints - joints[:, [INDEX["LeftUpLeg"], INDEX["RightUpLeg"]]].mean(1, keepdims=True)

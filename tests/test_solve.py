@@ -1,0 +1,282 @@
+"""core.solve: synthetic motions come back; odd input gives a sane result or one sentence."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic import Lifted, Scene, about_hips, film, walk, wander
+
+from core import rotations
+from core.errors import Cancelled, InputError
+from core.events import Reporter
+from core.export.bvh import read_bvh
+from core.keypoints import ATTACHMENTS, CANONICAL, LIMB_KEYPOINTS, Keypoints
+from core.motion import Motion
+from core.skeleton import INDEX, JOINTS, PARENTS, Skeleton
+from core.solve import solve
+
+SHARED = Path(os.environ.get("VIDEO_MOCAP_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+def solved(scene: Scene, **more: object) -> Motion:
+    motion = solve(scene.lifted, scene.keypoints, scene.K, **more)
+    check(motion)
+    return motion
+
+
+def check(motion: Motion) -> None:
+    """What holds for every result."""
+    for value in (motion.local_rotations, motion.root_translation, motion.confidence, motion.camera.R, motion.camera.t,
+                  motion.skeleton.rest_offsets, motion.skeleton.end_offsets):
+        assert np.isfinite(value).all()
+    assert np.allclose(np.linalg.norm(motion.local_rotations, axis=-1), 1)
+    assert (np.sum(motion.local_rotations[1:] * motion.local_rotations[:-1], axis=-1) >= 0).all()
+    assert motion.confidence.min() >= 0 and motion.confidence.max() <= 1
+    joints = motion.joints_world()
+    lengths = np.linalg.norm(joints[:, 1:] - joints[:, PARENTS[1:]], axis=-1)
+    assert np.ptp(lengths, axis=0).max() < 1e-9
+    bones = motion.skeleton.bone_lengths
+    for name in JOINTS:
+        if name.startswith("Left"):
+            assert bones[INDEX[name]] == pytest.approx(bones[INDEX[name.replace("Left", "Right")]])
+
+
+def error(motion: Motion, scene: Scene) -> np.ndarray:
+    """(T, 21) metres, about the hips."""
+    return np.linalg.norm(about_hips(motion.joints_camera()) - about_hips(scene.joints), axis=-1)
+
+
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(st.integers(0, 2**31), st.floats(-3.1, 3.1), st.floats(-0.1, 0.4), st.floats(1.3, 2.1))
+def test_noise_free_motion_comes_back(seed: int, azimuth: float, tilt: float, stature: float) -> None:
+    scene = film(*wander(seed, 45), azimuth, tilt, distance=3 * stature, stature=stature)
+    motion = solved(scene)
+    limbs = [INDEX[ATTACHMENTS[n][0]] for n in LIMB_KEYPOINTS]
+    assert error(motion, scene)[:, limbs].mean() < 0.001 and error(motion, scene).mean() < 0.004
+    assert np.quantile(error(motion, scene), 0.95) < 0.03  # the trunk's inner joints are believed less
+    assert np.linalg.norm(motion.joints_camera()[:, 0] - scene.joints[:, 0], axis=-1).mean() < 0.025 * 3 * stature
+
+
+@pytest.mark.skipif(not (SHARED / "mocap").is_dir(), reason="the mocap pack is not here")
+@pytest.mark.parametrize("clip", ["val/55_02*", "val/49_08*", "train/02_04*"])
+def test_noise_free_mocap_comes_back(clip: str) -> None:
+    take = read_bvh(next((SHARED / "mocap").glob(clip)))
+    cut = slice(60, 260, 2)
+    scene = film(take.local_rotations[cut], take.root_translation[cut], azimuth=0.9)
+    motion = solved(scene)
+    assert error(motion, scene).mean() < 0.005
+    speed = np.linalg.norm(np.diff(about_hips(scene.joints), axis=0), axis=-1).max(0)
+    again = np.linalg.norm(np.diff(about_hips(motion.joints_camera()), axis=0), axis=-1).max(0)
+    limbs = [INDEX[f"{s}{j}"] for s in ("Left", "Right") for j in ("Hand", "Foot")]
+    assert again[limbs] == pytest.approx(speed[limbs], rel=0.15)
+
+
+def test_noise_is_taken_out_and_fast_motion_stays() -> None:
+    scene = film(*walk(90), azimuth=1.2, noise=0.03, pixels=4.0)
+    motion = solved(scene)
+    raw = np.linalg.norm(about_hips(scene.lifted.positions[:, :21]) - about_hips(scene.joints), axis=-1)
+    assert error(motion, scene).mean() < 0.55 * raw.mean()
+    truth = about_hips(scene.joints)
+
+    def jitter(joints: np.ndarray) -> float:
+        return float(np.linalg.norm(np.diff(about_hips(joints) - truth, n=2, axis=0), axis=-1).mean())
+
+    assert jitter(motion.joints_camera()) < 0.12 * jitter(scene.lifted.positions[:, :21])
+    speed = [np.linalg.norm(np.diff(about_hips(j), axis=0), axis=-1).max(0)[INDEX["LeftFoot"]] for j in (motion.joints_camera(), truth)]
+    assert speed[0] == pytest.approx(speed[1], rel=0.15)
+
+
+@settings(max_examples=4, deadline=None, derandomize=True)
+@given(st.floats(-3, 3))
+def test_turning_the_scene_turns_nothing_but_the_camera(angle: float) -> None:
+    """The world is fixed to the person, so the result does not know from where the scene was turned."""
+    local, root = walk(40)
+    turn = rotations.from_rotation_vector(np.array([0, 0, angle]))
+    turned = local.copy()
+    turned[:, 0] = rotations.multiply(turn, local[:, 0])
+    a = solved(film(local, root, azimuth=0.4))
+    b = solved(film(turned, rotations.rotate(turn, root - root.mean(0)) + root.mean(0), azimuth=0.4 - angle))
+    assert np.abs(a.joints_world() - b.joints_world()).max() < 1e-3
+
+
+def test_mirrored_input_gives_the_mirrored_motion() -> None:
+    from core.skeleton import mirror_name
+
+    scene = film(*walk(40), azimuth=0.5)
+    a = solved(scene)
+    flip = np.array([-1.0, 1, 1])
+    order = [scene.lifted.names.index(mirror_name(n)) for n in scene.lifted.names]
+    lifted = Lifted(scene.lifted.names, (scene.lifted.positions * flip)[:, order], scene.lifted.sigma)
+    columns = [CANONICAL.index(mirror_name(n)) for n in CANONICAL]
+    xy = (scene.keypoints.xy * [-1, 1] + [1280, 0])[:, columns]
+    b = solve(lifted, scene.keypoints.replace(xy=xy), scene.K)
+    joints = [INDEX[mirror_name(n)] for n in JOINTS]
+    assert np.abs(a.joints_world() - (b.joints_world() * flip)[:, joints]).max() < 0.005
+
+
+def test_the_world_stands_on_its_feet() -> None:
+    scene = film(*walk(90), azimuth=1.3, tilt=0.2)
+    motion = solved(scene)
+    up_error = np.degrees(np.arccos(np.clip(motion.camera.R[0, :, 2] @ scene.view[:, 2], -1, 1)))
+    assert up_error < 6
+    joints = motion.joints_world()
+    assert np.abs(joints[:10, 0, :2].mean(0)).max() < 0.3
+    went = joints[-1, 0] - joints[0, 0]
+    assert went[1] < -2.8 and abs(went[0]) < 0.5 and abs(went[2]) < 0.35
+    forward = -rotations.to_matrix(motion.local_rotations[:, 0])[0, :, 1]
+    assert forward[1] < -0.9
+    assert -0.1 < joints[:, [INDEX["LeftToe"], INDEX["RightToe"]], 2].min() < 0.1
+
+
+def test_stature_sets_the_size() -> None:
+    scene = film(*walk(30), stature=1.7)
+    motion = solved(scene, stature=1.9)
+    assert motion.skeleton.stature == pytest.approx(1.9, abs=1e-6)
+    ratio = motion.joints_camera()[:, 0, 2].mean() / scene.joints[:, 0, 2].mean()
+    assert ratio == pytest.approx(1.9 / scene.skeleton.stature, rel=0.03)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_a_few_frames(frames: int) -> None:
+    scene = film(*walk(frames))
+    assert error(solved(scene), scene).mean() < 0.02
+
+
+def test_a_still_image_stays_still() -> None:
+    local, root = walk(1)
+    motion = solved(film(np.repeat(local, 60, axis=0), np.repeat(root, 60, axis=0)))
+    assert np.ptp(motion.joints_world(), axis=0).max() < 0.01
+    assert motion.contacts.any(0).any() and (motion.contacts == motion.contacts[0]).all()
+
+
+def without(scene: Scene, gone: np.ndarray) -> tuple[Lifted, Keypoints]:
+    """The scene with frames (T,) bool in which nobody is seen."""
+    positions, sigma = scene.lifted.positions.copy(), scene.lifted.sigma.copy()
+    positions[gone], sigma[gone] = np.nan, np.inf
+    xy = np.where(gone[:, None, None], np.nan, scene.keypoints.xy)
+    return Lifted(scene.lifted.names, positions, sigma), scene.keypoints.replace(xy=xy)
+
+
+def test_short_gaps_are_bridged_and_long_ones_held() -> None:
+    scene = film(*walk(150), azimuth=1.5)
+    gone = np.zeros(150, bool)
+    gone[:5] = gone[30:42] = gone[80:125] = True
+    motion = solve(*without(scene, gone), scene.K)
+    check(motion)
+    assert len(motion) == 150
+    assert (motion.confidence[gone] == 0).all() and (motion.confidence[~gone].max(1) > 0.5).all()
+    assert not motion.contacts[gone].any()
+    joints = motion.joints_world()
+    assert np.allclose(joints[:5], joints[5])
+    steps = np.linalg.norm(np.diff(joints[29:43], axis=0), axis=-1).max()
+    assert steps < 0.15
+    assert np.allclose(joints[80:102], joints[79]) and np.allclose(joints[103:125], joints[125])
+
+
+def test_nobody_gets_a_sentence() -> None:
+    scene = film(*walk(5))
+    with pytest.raises(InputError, match="No person"):
+        solve(*without(scene, np.ones(5, bool)), scene.K)
+
+
+def test_a_person_cut_off_at_the_hips() -> None:
+    scene = film(*walk(60))
+    below = [i for i, n in enumerate(CANONICAL) if n.endswith(("knee", "ankle", "heel", "toe"))]
+    xy = scene.keypoints.xy.copy()
+    xy[:, below] = np.nan
+    lifted = scene.lifted
+    wild = lifted.positions + np.where(np.isin(lifted.names, ["LeftLeg", "LeftFoot", "RightFoot", "l_toe"])[:, None],
+                                       np.random.default_rng(0).normal(size=lifted.positions.shape), 0.0)
+    motion = solve(Lifted(lifted.names, wild, lifted.sigma), scene.keypoints.replace(xy=xy), scene.K)
+    check(motion)
+    legs = [INDEX[f"{s}{j}"] for s in ("Left", "Right") for j in ("Leg", "Foot", "Toe")]
+    assert (motion.confidence[:, legs] == 0).all()
+    assert np.degrees(rotations.angle_between(motion.local_rotations[:, legs], rotations.IDENTITY)).max() < 30
+    arms = [INDEX[f"{s}{j}"] for s in ("Left", "Right") for j in ("Arm", "ForeArm", "Hand")]
+    assert error(motion, scene)[:, arms].mean() < 0.02
+
+
+def test_missing_hands_and_feet() -> None:
+    """COCO's 17 keypoints: the network still guesses the rest, and nothing breaks."""
+    scene = film(*walk(40))
+    few = scene.keypoints.select(tuple(n for n in CANONICAL if not n.endswith(("index", "pinky", "thumb", "heel", "toe"))))
+    motion = solve(scene.lifted, few, scene.K)
+    check(motion)
+    assert error(motion, scene).mean() < 0.01 and motion.keypoints_2d.shape == (40, 17, 3)
+
+
+def test_an_outlier_frame_does_not_shake_the_motion() -> None:
+    scene = film(*walk(60), noise=0.01, pixels=1.0)
+    positions, xy = scene.lifted.positions.copy(), scene.keypoints.xy.copy()
+    positions[30, scene.lifted.names.index("LeftHand")] += [0.5, 0.3, 0.8]
+    xy[30, CANONICAL.index("l_wrist")] += [150, 90]
+    motion = solve(Lifted(scene.lifted.names, positions, scene.lifted.sigma), scene.keypoints.replace(xy=xy), scene.K)
+    assert error(motion, scene)[30, INDEX["LeftHand"]] < 0.08
+
+
+@pytest.mark.parametrize("focal", [60.0, 90000.0])
+def test_absurd_focal_lengths(focal: float) -> None:
+    scene = film(*walk(30))
+    motion = solve(scene.lifted, scene.keypoints, np.array([[focal, 0, 640], [0, focal, 360], [0, 0, 1]]))
+    check(motion)
+
+
+def test_keypoints_on_one_line() -> None:
+    scene = film(*walk(20))
+    xy = scene.keypoints.xy.copy()
+    xy[..., 0] = 640
+    check(solve(scene.lifted, scene.keypoints.replace(xy=xy), scene.K))
+
+
+def test_windows_meet_without_a_seam() -> None:
+    from core.solve.solver import _windows
+
+    scene = film(*walk(330), azimuth=1.5, distance=12, noise=0.02, pixels=2)
+    assert len(_windows(scene.keypoints.times)) == 2
+    motion = solved(scene)
+    steps = np.linalg.norm(np.diff(about_hips(motion.joints_camera()) - about_hips(scene.joints), axis=0), axis=-1).max(1)
+    assert steps.max() < 5 * np.median(steps)
+
+
+def test_limbs_bend_one_way_and_nothing_twists_through() -> None:
+    motion = solved(film(*walk(60), noise=0.02, pixels=2))
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        shin = rotations.rotate(motion.local_rotations[:, INDEX[f"{side}Leg"]], np.array([0, 0, -1.0]))
+        forearm = rotations.rotate(motion.local_rotations[:, INDEX[f"{side}ForeArm"]], np.array([sign, 0, 0]))
+        assert shin[:, 1].min() > -0.1 and forearm[:, 1].max() < 0.1
+    turns = rotations.angle_between(motion.local_rotations[1:], motion.local_rotations[:-1])
+    assert np.degrees(turns.max()) < 15
+
+
+def test_progress_and_cancel() -> None:
+    class Listener(Reporter):
+        def __init__(self) -> None:
+            super().__init__()
+            self.events: list[dict] = []
+
+        def _emit(self, event: dict) -> None:
+            self.events.append(event)
+
+    scene = film(*walk(20))
+    listener = Listener()
+    solve(scene.lifted, scene.keypoints, scene.K, reporter=listener)
+    done = [e["done"] for e in listener.events]
+    assert done == sorted(done) and done[-1] == 20 and {e["stage"] for e in listener.events} == {"solve"}
+    listener.cancel()
+    with pytest.raises(Cancelled):
+        solve(scene.lifted, scene.keypoints, scene.K, reporter=listener)
+
+
+def test_bones_are_measured() -> None:
+    mean = Skeleton.mean(1.7)
+    offsets = mean.rest_offsets.copy()
+    offsets[[INDEX["LeftLeg"], INDEX["RightLeg"]]] *= 1.1
+    offsets[[INDEX["LeftHand"], INDEX["RightHand"]]] *= 0.9
+    tall = Skeleton(offsets, mean.end_offsets)
+    motion = solved(film(*walk(60), skeleton=tall))
+    assert motion.skeleton.bone_lengths == pytest.approx(tall.bone_lengths, abs=0.006)

@@ -1,0 +1,163 @@
+"""The solver's parts: derivatives against finite differences, the banded system, first place, contacts, gaps, bones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from synthetic import MARKERS, about_hips, film, walk, wander
+
+from core import rotations
+from core.skeleton import INDEX, JOINTS, Skeleton
+from core.solve.banded import empty_chain, solve_chain
+from core.solve.body import DOF, Body
+from core.solve.bones import estimate_skeleton, weighted_median
+from core.solve.contacts import detect_contacts
+from core.solve.fit import State
+from core.solve.gaps import fill
+from core.solve.limits import HINGES, MEAN, NEUTRAL, prior_rows
+from core.solve.root import locate
+from core.solve.smoothness import smoothness
+from core.solve.start import first_rotations
+
+STEP = 1e-6
+
+
+def moved(local: np.ndarray, root: np.ndarray, frame: int, unknown: int) -> State:
+    step = np.zeros((len(root), DOF))
+    step[frame, unknown] = STEP
+    return State(local, root).moved(step)
+
+
+def test_derivatives_of_points() -> None:
+    body = Body(Skeleton.mean(), MARKERS)
+    local, root = wander(1, 2)
+    pose = body.pose(local, root)
+    analytic = body.jacobian(pose)
+    for unknown in range(DOF):
+        state = moved(local, root, 1, unknown)
+        numeric = (body.pose(state.local, state.root).points - pose.points) / STEP
+        assert np.allclose(analytic[1, :, :, unknown], numeric[1], atol=1e-5)
+
+
+def test_derivatives_of_priors() -> None:
+    local, root = wander(2, 1)
+    rows = prior_rows(local)
+    for unknown in range(3, DOF):
+        state = moved(local, root, 0, unknown)
+        numeric = (prior_rows(state.local).residual - rows.residual)[0] / STEP
+        joint, axis = divmod(unknown - 3, 3)
+        expected = np.where(rows.joint == joint, rows.derivative[0, :, axis], 0.0)
+        assert np.allclose(numeric, expected, atol=1e-4 * max(1.0, np.abs(expected).max()))
+
+
+def test_derivatives_of_smoothness() -> None:
+    """To first order in the turn from frame to frame."""
+    local, root = wander(3, 3, fps=300.0)
+    times = np.array([0.0, 0.03, 0.07])
+    rows = smoothness(local, root, times)
+    for frame, derivative in enumerate((rows.before, rows.at, rows.after)):
+        for unknown in range(DOF):
+            node, axis = divmod(unknown, 3)
+            state = moved(local, root, frame, unknown)
+            numeric = (smoothness(state.local, state.root, times).residual - rows.residual)[0] / STEP
+            expected = np.zeros_like(numeric)
+            expected[node] = derivative[0, node, :, axis]
+            assert np.allclose(numeric, expected, atol=0.05 * np.abs(expected).max())
+
+
+def test_smoothness_does_not_depend_on_the_frame_rate() -> None:
+    costs = [smoothness(*walk(int(2 * fps), fps), np.arange(int(2 * fps)) / fps).cost for fps in (30.0, 60.0)]
+    assert costs[1] == pytest.approx(costs[0], rel=0.15)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 9])
+def test_chain_against_a_dense_solve(frames: int) -> None:
+    generator, n = np.random.default_rng(frames), 4
+    dense = np.zeros((frames * n, frames * n))
+    for t in range(frames):
+        rows = generator.normal(size=(6, n * min(3, frames - t)))
+        cut = slice(t * n, t * n + rows.shape[1])
+        dense[cut, cut] += rows.T @ rows
+    dense += 0.1 * np.eye(len(dense))
+    padded = np.vstack([dense, np.zeros((3 * n, frames * n))])
+    columns = empty_chain(frames, n)
+    for t in range(frames):
+        columns[t, :, :3 * n] = padded[t * n:(t + 3) * n, t * n:(t + 1) * n].T
+    b = generator.normal(size=(frames, n))
+    damped = dense + 0.01 * np.diag(np.diag(dense))
+    assert np.allclose(solve_chain(columns, b, 0.01).ravel(), np.linalg.solve(damped, b.ravel()))
+
+
+def test_chain_names_wrong_shapes() -> None:
+    with pytest.raises(ValueError, match=r"\(3, 4, 12\)"):
+        solve_chain(np.zeros((3, 4, 12)), np.zeros((3, 4)), 0.0)
+
+
+def test_first_pose_is_near() -> None:
+    scene = film(*wander(5, 20))
+    body = Body(scene.skeleton, MARKERS)
+    local = first_rotations(scene.lifted.names, scene.lifted.positions, body)
+    joints, _ = scene.skeleton.forward_kinematics(local, np.zeros((20, 3)))
+    assert np.linalg.norm(about_hips(joints) - about_hips(scene.joints), axis=-1).mean() < 0.04
+
+
+def test_first_pose_without_markers_is_neutral() -> None:
+    body = Body(Skeleton.mean(), MARKERS)
+    local = first_rotations(MARKERS, np.full((2, len(MARKERS), 3), np.nan), body)
+    arms = [INDEX["LeftArm"], INDEX["RightArm"], INDEX["Head"], INDEX["LeftUpLeg"]]
+    assert rotations.angle_between(local[:, arms], NEUTRAL[arms]).max() < 0.1
+
+
+def test_neutral_pose_is_symmetric_and_within_the_hinges() -> None:
+    for name in JOINTS:
+        if name.startswith("Left"):
+            assert np.allclose(MEAN[INDEX[name]] * [1, -1, -1], MEAN[INDEX[name.replace("Left", "Right")]])
+    for joint, hinge in HINGES.items():
+        assert rotations.rotate(NEUTRAL[joint], hinge.bone) @ hinge.bend >= 0
+
+
+def test_place_in_front_of_the_camera() -> None:
+    generator = np.random.default_rng(0)
+    points = generator.normal(size=(12, 20, 3)) * 0.4
+    truth = np.stack([np.linspace(-1, 1, 12), np.full(12, 0.2), np.linspace(4, 6, 12)], axis=-1)
+    image = (points + truth[:, None])[..., :2] / (points + truth[:, None])[..., 2:]
+    image[3, :2] += 0.5  # two wild keypoints
+    image[5, 4:] = np.nan
+    weight = np.ones((12, 20))
+    assert np.abs(locate(points, image, weight, 4.0) - truth).max() < 0.05
+    assert np.allclose(locate(points, image, 0 * weight, 4.0), [0, 0, 4])
+
+
+def test_contacts() -> None:
+    times = np.arange(90) / 30
+    points = np.zeros((90, 4, 3))
+    points[:, 0, 2] = np.where((times > 1) & (times < 2), 0.2, 0.02)  # lifted for a second
+    points[:, 1, 1] = -2 * times  # slides
+    points[40, 2, 2] = 0.2  # a flicker
+    points[:, 3, 2] = 0.3  # in the air
+    contacts = detect_contacts(points, times)
+    assert contacts[:28, 0].all() and not contacts[33:58, 0].any() and contacts[63:, 0].all()
+    assert not contacts[:, 1].any() and contacts[:, 2].all() and not contacts[:, 3].any()
+    assert detect_contacts(points[:1], times[:1]).shape == (1, 4)
+
+
+def test_gaps() -> None:
+    times = np.arange(100) / 30
+    seen = np.ones(100, bool)
+    seen[10:20] = seen[40:80] = False
+    local = rotations.continuous(rotations.from_rotation_vector(np.linspace(0, 1, 100)[:, None, None] * np.ones((100, 21, 3))))
+    root = np.linspace([0, 0, 0], [1, 2, 3], 100)
+    filled, moved_root = fill(local[seen], root[seen], seen, times)
+    assert np.allclose(moved_root[:40], root[:40]) and rotations.angle_between(filled[:40], local[:40]).max() < 1e-3
+    assert np.allclose(moved_root[40:59], root[39]) and np.allclose(moved_root[61:80], root[80])
+
+
+def test_bones_of_nobody_are_the_mean_adults() -> None:
+    nothing = np.full((3, len(MARKERS), 3), np.nan), np.full((3, len(MARKERS)), np.inf)
+    assert np.allclose(estimate_skeleton(MARKERS, *nothing, None).rest_offsets, Skeleton.mean().rest_offsets)
+    assert estimate_skeleton(MARKERS, *nothing, 1.5).stature == pytest.approx(1.5)
+
+
+def test_weighted_median() -> None:
+    assert weighted_median(np.array([3.0, 1.0, 2.0]), np.array([1.0, 1.0, 1.0])) == 2.0
+    assert weighted_median(np.array([3.0, 1.0, 2.0]), np.array([5.0, 1.0, 1.0])) == 3.0
