@@ -34,7 +34,9 @@ def some_rig(rng: np.random.Generator, missing: tuple[str, ...] = (), extra: int
              heading: float = 0.0) -> tuple[Rig, Mapping]:
     """A rig with canonical names, any proportions, rest pose, rolls, axes; a posed root; `extra` bones in between; joints missing."""
     skeleton = Skeleton.mean()
-    skeleton = dataclasses.replace(skeleton, rest_offsets=skeleton.rest_offsets * rng.uniform(0.7, 1.3, (21, 1)))
+    share = dict(zip(JOINTS, rng.uniform(0.7, 1.3, 21)))
+    symmetric = np.array([share[j.replace("Right", "Left")] for j in JOINTS])
+    skeleton = dataclasses.replace(skeleton, rest_offsets=skeleton.rest_offsets * symmetric[:, None])
     pose = rotations.from_rotation_vector(sway * rng.uniform(-1, 1, (21, 3)) * np.array([
         0.0 if j in ("Hips", "Spine", "Spine1", "Neck", "Head") else 1.0 for j in JOINTS])[:, None])
     heads, _ = skeleton.forward_kinematics(pose, np.array([0.0, 0.0, 0.9]))

@@ -2,9 +2,11 @@
 
 Problem: a rotation away from the rest pose means nothing on a rig that rests in another pose. Method: where a rest limb lies
 says how far it is from the T-pose; the shortest arc takes it there, each joint starting from what its parent has been turned by,
-so that a hand follows its arm. Arms, legs and hands are aligned fully. For trunk, neck and clavicles rigs differ in where their
-joints are rather than in how they stand, so only what exceeds such differences is aligned; feet keep their slope (a sole that is
-flat at rest is flat in the T-pose) and are turned to the front. Limits: the twist of a straight limb at rest is taken as neutral.
+so that a hand follows its arm. Limbs, trunk and neck are aligned fully; trunk and neck as the lines between the middles of hip
+joints, shoulder joints and head, because rigs place their inner bones differently. Clavicles are aligned half way: half of what they
+differ by is where they start, half is how far they are raised. Head and feet keep their slope (who looks ahead at rest looks ahead in
+the T-pose, and a flat sole stays flat), and feet are turned to the front.
+Limits: the twist of a straight limb at rest is taken as neutral.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ from ..skeleton import END_PARENTS, ENDS, INDEX, Skeleton
 from .mapping import Mapping
 from .rig import Rig
 
-# Degrees by which a rest direction may differ by definition alone; 15 degrees further on it is aligned fully.
-_TRUNK_TOLERANCE, _NECK_TOLERANCE, _SHOULDER_TOLERANCE = 15.0, 35.0, 45.0
-_FULL_AFTER = 15.0
+# Degrees between ankles-to-shoulders and the vertical up to which a rig counts as upright, however it crouches or leans; and up to
+# which this fades out, until a rig counts as lying.
+_UPRIGHT, _LYING = 30.0, 60.0
+_CLAVICLE_SHARE = 0.5
 _NEXT = {side + a: side + b for side in ("Left", "Right")
          for a, b in (("UpLeg", "Leg"), ("Leg", "Foot"), ("Foot", "Toe"), ("Shoulder", "Arm"), ("Arm", "ForeArm"), ("ForeArm", "Hand"))}
 
@@ -42,14 +45,13 @@ def rest_alignment(rig: Rig, mapping: Mapping, skeleton: Skeleton, frame: np.nda
     """
     there = _Directions(rig, mapping, frame)
     here = _canonical_directions(skeleton)
-    trunk = _beyond(there.trunk(), here["Trunk"], _TRUNK_TOLERANCE, rotations.IDENTITY)
-    neck = trunk
-    if "Neck" in mapping.bones and "Head" in mapping.bones:
-        neck = _beyond(there.between("Neck", "Head"), here["Neck"], _NECK_TOLERANCE, trunk)
-    aligned = dict.fromkeys(("Hips", "Spine", "Spine1"), trunk) | dict.fromkeys(("Neck", "Head"), neck)
+    upright = _stood_up(there.body(), here["Body"])
+    trunk = _exactly(there.trunk(), here["Trunk"], upright)
+    neck = _exactly(there.neck(), here["Neck"], trunk) if "Head" in there.bones else trunk
+    aligned = dict.fromkeys(("Hips", "Spine", "Spine1"), trunk) | {"Neck": neck, "Head": upright}
     for side in ("Left", "Right"):
         _align_arm(aligned, side, there, here, trunk)
-        _align_leg(aligned, side, there, here, trunk)
+        _align_leg(aligned, side, there, here, trunk, upright)
     return aligned
 
 
@@ -57,16 +59,17 @@ def _align_arm(aligned: dict[str, np.ndarray], side: str, there: _Directions, he
     shoulder, arm, forearm, hand = (side + part for part in ("Shoulder", "Arm", "ForeArm", "Hand"))
     aligned[shoulder] = trunk
     if shoulder in there.bones:
-        aligned[shoulder] = _beyond(there.of(shoulder), here[shoulder], _SHOULDER_TOLERANCE, trunk)
+        aligned[shoulder] = rotations.slerp(trunk, _exactly(there.of(shoulder), here[shoulder], trunk), np.array(_CLAVICLE_SHARE))
     for joint, parent in ((arm, shoulder), (forearm, arm), (hand, forearm)):
         aligned[joint] = _exactly(there.of(joint), here[joint], aligned[parent]) if joint in there.bones else aligned[parent]
 
 
-def _align_leg(aligned: dict[str, np.ndarray], side: str, there: _Directions, here: dict[str, np.ndarray], trunk: np.ndarray) -> None:
+def _align_leg(aligned: dict[str, np.ndarray], side: str, there: _Directions, here: dict[str, np.ndarray], trunk: np.ndarray,
+               upright: np.ndarray) -> None:
     thigh, shin, foot, toe = (side + part for part in ("UpLeg", "Leg", "Foot", "Toe"))
     aligned[thigh] = _exactly(there.of(thigh), here[thigh], trunk)
     aligned[shin] = _exactly(there.of(shin), here[shin], aligned[thigh])
-    aligned[foot] = _to_the_front(there.of(foot), here[foot], trunk) if foot in there.bones else aligned[shin]
+    aligned[foot] = _to_the_front(there.of(foot), here[foot], upright) if foot in there.bones else aligned[shin]
     aligned[toe] = aligned[foot]
 
 
@@ -75,11 +78,11 @@ def _exactly(direction: np.ndarray, wanted: np.ndarray, start: np.ndarray) -> np
     return rotations.multiply(rotations.between_vectors(rotations.rotate(start, direction), wanted), start)
 
 
-def _beyond(direction: np.ndarray, wanted: np.ndarray, tolerance: float, start: np.ndarray) -> np.ndarray:
-    """`start`, turned on as `_exactly` does, but not at all within `tolerance` degrees and only partly a little further."""
-    full = _exactly(direction, wanted, start)
-    angle = np.degrees(rotations.angle_between(start, full))
-    return rotations.slerp(start, full, np.clip((angle - tolerance) / _FULL_AFTER, 0.0, 1.0))
+def _stood_up(body: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """What makes a rig that lies at rest stand; nothing for one that stands, leans or crouches."""
+    full = _exactly(body, wanted, rotations.IDENTITY)
+    angle = np.degrees(rotations.angle_between(rotations.IDENTITY, full))
+    return rotations.slerp(rotations.IDENTITY, full, np.clip((angle - _UPRIGHT) / (_LYING - _UPRIGHT), 0.0, 1.0))
 
 
 def _to_the_front(direction: np.ndarray, wanted: np.ndarray, start: np.ndarray) -> np.ndarray:
@@ -91,17 +94,12 @@ def _to_the_front(direction: np.ndarray, wanted: np.ndarray, start: np.ndarray) 
 
 
 def _canonical_directions(skeleton: Skeleton) -> dict[str, np.ndarray]:
-    """Where the motion's own skeleton points in its T-pose: joint -> (3,) towards the next joint; "Trunk": hips' to shoulders' middle."""
+    """Where the motion's own skeleton points in its T-pose: joint -> (3,) towards the next joint, and what `_Directions` measures."""
     found = {joint: skeleton.rest_offsets[INDEX[after]] for joint, after in _NEXT.items()}
     found |= {END_PARENTS[end]: skeleton.end_offsets[i] for i, end in enumerate(ENDS)}
-    found["Neck"] = skeleton.rest_offsets[INDEX["Head"]]
     rest = skeleton.rest_positions()
-    found["Trunk"] = _middle(rest, "Arm") - _middle(rest, "UpLeg")
-    return found
-
-
-def _middle(positions: np.ndarray, part: str) -> np.ndarray:
-    return 0.5 * (positions[INDEX["Left" + part]] + positions[INDEX["Right" + part]])
+    arms, legs, feet = (0.5 * (rest[INDEX["Left" + part]] + rest[INDEX["Right" + part]]) for part in ("Arm", "UpLeg", "Foot"))
+    return found | {"Body": arms - feet, "Trunk": arms - legs, "Neck": rest[INDEX["Head"]] - arms}
 
 
 class _Directions:
@@ -117,11 +115,21 @@ class _Directions:
         """Unit vector from joint a's head to joint b's."""
         return _unit(self._heads[self.bones[b]] - self._heads[self.bones[a]])
 
+    def _middle(self, part: str) -> np.ndarray:
+        return 0.5 * (self._heads[self.bones["Left" + part]] + self._heads[self.bones["Right" + part]])
+
+    def body(self) -> np.ndarray:
+        """Unit vector from the ankles' (else knees') middle to the shoulder joints'."""
+        feet = "Foot" if "LeftFoot" in self.bones and "RightFoot" in self.bones else "Leg"
+        return _unit(self._middle("Arm") - self._middle(feet))
+
     def trunk(self) -> np.ndarray:
         """Unit vector from the hip joints' middle to the shoulder joints'."""
-        def middle(part: str) -> np.ndarray:
-            return 0.5 * (self._heads[self.bones["Left" + part]] + self._heads[self.bones["Right" + part]])
-        return _unit(middle("Arm") - middle("UpLeg"))
+        return _unit(self._middle("Arm") - self._middle("UpLeg"))
+
+    def neck(self) -> np.ndarray:
+        """Unit vector from the shoulder joints' middle to the head joint."""
+        return _unit(self._heads[self.bones["Head"]] - self._middle("Arm"))
 
     def of(self, joint: str) -> np.ndarray:
         """Unit vector along the joint's segment: to the next joint, else to where the bone's children begin, else to its tail."""
