@@ -77,21 +77,24 @@ def _directions(rows: np.ndarray, count: int, lengths: list[int] | None = None) 
     _, s, vt = np.linalg.svd(rows, full_matrices=False)
     directions = s[:count, None] / np.sqrt(len(rows)) * vt[:count]
     rest = np.sqrt(np.maximum((rows**2).mean(0) - (directions**2).sum(0), 0.0))
-    energy = np.sqrt((rows**2).mean(-1))
+    energy = (rows**2).mean(-1)
     if lengths:
         energy = np.array([e.mean() for e in np.split(energy, np.cumsum(lengths)[:-1])])
-    return directions, rest, float(np.log(energy).std())
+    return directions, rest, float(0.5 * np.log(energy).std())
 
 
 def _memory(moves: list[np.ndarray], directions: np.ndarray, rates: list[float]) -> np.ndarray:
     """Correlation over `REFERENCE` seconds of each direction's score, from neighbouring frames of all takes."""
     inverse = np.linalg.pinv(directions)
-    logs = []
+    logs, weights = [], []
     for move, rate in zip(moves, rates, strict=True):
         score = move @ inverse
-        correlation = np.clip((score[1:] * score[:-1]).mean(0) / np.maximum((score**2).mean(0), 1e-9), 0.05, 0.995)
+        later, earlier = score[1:], score[:-1]
+        power = np.sqrt((later**2).sum(0) * (earlier**2).sum(0))
+        correlation = np.clip((later * earlier).sum(0) / np.maximum(power, 1e-9), 0.05, 0.999)
         logs.append(np.log(correlation) * rate * REFERENCE)
-    return np.exp(np.median(logs, axis=0))
+        weights.append((score**2).sum(0))
+    return np.exp(np.average(logs, axis=0, weights=weights))
 
 
 def main(argv: list[str]) -> int:

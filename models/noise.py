@@ -91,11 +91,12 @@ class NoiseModel:
         steady = sizes[:, :1] * rng.normal(size=(n, len(self.steady))) @ self.steady
         keep = self.memory ** (step[:, None] / REFERENCE)
         state = rng.normal(size=(n, len(self.memory)))
+        crumbs, keep_crumbs = rng.normal(size=(n, len(self.scale))), keep.mean(-1, keepdims=True)
         noise = np.empty((n, frames, len(self.scale)))
         for t in range(frames):
-            noise[:, t] = state @ self.moving
+            noise[:, t] = state @ self.moving + self.rest * crumbs
             state = keep * state + np.sqrt(1 - keep**2) * rng.normal(size=state.shape)
-        noise += self.rest * rng.normal(size=noise.shape)
+            crumbs = keep_crumbs * crumbs + np.sqrt(1 - keep_crumbs**2) * rng.normal(size=crumbs.shape)
         noise = (noise * sizes[:, 1:, None] + steady[:, None]) * self.scale
         return np.einsum("ntkp,kpc->ntkc", regressors(body), self.bias) + noise.reshape(n, frames, len(CANONICAL), CHANNELS)
 

@@ -82,7 +82,9 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
     network.standardise.fit(torch.cat([b[0][b[2]] for b in (draw(np.random.default_rng([settings.seed, i])) for i in range(4))]))
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, settings))
-    average = {k: v.clone() for k, v in network.state_dict().items()}
+    kept = registry.build(settings.name, settings.arguments)  # carries the running mean of the weights
+    average = kept.state_dict()
+    kept.load_state_dict(network.state_dict())
     history: list[dict[str, Any]] = []
     first = 0
     if resume and (folder / "checkpoint.pt").exists():
@@ -100,12 +102,12 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
         _follow(average, network, min(settings.average, (step + 1) / (step + 10)))
         losses.append(float(loss.detach()))
         if (step + 1) % VALIDATE_EVERY == 0 or step + 1 == settings.steps:
-            figures = {name: judge(_with(settings, average), t) for name, t in judges.items()}
+            figures = {name: judge(kept, t) for name, t in judges.items()}
             history.append({"step": step + 1, "loss": float(np.mean(losses)), "seconds": time.time() - begin, **figures})
             losses.clear()
             bar.write(json.dumps(history[-1]))
             _keep(folder, step + 1, network, optimiser, schedule, average, history)
-            registry.save(registry.WEIGHTS / f"{settings.name}.safetensors", _with(settings, average),
+            registry.save(registry.WEIGHTS / f"{settings.name}.safetensors", kept,
                           about | {"steps": step + 1, "figures": figures, "minutes": round((time.time() - begin) / 60, 1)})
             _plot(history, folder / "loss.png")
 
@@ -191,12 +193,6 @@ def _follow(average: dict[str, Tensor], network: nn.Module, decay: float) -> Non
             average[name].copy_(value)
 
 
-def _with(settings: Config, state: dict[str, Tensor]) -> nn.Module:
-    network = registry.build(settings.name, settings.arguments)
-    network.load_state_dict(state)
-    return network
-
-
 def _keep(folder: Path, step: int, network: nn.Module, optimiser: Any, schedule: Any, average: dict[str, Tensor], history: list) -> None:
     state = {"step": step, "network": network.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
              "average": average, "history": history, "random": torch.get_rng_state()}
@@ -209,7 +205,8 @@ def _restore(path: Path, network: nn.Module, optimiser: Any, schedule: Any, aver
     network.load_state_dict(state["network"])
     optimiser.load_state_dict(state["optimiser"])
     schedule.load_state_dict(state["schedule"])
-    average.update(state["average"])
+    for name, value in state["average"].items():
+        average[name].copy_(value)
     torch.set_rng_state(state["random"])
     return state["step"], state["history"]
 
