@@ -3,4 +3,4 @@
 from . import Config
 
 CONFIG = Config(name="residual", arguments={"width": 1024, "blocks": 2, "dropout": 0.1}, window=8, batch=128, real_batch=80,
-                steps=2_500, velocity_weight=0.0)
+                steps=1_500, velocity_weight=0.0)

@@ -1,0 +1,400 @@
+"""Networks, their weights on disk, and the data that trains them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch")
+
+from core.errors import InputError  # noqa: E402
+from core.keypoints import CANONICAL  # noqa: E402
+from core.lift import MARKERS  # noqa: E402
+from core.skeleton import END_PARENTS, INDEX, JOINT_PARENTS, JOINTS, Skeleton, mirror_name  # noqa: E402
+from models import detections, fit_noise, mocap, noise, registry, train  # noqa: E402
+from models.configs import config  # noqa: E402
+from models.features import SIZE, make_view  # noqa: E402
+from models.synthesis import Synthesis  # noqa: E402
+from models.windows import Windows, any_roll, guessed_intrinsics, mirrored, rolled, thinned  # noqa: E402
+
+SMALL = {"residual": {"width": 32, "blocks": 1, "dropout": 0.1},
+         "temporal": {"width": 32, "layers": 1, "heads": 2, "hidden": 32}}
+
+
+# ---------------------------------------------------------------- a small mocap pack, written here
+
+def write_bvh(path: Path, frames: int, seed: int) -> None:
+    """A file like the pack's: centimetres, Y up, T-pose rest, a mean person who waves about."""
+    skeleton = Skeleton.mean()
+    to_file = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])
+    offsets = {n: 100 * to_file @ skeleton.rest_offsets[i] for i, n in enumerate(JOINTS)}
+    ends = {p: 100 * to_file @ skeleton.end_offsets[i] for i, p in enumerate(END_PARENTS.values())}
+    lines, order = ["HIERARCHY"], []
+
+    def joint(name: str, word: str) -> None:
+        order.append(name)
+        channels = "6 Xposition Yposition Zposition" if word == "ROOT" else "3"
+        lines.extend([f"{word} {name}", "{", "OFFSET " + " ".join(f"{v:.4f}" for v in offsets[name]),
+                      f"CHANNELS {channels} Zrotation Xrotation Yrotation"])
+        for child, parent in JOINT_PARENTS.items():
+            if parent == name:
+                joint(child, "JOINT")
+        if name in ends:
+            lines.extend(["End Site", "{", "OFFSET " + " ".join(f"{v:.4f}" for v in ends[name]), "}"])
+        lines.append("}")
+
+    joint("Hips", "ROOT")
+    rng = np.random.default_rng(seed)
+    swing = rng.normal(0, 20, 3 * len(order)) * np.sin(np.arange(frames) / 10 + seed)[:, None]
+    rows = np.concatenate([np.tile([0.0, 97.0, 0.0], (frames, 1)), swing], axis=1)
+    lines += ["MOTION", f"Frames: {frames}", "Frame Time: 0.0166667"] + [" ".join(f"{v:.4f}" for v in row) for row in rows]
+    path.write_text("\n".join(lines))
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> mocap.Pack:
+    folder = tmp_path_factory.mktemp("mocap")
+    for part, count in (("train", 3), ("val", 1)):
+        (folder / part).mkdir()
+        for i in range(count):
+            write_bvh(folder / part / f"0{i}_01_wave.bvh", 60 + i, i)
+    cache, mocap.CACHE = mocap.CACHE, folder / "cache"
+    try:
+        mocap.load(folder)
+        return mocap.load(folder)  # from its cache
+    finally:
+        mocap.CACHE = cache
+
+
+@pytest.fixture(scope="module")
+def windows(pack: mocap.Pack) -> Windows:
+    return Synthesis(pack.part("train")).draw(np.random.default_rng(1), 12, 16)
+
+
+def test_bvh_files_are_read(pack: mocap.Pack) -> None:
+    part = pack.part("train")
+    assert part.length.tolist() == [60, 61, 62] and part.start.tolist() == [0, 60, 121]
+    assert np.allclose(part.offsets[0, : len(JOINTS)], Skeleton.mean().rest_offsets, atol=1e-4)
+    assert np.allclose(part.offsets[0, len(JOINTS) :], Skeleton.mean().end_offsets, atol=1e-4)
+    assert np.allclose(part.root[0], [0, 0, 0.97], atol=1e-5)
+    assert np.allclose(part.rotations @ np.swapaxes(part.rotations, -1, -2), np.eye(3), atol=1e-4)
+
+
+def test_a_folder_without_bvh_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="BVH"):
+        mocap.load(tmp_path)
+
+
+def test_another_skeleton_is_refused(tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        (tmp_path / part).mkdir()
+        write_bvh(tmp_path / part / "x.bvh", 5, 0)
+    path = tmp_path / "val" / "x.bvh"
+    path.write_text(path.read_text().replace("Spine1", "Chest"))
+    with pytest.raises(InputError, match="skeleton"):
+        mocap.load(tmp_path)
+
+
+# ---------------------------------------------------------------- synthetic windows
+
+def test_windows_are_what_they_say(windows: Windows) -> None:
+    n, frames = 12, 16
+    assert windows.xy.shape == (n, frames, 27, 2) and windows.target.shape == (n, frames, len(MARKERS), 3)
+    assert ((windows.confidence >= 0) & (windows.confidence <= 1)).all()
+    assert (np.isnan(windows.xy).any(-1) == (windows.confidence == 0)).all()
+    hips = windows.target[:, :, [MARKERS.index("LeftUpLeg"), MARKERS.index("RightUpLeg")]].mean(2)
+    assert np.allclose(hips, 0, atol=1e-6)
+    height = np.linalg.norm(windows.target[:, :, MARKERS.index("HeadEnd")] - windows.target[:, :, MARKERS.index("LeftFoot")], axis=-1)
+    assert (height < 2.2).all()
+
+
+def test_the_same_seed_gives_the_same_windows(pack: mocap.Pack) -> None:
+    a, b = (Synthesis(pack.part("train")).draw(np.random.default_rng(5), 3, 8) for _ in range(2))
+    for field in dataclasses.fields(a):
+        np.testing.assert_array_equal(getattr(a, field.name), getattr(b, field.name))
+
+
+def test_without_noise_keypoints_lie_on_the_truth(pack: mocap.Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(noise.NoiseModel, "differences", lambda self, rng, body, step: np.zeros((*body.shape[:3], noise.CHANNELS)))
+    monkeypatch.setattr(noise, "_exchanges", lambda model, rng, n, frames: np.zeros((n, frames), dtype=bool))
+    w = Synthesis(pack.part("train")).draw(np.random.default_rng(2), 6, 4)
+    seen = [(CANONICAL.index("l_wrist"), MARKERS.index("LeftHand")), (CANONICAL.index("r_heel"), MARKERS.index("r_heel"))]
+    for k, m in seen:
+        world, target = w.world[:, :, k], w.target[:, :, m]
+        there = np.isfinite(world).all(-1)
+        # The detector's world lies in the view that looks at the hips: equal up to that turn.
+        assert np.allclose(np.linalg.norm(world, axis=-1)[there], np.linalg.norm(target, axis=-1)[there], atol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31))
+def test_mirroring_twice_changes_nothing(windows: Windows, seed: int) -> None:
+    which = np.random.default_rng(seed).random(len(windows)) < 0.5
+    twice = mirrored(mirrored(windows, which), which)
+    for field in dataclasses.fields(windows):
+        np.testing.assert_allclose(getattr(twice, field.name), getattr(windows, field.name), atol=1e-6)
+
+
+def test_a_mirror_exchanges_sides(windows: Windows) -> None:
+    mirror = mirrored(windows, np.ones(len(windows), dtype=bool))
+    left, right = MARKERS.index("LeftHand"), MARKERS.index("RightHand")
+    np.testing.assert_allclose(mirror.target[:, :, left], windows.target[:, :, right] * [-1, 1, 1])
+    assert mirror_name("LeftHand") == "RightHand"
+
+
+def test_rolling_back_and_forth_keeps_rays_and_truth(windows: Windows) -> None:
+    angle = np.linspace(-3, 3, len(windows))
+    back = rolled(rolled(windows, angle), -angle)
+    np.testing.assert_allclose(back.target, windows.target, atol=1e-6)
+    np.testing.assert_allclose(back.xy - back.K[:, None, None, :2, 2], windows.xy - windows.K[:, None, None, :2, 2], atol=1e-6)
+
+
+def test_thinning_only_takes_away(windows: Windows) -> None:
+    thin = thinned(any_roll(windows, np.random.default_rng(0)), np.random.default_rng(0))
+    assert not (np.isfinite(thin.xy) & ~np.isfinite(windows.xy)).any()
+    assert ((thin.confidence > 0) == np.isfinite(thin.xy).all(-1)).all()
+    assert np.isnan(thin.depth[np.isnan(thin.xy).any(-1)]).all()
+
+
+def test_guessed_lenses_are_assumed_or_near(windows: Windows) -> None:
+    near = guessed_intrinsics(windows, np.random.default_rng(0), share=0.0)
+    assert np.allclose(near[:, 0, 0] / windows.K[:, 0, 0], 1, atol=0.2)
+    assert np.allclose(guessed_intrinsics(windows, np.random.default_rng(0), share=1.0)[:, 0, 0], windows.size.max(-1))
+
+
+# ---------------------------------------------------------------- features
+
+def frame(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.uniform(200, 400, (1, 27, 2)), rng.uniform(0.2, 1, (1, 27)), np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]])
+
+
+def test_features_do_not_know_the_place_in_the_frame() -> None:
+    xy, confidence, K = frame()
+    size = np.array([640, 480])
+    view = make_view(xy, confidence, K, size)
+    # Turn the camera: the rays turn, the person-centred view hardly changes (it only rolls, and by little for small turns).
+    turn = np.array([[np.cos(0.2), 0, np.sin(0.2)], [0, 1, 0], [-np.sin(0.2), 0, np.cos(0.2)]])
+    rays = np.concatenate([(xy - K[:2, 2]) / 600, np.ones((1, 27, 1))], axis=-1) @ turn.T
+    moved = rays[..., :2] / rays[..., 2:] * 600 + K[:2, 2]
+    other = make_view(moved, confidence, K, np.array([2000, 2000]))
+    flat, other_flat = (v.features[:, : 27 * 9].reshape(27, 9)[:, :2] for v in (view, other))
+    assert np.abs(flat - other_flat).max() < 0.05
+
+
+def test_missing_keypoints_are_flagged_zeros() -> None:
+    xy, confidence, K = frame()
+    xy[0, 3], confidence[0, 3] = np.nan, 0.0
+    features = make_view(xy, confidence, K, np.array([640, 480]), np.zeros((1, 27)), None).features
+    assert features.shape == (1, SIZE) and features.dtype == np.float32 and np.isfinite(features).all()
+    assert (features[0, 27 : 36] == 0).all()
+    assert features[0, -2] == 1 and features[0, -1] == 0  # has depth, has no world landmarks
+
+
+def test_an_empty_frame_is_all_zeros_but_its_size() -> None:
+    features = make_view(np.full((1, 27, 2), np.nan), np.zeros((1, 27)), np.eye(3), np.array([1, 1])).features
+    assert (features[0, : 27 * 9] == 0).all()
+
+
+# ---------------------------------------------------------------- networks and weights
+
+@pytest.mark.parametrize("name", registry.NETWORKS)
+def test_networks_answer_every_frame(name: str) -> None:
+    network = registry.build(name, SMALL[name]).eval()
+    features, seconds = torch.randn(2, 5, SIZE), torch.arange(5.0).expand(2, 5) / 30
+    with torch.inference_mode():
+        answer = network(features, seconds, torch.ones(2, 5, dtype=torch.bool))
+    assert answer.shape == (2, 5, len(MARKERS), 4) and torch.isfinite(answer).all()
+
+
+@pytest.mark.parametrize("name", registry.NETWORKS)
+def test_padding_changes_nothing(name: str) -> None:
+    torch.manual_seed(0)
+    network = registry.build(name, SMALL[name]).eval()
+    features, seconds = torch.randn(1, 6, SIZE), torch.arange(6.0)[None] / 30
+    real = torch.ones(1, 6, dtype=torch.bool)
+    real[:, 4:] = False
+    with torch.inference_mode():
+        padded = network(features, seconds, real)[:, :4]
+        alone = network(features[:, :4], seconds[:, :4], real[:, :4])
+    assert torch.allclose(padded, alone, atol=1e-5)
+
+
+def test_the_temporal_network_only_knows_time_differences() -> None:
+    torch.manual_seed(0)
+    network = registry.build("temporal", SMALL["temporal"]).eval()
+    features, seconds = torch.randn(1, 6, SIZE), torch.rand(1, 6).cumsum(-1)
+    real = torch.ones(1, 6, dtype=torch.bool)
+    with torch.inference_mode():
+        assert torch.allclose(network(features, seconds, real), network(features, seconds + 40, real), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", registry.NETWORKS)
+def test_every_network_has_a_config_and_weights(name: str) -> None:
+    assert config(name).name == name
+    loaded = registry.load(name)
+    assert loaded.window >= 1 and not loaded.network.training
+    assert {"config", "seed", "revision", "data", "figures"} <= set(loaded.metadata)
+    assert loaded.metadata["config"]["arguments"] == json.loads(json.dumps(config(name).arguments))
+
+
+def test_all_weights_together_are_small() -> None:
+    assert sum(p.stat().st_size for p in registry.WEIGHTS.glob("*.safetensors")) < 20e6
+
+
+def test_weights_survive_saving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
+    network = registry.build("temporal", SMALL["temporal"]).eval()
+    registry.save(tmp_path / "temporal.safetensors", network, {"config": {"arguments": SMALL["temporal"]}, "seed": 3})
+    loaded = registry.load("default")
+    assert loaded.metadata["seed"] == 3
+    features = np.random.default_rng(0).normal(size=(1, 4, SIZE)).astype(np.float32)
+    answer = loaded.run(features, np.arange(4.0)[None], np.ones((1, 4), dtype=bool))
+    with torch.inference_mode():
+        before = network(torch.from_numpy(features), torch.arange(4.0)[None], torch.ones(1, 4, dtype=torch.bool)).numpy()
+    assert np.allclose(answer[..., :3], before[..., :3], atol=0.01)
+    assert np.allclose(answer[..., 3], np.exp(before[..., 3]), rtol=0.05)
+
+
+def test_missing_weights_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
+    with pytest.raises(InputError, match="missing"):
+        registry.load("residual")
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish" * 100, None])
+def test_damaged_weights_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None) -> None:
+    good = (registry.WEIGHTS / "temporal.safetensors").read_bytes()
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
+    (tmp_path / "temporal.safetensors").write_bytes(good[: len(good) // 2] if content is None else content)
+    with pytest.raises(InputError, match="damaged"):
+        registry.load("temporal")
+
+
+# ---------------------------------------------------------------- training
+
+def tiny(name: str, steps: int = 4) -> object:
+    return dataclasses.replace(config(name), arguments=SMALL[name], steps=steps, batch=4, window=6, warm_up=2)
+
+
+def run_fit(name: str, pack: mocap.Pack, folder: Path, stop_at: int | None, resume: bool) -> dict[str, torch.Tensor]:
+    source = Synthesis(pack.part("train"))
+    calls = 0
+
+    def draw(rng: np.random.Generator) -> train.Tensors:
+        nonlocal calls
+        calls += 1
+        if stop_at is not None and calls > stop_at:
+            raise KeyboardInterrupt
+        return train.prepare(source.draw(rng, 4, 6), rng)
+
+    judges = {"val": train.tensors(source.draw(np.random.default_rng(0), 3, 6), np.tile(np.diag([900.0, 900, 1]), (3, 1, 1)))}
+    torch.manual_seed(1)
+    try:
+        train.fit(tiny(name), draw, judges, folder, {"config": tiny(name).to_json()}, resume)
+    except KeyboardInterrupt:
+        pass
+    return torch.load(folder / "checkpoint.pt", weights_only=True)["network"]
+
+
+@pytest.mark.parametrize("name", registry.NETWORKS)
+def test_an_interrupted_training_goes_on_as_if_nothing_happened(
+        name: str, pack: mocap.Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(train, "VALIDATE_EVERY", 2)
+    for folder in ("whole", "parts"):
+        (tmp_path / folder).mkdir()
+    whole = run_fit(name, pack, tmp_path / "whole", None, False)
+    run_fit(name, pack, tmp_path / "parts", 4 + 3, False)  # four draws set the input's mean; stopped in the third step
+    parts = run_fit(name, pack, tmp_path / "parts", None, True)
+    for key, value in whole.items():
+        assert torch.equal(value, parts[key]), key
+    assert (tmp_path / "whole" / "loss.png").stat().st_size > 1000
+    assert registry.load(name).metadata["steps"] == 4
+
+
+def test_the_loss_sees_position_and_expectation() -> None:
+    class Fixed(torch.nn.Module):
+        def forward(self, features: torch.Tensor, seconds: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+            return torch.cat([self.positions, self.log_sigma], dim=-1)
+
+    network = Fixed()
+    batch = (torch.zeros(1, 2, SIZE), torch.zeros(1, 2), torch.ones(1, 2, dtype=torch.bool), torch.zeros(1, 2, 3, 3), torch.ones(1, 2, 3))
+    network.positions = torch.full((1, 2, 3, 3), 0.1 / 3**0.5)
+    losses = []
+    for sigma in (0.05, 0.1, 0.2):
+        network.log_sigma = torch.full((1, 2, 3, 1), float(np.log(sigma)))
+        losses.append(float(train.loss_of(network, batch, tiny("temporal"))))
+    assert losses[1] < losses[0] and losses[1] < losses[2]  # the right expectation is the best one
+    network.positions = torch.zeros(1, 2, 3, 3)
+    assert float(train.loss_of(network, batch, tiny("temporal"))) < losses[1]
+
+
+# ---------------------------------------------------------------- the detector's noise
+
+def test_the_noise_model_is_symmetric_where_it_says_so() -> None:
+    model = noise.NoiseModel.load()
+    assert model.bias.shape == (27, 8, noise.CHANNELS) and model.scale.shape == (27 * noise.CHANNELS,)
+    assert ((model.memory > 0) & (model.memory < 1)).all() and 0 <= model.swaps < 0.5
+
+
+def test_noise_follows_its_numbers() -> None:
+    model = noise.NoiseModel.load()
+    body = np.zeros((200, 20, 27, 3))
+    body[..., CANONICAL.index("l_hip"), 0], body[..., CANONICAL.index("r_hip"), 0] = 0.1, -0.1
+    spread = model.differences(np.random.default_rng(0), body, np.full(200, 1 / 30)).reshape(-1, 27 * noise.CHANNELS).std(0)
+    assert 0.6 < np.median(spread / model.scale) < 1.6
+
+
+def test_fitting_finds_a_known_bias() -> None:
+    rng = np.random.default_rng(0)
+    takes = []
+    for _ in range(30):
+        keypoints = rng.normal(0, 0.4, (10, 27, 3)) + [0, 0, 4]
+        true = noise.scene(keypoints)
+        difference = rng.normal(0, 0.01, (10, 27, noise.CHANNELS))
+        difference[..., 1] += 0.03  # everything 3 cm too low
+        takes.append((true, difference, 30.0))
+    fitted = fit_noise.fit(takes)
+    assert np.allclose(fitted["bias"][:, 0, 1], 0.03, atol=0.01)
+    assert 0.005 < fitted["scale"].mean() < 0.02
+
+
+def test_a_scene_looks_at_the_hips() -> None:
+    keypoints = np.random.default_rng(1).normal(0, 0.4, (3, 27, 3)) + [1.0, 0.5, 4]
+    true = noise.scene(keypoints)
+    hips = keypoints[:, [CANONICAL.index("l_hip"), CANONICAL.index("r_hip")]].mean(1)
+    turned = np.einsum("tij,tj->ti", true.rotation, hips)
+    assert np.allclose(turned[:, :2], 0, atol=1e-9) and np.allclose(turned[:, 2], true.distance)
+
+
+# ---------------------------------------------------------------- detections beside truth
+
+def test_held_out_trials_are_whole() -> None:
+    assert detections.held_out("01_06_p1_x.bvh") == detections.held_out("01_06_p2_y.bvh")
+    share = np.mean([detections.held_out(f"{a:02d}_{b:02d}_walk.bvh") for a in range(40) for b in range(10)])
+    assert 0.04 < share < 0.14
+
+
+def test_runs_are_read(shared: Path) -> None:
+    folder = shared / "detections"
+    if not folder.is_dir():
+        pytest.skip("no detections")
+    some = sorted(folder.glob("run_*.npz"))[:8]
+    rows = []
+    for path in some:
+        with np.load(path) as data:
+            rows.append(detections._window(data))
+    w = detections._stack(rows)
+    assert w.xy.shape == (len(some), detections.FRAMES, 27, 2)
+    assert ((w.weight > 0).any(-1) == w.real).all()
+    knee = MARKERS.index("LeftLeg")
+    thigh = np.linalg.norm(w.target[:, 0, knee] - w.target[:, 0, MARKERS.index("LeftUpLeg")], axis=-1)
+    assert ((thigh > 0.3) & (thigh < 0.6)).all()
+    assert INDEX["LeftLeg"] >= 0
