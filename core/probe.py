@@ -52,5 +52,5 @@ def describe(found: dict) -> str:
         lines.append(f"turned upright by its rotation flag ({info['rotation']} degrees)")
     for person in found["people"]:
         more = f", {person['height']:.0f} px tall" if "height" in person else ""
-        lines.append(f"person {person['number']}: seen in {person["frames_seen"]} of {info['frames']} frames{more}")
+        lines.append(f"person {person['number']}: seen in {person['frames_seen']} of {info['frames']} frames{more}")
     return "\n".join([*lines, found["plan"]])
