@@ -65,6 +65,7 @@ def resolve_lifter(name: str = "default", device: str = "auto") -> Lifter:
     Raises InputError: unknown name, missing or damaged weights, or "cuda" without one.
     """
     import torch
+
     from models.registry import load
 
     has_cuda = torch.cuda.is_available()

@@ -22,7 +22,7 @@ from .windows import Windows
 
 FRAMES = 32
 _SIDES = {"UpLeg": "hip", "Leg": "knee", "Foot": "ankle", "Toe": "foot", "Arm": "shoulder", "ForeArm": "elbow", "Hand": "wrist"}
-RIG_POINT: dict[str, str | None] = (
+RIG_POINT: dict[str, str] = (
     {f"{long}{ours}": f"{short}_{rig}" for ours, rig in _SIDES.items() for long, short in (("Left", "l"), ("Right", "r"))}
     | {"Neck": "neck", "Head": "head", "HeadEnd": "head_top"} | {n: n for n in MARKERS if n in CANONICAL})
 """Our marker -> the name of the rig's point; markers that are not in here have another definition there."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from core.keypoints import CANONICAL, CONVENTIONS, LIMB_KEYPOINTS
 
-from .noise import CHANNELS, DATA, MIRRORED, REFERENCE, Scene, regressors, scene
+from .noise import DATA, MIRRORED, REFERENCE, Scene, regressors, scene
 
 STEADY, MOVING = 24, 32
 _BLAZEPOSE = [CONVENTIONS["blazepose33"].index(n) for n in CANONICAL]
@@ -113,11 +113,9 @@ def main(argv: list[str]) -> int:
     about = f"MediaPipe PoseLandmarker full against truth, {len(takes)} takes, {frames} frames (models/fit_noise.py)"
     numbers = {k: np.asarray(v).round(4).tolist() for k, v in model.items()}
     DATA.write_text(json.dumps({"about": about, "swaps": round(float(np.mean(crossed)), 4), **numbers}))
-    d = np.concatenate([t[1] for t in takes])
-    print(f"{DATA}: {about}; exchanges in {100 * np.mean(crossed):.1f} %")
-    print("median |difference| mm: 2D", (1000 * np.median(np.linalg.norm(d[..., :2], axis=-1))).round(1),
-          "depth", (1000 * np.median(np.abs(d[..., 2]))).round(1), "world", (1000 * np.median(np.linalg.norm(d[..., 3:6], axis=-1))).round(1))
-    print("memory", model["memory"][:8].round(2), "size spread", model["size_spread"].round(2), "rest", float(np.mean(model["rest"])).__round__(2))
+    d = np.abs(np.concatenate([t[1] for t in takes]))
+    sizes = {"2D": d[..., :2], "depth": d[..., 2:3], "world": d[..., 3:6]}
+    print("median difference, mm:", ", ".join(f"{k} {1000 * np.median(np.linalg.norm(v, axis=-1)):.0f}" for k, v in sizes.items()))
     return 0
 
 

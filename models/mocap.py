@@ -64,7 +64,7 @@ def load(folder: Path) -> Pack:
         CACHE.mkdir(parents=True, exist_ok=True)
         arrays = {f"{part}_{k}": v for part, paths in files.items() for k, v in _parse_all(paths).items()}
         temporary = cache.with_suffix(".partial.npz")
-        np.savez(temporary, **arrays)
+        np.savez(temporary, **arrays)  # type: ignore[arg-type]  # its allow_pickle confuses mypy
         temporary.replace(cache)
     with np.load(cache) as data:
         return Pack({part: _part({k: data[f"{part}_{k}"] for k in ("quaternions", "root", "offsets", "length", "names")})

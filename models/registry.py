@@ -11,7 +11,7 @@ import importlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -42,7 +42,7 @@ class Loaded:
         return sum(p.numel() for p in self.network.parameters())
 
     def run(self, features: np.ndarray, seconds: np.ndarray, real: np.ndarray) -> np.ndarray:
-        """features (N, T, SIZE), seconds (N, T), real (N, T) bool to (N, T, M, 4): metres in the person's view, expected error in metres."""
+        """features (N, T, SIZE), seconds (N, T), real (N, T) bool to (N, T, M, 4): metres in the person's view, expected error."""
         relative = (seconds - seconds[:, :1]).astype(np.float32)
         with torch.inference_mode():
             inputs = [torch.from_numpy(np.ascontiguousarray(a)).to(self.device) for a in (features, relative, real)]
@@ -82,9 +82,10 @@ def load(name: str, device: str = "cpu") -> Loaded:
         if missing := {k for k, v in network.state_dict().items() if v.is_floating_point()} - set(tensors):
             raise ValueError(f"lacks {sorted(missing)[0]}")
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise InputError(f"The weights of the lifter {name!r} are damaged ({path}: {str(error).splitlines()[0]}); get that file again.") from error
+        reason = str(error).splitlines()[0]
+        raise InputError(f"The weights of the lifter {name!r} are damaged ({path}: {reason}); get that file again.") from error
     network = network.to(device).eval()
-    return Loaded(name, network, network.window, device, metadata)
+    return Loaded(name, network, cast(int, network.window), device, metadata)
 
 
 def save(path: Path, network: nn.Module, metadata: dict[str, Any]) -> None:

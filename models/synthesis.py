@@ -28,6 +28,7 @@ from .windows import Windows
 
 _BODIES = Path(__file__).parent / "data" / "bodies.json"
 _FRAME_RATES = (14.0, 62.0)
+_LENSES = (24.0, 85.0)  # mm
 _LONG_SIDE = 1000.0  # pixels; nothing depends on it
 _FULL_FRAME = 36.0  # mm, the width that focal lengths are equivalent to
 _LEGS = tuple([INDEX[f"{side}{n}"] for n in ("UpLeg", "Leg", "Foot", "Toe")] for side in ("Left", "Right"))
@@ -56,7 +57,7 @@ class Synthesis:
     def draw(self, rng: np.random.Generator, count: int, frames: int) -> Windows:
         """`count` windows of `frames` frames."""
         files = rng.choice(len(self._weight), count, p=self._weight)
-        rate = np.exp(rng.uniform(*np.log(_FRAME_RATES), count))
+        rate = _log_uniform(rng, *_FRAME_RATES, count)
         turns, root = self._motion(rng, files, rate, frames)
         turns, root = _tilted(rng, *_recombined(rng, turns, root))
         offsets = self._bodies(rng, files)
@@ -98,13 +99,18 @@ class Synthesis:
         xy = rays[..., :2] / np.maximum(rays[..., 2:], 0.05) * focal[..., None] + K[:, None, None, :2, 2]
         behind = (keypoints[..., 2] < 0.15) | (rays[..., 2] < 0.15)
         outside = ~((xy >= 0) & (xy <= size[:, None, None])).all(-1)
-        gone = behind | (outside & (rng.random(n) < 0.4)[:, None, None])  # some detectors drop what leaves the frame, MediaPipe does not
+        dropped = np.less(rng.random(n), 0.4)[:, None, None]  # some detectors drop what leaves the frame, MediaPipe does not
+        gone = behind | (outside & dropped)
         xy[gone] = np.nan
         target = camera[:, :, : len(MARKERS)] - camera[:, :, _HIPS].mean(2, keepdims=True)
         return Windows(
             xy=xy, confidence=np.where(gone, 0.0, confidence), depth=np.where(gone, np.nan, depth * focal),
             world=np.where(gone[..., None], np.nan, world), K=K, size=size, seconds=np.arange(frames) / rate[:, None],
             real=np.ones((n, frames), dtype=bool), target=target, weight=np.ones((n, frames, len(MARKERS))))
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float, count: int) -> np.ndarray:
+    return np.exp(rng.uniform(np.log(low), np.log(high), count))
 
 
 def _stature(offsets: np.ndarray) -> np.ndarray:
@@ -122,7 +128,7 @@ def _recombined(rng: np.random.Generator, turns: np.ndarray, root: np.ndarray) -
     for low, limbs, base in ((0.0, _ARMS, INDEX["Spine1"]), (0.2, _LEGS, INDEX["Hips"])):
         which = np.flatnonzero((kind >= low) & (kind < low + (0.2 if base else 0.12)))
         carry = turns[which][:, :, base] @ np.swapaxes(other[which][:, :, base], -1, -2)
-        for joint in sum(limbs, []):
+        for joint in [j for limb in limbs for j in limb]:
             turns[which, :, joint] = carry @ other[which, :, joint]
     return turns, root
 
@@ -158,7 +164,7 @@ def _points(rng: np.random.Generator, turns: np.ndarray, root: np.ndarray, offse
 def _filmed(rng: np.random.Generator, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points (N, T, P, 3) in the axes of a drawn camera each, its K (N, 3, 3), and the picture's size (N, 2)."""
     n = len(points)
-    focal = np.exp(rng.uniform(*np.log([24.0, 85.0]), n)) / _FULL_FRAME * _LONG_SIDE
+    focal = _log_uniform(rng, *_LENSES, n) / _FULL_FRAME * _LONG_SIDE
     size = _LONG_SIDE * np.stack([np.ones(n), np.where(rng.random(n) < 0.5, 3 / 4, 9 / 16)], axis=-1)
     portrait = rng.random(n) < 0.45
     size[portrait] = size[portrait, ::-1]

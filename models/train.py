@@ -3,10 +3,11 @@
     build.py train --config NAME --data MOCAP [--detections DIR] [--resume]
 
 Each step draws windows from two sources: mocap under imagined cameras with a modelled detector (`models.synthesis`), and what MediaPipe
-really saw of rendered people (`models.detections`). Both are mirrored, rolled, thinned out and seen through a guessed lens (`models.windows`).
-The loss is the markers' mean distance from the truth, plus that of their steps from frame to frame, plus the likelihood of the error's
-size, which teaches the network to say how wrong it is (its gradient does not reach the positions). What is kept is a running mean of
-the weights. All randomness of step n comes from (seed, n), so that a resumed training does what an uninterrupted one does.
+really saw of rendered people (`models.detections`). Both are mirrored, rolled, thinned out and seen through a guessed lens
+(`models.windows`). The loss is the markers' mean distance from the truth, plus that of their steps from frame to frame, plus the
+likelihood of the error's size, which teaches the network to say how wrong it is (its gradient does not reach the positions). What is
+kept is a running mean of the weights. All randomness of step n comes from (seed, n), so that a resumed training does what an
+uninterrupted one does.
 
 Checkpoint, log and loss plot are under ~/.cache/video-mocap/training/NAME; the weights go to models/weights/NAME.safetensors.
 """
@@ -21,7 +22,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -34,6 +35,7 @@ from core.lift import MARKERS
 from . import detections, mocap, registry
 from .configs import Config, config
 from .features import make_view
+from .heads import Standardise
 from .synthesis import Synthesis
 from .windows import Windows, any_roll, guessed_intrinsics, mirrored, thinned
 
@@ -65,7 +67,7 @@ def main(argv: list[str]) -> int:
         batches = [training.draw(rng, settings.batch, settings.window)]
         if real is not None:
             batches.append(_some(real, rng, settings.real_batch, min(settings.window, detections.FRAMES)))
-        return tuple(torch.cat(parts) for parts in zip(*[prepare(w, rng) for w in batches], strict=True))
+        return _joined([prepare(w, rng) for w in batches])
 
     folder = CACHE / settings.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +81,8 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
     from tqdm import tqdm
 
     network = registry.build(settings.name, settings.arguments)
-    network.standardise.fit(torch.cat([b[0][b[2]] for b in (draw(np.random.default_rng([settings.seed, i])) for i in range(4))]))
+    first_batches = [draw(np.random.default_rng([settings.seed, i])) for i in range(4)]
+    cast(Standardise, network.standardise).fit(torch.cat([features[real] for features, _, real, _, _ in first_batches]))
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, settings))
     kept = registry.build(settings.name, settings.arguments)  # carries the running mean of the weights
@@ -162,6 +165,11 @@ def judge(network: nn.Module, batch: Tensors) -> dict[str, float]:
 def _validation(w: Windows) -> Tensors:
     """Windows to judge on: nothing thinned, every lens assumed."""
     return tensors(w, guessed_intrinsics(w, np.random.default_rng(0), share=1.0))
+
+
+def _joined(batches: list[Tensors]) -> Tensors:
+    """Batches of equally long windows as one."""
+    return cast(Tensors, tuple(torch.cat(parts) for parts in zip(*batches, strict=True)))
 
 
 def _some(w: Windows, rng: np.random.Generator, count: int, frames: int) -> Windows:

@@ -104,10 +104,10 @@ def thinned(w: Windows, rng: np.random.Generator) -> Windows:
     """Windows as poorer sources would report them; about two fifths are left as they are but for the camera."""
     n, frames = w.real.shape
     lost = _lost_keypoints(rng, n, frames)
-    world_gone = rng.random(n) < 0.3
+    world_gone = np.less(rng.random(n), 0.3)
     depth_gone = np.where(rng.random(n) < 0.85, world_gone, ~world_gone)
     depth_gone &= rng.random(n) < 0.9
-    flat = rng.random(n) < 0.12
+    flat = np.less(rng.random(n), 0.12)
     confidence = np.where(flat[:, None, None] & (w.confidence > 0), 1.0, w.confidence)
     return dataclasses.replace(
         w, xy=np.where(lost[..., None], np.nan, w.xy), confidence=np.where(lost, 0.0, confidence),

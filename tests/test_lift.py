@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
-from core.camera import ASSUMED_FOCAL, assume_intrinsics, person_view, pixel_rays  # noqa: E402
-from core.errors import Cancelled, InputError  # noqa: E402
-from core.events import Reporter  # noqa: E402
-from core.keypoints import ATTACHMENTS, CANONICAL, CONVENTIONS, Keypoints  # noqa: E402
-from core.lift import MARKERS, lift, resolve_lifter  # noqa: E402
-from core.skeleton import INDEX, Skeleton  # noqa: E402
+from core.camera import ASSUMED_FOCAL, assume_intrinsics, person_view, pixel_rays
+from core.errors import Cancelled, InputError
+from core.events import Reporter
+from core.keypoints import ATTACHMENTS, CANONICAL, CONVENTIONS, Keypoints
+from core.lift import MARKERS, lift, resolve_lifter
+from core.skeleton import INDEX, Skeleton
 
 WIDTH, HEIGHT = 640, 480
 HIPS = [MARKERS.index("LeftUpLeg"), MARKERS.index("RightUpLeg")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -296,10 +297,8 @@ def run_fit(name: str, pack: mocap.Pack, folder: Path, stop_at: int | None, resu
 
     judges = {"val": train.tensors(source.draw(np.random.default_rng(0), 3, 6), np.tile(np.diag([900.0, 900, 1]), (3, 1, 1)))}
     torch.manual_seed(1)
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         train.fit(tiny(name), draw, judges, folder, {"config": tiny(name).to_json()}, resume)
-    except KeyboardInterrupt:
-        pass
     return torch.load(folder / "checkpoint.pt", weights_only=True)["network"]
 
 
