@@ -100,7 +100,8 @@ def run_pytest(name: str, python: Path, args: Sequence[str], selected: bool) -> 
     if selected and code == _NOTHING_COLLECTED:
         return Outcome(name, True)
     if code and not failed:
-        failed = 1  # it ended badly without saying so: a crash, or nothing was collected
+        print(f"{name}: pytest ended with code {code} although no test failed: it crashed, or found no tests.")
+        failed = 1
     return Outcome(name, code == 0, passed, failed)
 
 
