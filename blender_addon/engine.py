@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -40,6 +41,16 @@ def find_python() -> Path:
         if is_ready(directory):
             return environment.interpreter(directory)
     raise InputError("The engine is not set up yet; press 'Set up engine' in the Video Mocap panel.")
+
+
+@functools.lru_cache(maxsize=1)
+def is_known() -> bool:
+    """Whether `find_python` finds one; kept, because the panel asks at every redraw, until `is_known.cache_clear()`."""
+    try:
+        find_python()
+        return True
+    except InputError:
+        return False
 
 
 def is_ready(directory: Path) -> bool:

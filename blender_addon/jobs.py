@@ -93,6 +93,7 @@ class ImportJob(Job):
         if armature is not None:
             check_target(armature)
         python = engine.find_python()
+        engine.is_known.cache_clear()
         self._video, self._start_frame, self._footage = video, start_frame, footage
         self._armature = armature.name if armature is not None else None
         self._folder = Path(tempfile.mkdtemp(prefix="video_mocap_"))
@@ -132,6 +133,7 @@ class SetupJob(Job):
 
     def finish(self, context: Any, result: dict[str, Any]) -> None:
         """Says so; the next import finds it."""
+        engine.is_known.cache_clear()
         self.status.message = "The engine is ready."
 
 

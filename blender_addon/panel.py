@@ -18,16 +18,6 @@ from .rigs import chosen_armature
 _VIDEO_SUFFIXES = ".mp4;.mov;.m4v;.avi;.mkv;.webm;.mpg;.mpeg"
 
 
-@functools.lru_cache(maxsize=1)
-def engine_is_known() -> bool:
-    """Whether the engine stands; looked up once, forgotten when a set-up ends or the preference changes."""
-    try:
-        engine.find_python()
-        return True
-    except InputError:
-        return False
-
-
 class SidebarPanel(bpy.types.Panel):
     """3D view > sidebar > Video Mocap"""
 
@@ -50,7 +40,7 @@ class SidebarPanel(bpy.types.Panel):
         else:
             _draw_progress(layout, DESK.status)
         _draw_outcome(layout, context, DESK.status)
-        if DESK.job is None and not engine_is_known():
+        if DESK.job is None and not engine.is_known():
             layout.operator("video_mocap.setup_engine", text="Set up engine", icon="IMPORT")
 
 
@@ -117,7 +107,7 @@ class VideoMocapPreferences(bpy.types.AddonPreferences):
     bl_idname = __package__
     __annotations__ = {
         "engine_python": StringProperty(
-            name="Engine Python", subtype="FILE_PATH", update=lambda self, context: engine_is_known.cache_clear(),
+            name="Engine Python", subtype="FILE_PATH", update=lambda self, context: engine.is_known.cache_clear(),
             description="The Python of an environment that you have made yourself; empty: the one that 'Set up engine' makes"),
     }
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 GRACE = 5.0  # seconds
+_LAST_WAIT = 0.5  # seconds
 _TAIL = 2000  # bytes of stderr kept for a message
 
 
@@ -95,8 +96,12 @@ class JsonProcess:
         return lines[-1].strip() if lines else ""
 
     def close(self) -> None:
-        """Ends the child now, if it still runs."""
+        """Ends the child now, if it still runs; waits up to `_LAST_WAIT` seconds so that it can end its own children."""
         if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+            self._process.terminate()
+            try:
+                self._process.wait(_LAST_WAIT)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
         self._errors.close()

@@ -3,8 +3,8 @@
 Problem: a rotation away from the rest pose means nothing on a rig that rests in another pose. Method: where a rest limb lies
 says how far it is from the T-pose; the shortest arc takes it there, each joint starting from what its parent has been turned by,
 so that a hand follows its arm. Limbs, trunk and neck are aligned fully; trunk and neck as the lines between the middles of hip
-joints, shoulder joints and head, because rigs place their inner bones differently. Clavicles are aligned half way: half of what they
-differ by is where they start, half is how far they are raised. Head and feet keep their slope (who looks ahead at rest looks ahead in
+joints, shoulder joints and head, because rigs place their inner bones differently. Clavicles differ in where they start more than
+in how far they are raised: they are aligned half way and by little. Head and feet keep their slope (who looks ahead at rest looks ahead in
 the T-pose, and a flat sole stays flat), and feet are turned to the front.
 Limits: the twist of a straight limb at rest is taken as neutral.
 """
@@ -21,7 +21,7 @@ from .rig import Rig
 # Degrees between ankles-to-shoulders and the vertical up to which a rig counts as upright, however it crouches or leans; and up to
 # which this fades out, until a rig counts as lying.
 _UPRIGHT, _LYING = 30.0, 60.0
-_CLAVICLE_SHARE = 0.5
+_CLAVICLE_SHARE, _CLAVICLE_MOST = 0.5, 12.0  # of the angle; degrees
 _NEXT = {side + a: side + b for side in ("Left", "Right")
          for a, b in (("UpLeg", "Leg"), ("Leg", "Foot"), ("Foot", "Toe"), ("Shoulder", "Arm"), ("Arm", "ForeArm"), ("ForeArm", "Hand"))}
 
@@ -59,7 +59,7 @@ def _align_arm(aligned: dict[str, np.ndarray], side: str, there: _Directions, he
     shoulder, arm, forearm, hand = (side + part for part in ("Shoulder", "Arm", "ForeArm", "Hand"))
     aligned[shoulder] = trunk
     if shoulder in there.bones:
-        aligned[shoulder] = rotations.slerp(trunk, _exactly(there.of(shoulder), here[shoulder], trunk), np.array(_CLAVICLE_SHARE))
+        aligned[shoulder] = _half_way(there.of(shoulder), here[shoulder], trunk)
     for joint, parent in ((arm, shoulder), (forearm, arm), (hand, forearm)):
         aligned[joint] = _exactly(there.of(joint), here[joint], aligned[parent]) if joint in there.bones else aligned[parent]
 
@@ -76,6 +76,13 @@ def _align_leg(aligned: dict[str, np.ndarray], side: str, there: _Directions, he
 def _exactly(direction: np.ndarray, wanted: np.ndarray, start: np.ndarray) -> np.ndarray:
     """`start`, turned on by the shortest arc so that it takes `direction` to `wanted`."""
     return rotations.multiply(rotations.between_vectors(rotations.rotate(start, direction), wanted), start)
+
+
+def _half_way(direction: np.ndarray, wanted: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """`start`, turned on by half of what `_exactly` does, and by no more than a clavicle's neutral position can differ."""
+    full = _exactly(direction, wanted, start)
+    angle = np.degrees(rotations.angle_between(start, full))
+    return rotations.slerp(start, full, np.minimum(_CLAVICLE_SHARE, _CLAVICLE_MOST / np.maximum(angle, 1e-9)))
 
 
 def _stood_up(body: np.ndarray, wanted: np.ndarray) -> np.ndarray:

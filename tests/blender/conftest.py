@@ -66,3 +66,11 @@ def order(fake_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         return write_order(tmp_path / "walk.mp4", behaviour, motion_path, **more)
 
     return write
+
+
+@pytest.fixture
+def bpy_python() -> str:
+    """A Python that imports bpy in a process of its own; there is none in a real Blender."""
+    if bpy.app.binary_path:
+        pytest.skip("needs pip's bpy")
+    return sys.executable

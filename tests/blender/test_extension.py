@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -46,17 +45,17 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_blenders_own_tool_accepts_the_zip(archive: Path) -> None:
-    answer = validate(Path(sys.executable), archive)
+def test_blenders_own_tool_accepts_the_zip(archive: Path, bpy_python: str) -> None:
+    answer = validate(Path(bpy_python), archive)
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
-def test_the_installed_extension_imports_a_video(archive: Path, fake_python: Path, tmp_path: Path) -> None:
+def test_the_installed_extension_imports_a_video(archive: Path, fake_python: Path, tmp_path: Path, bpy_python: str) -> None:
     synthetic_motion().save(tmp_path / "there.npz")
     video = write_order(tmp_path / "walk.mp4", "ok", tmp_path / "there.npz")
     environment = {k: v for k, v in os.environ.items() if k != "VIDEO_MOCAP_ENV"}
     answer = subprocess.run(
-        [sys.executable, "-c", SESSION, str(archive), str(fake_python), str(video)], cwd=tmp_path, capture_output=True, text=True,
+        [bpy_python, "-c", SESSION, str(archive), str(fake_python), str(video)], cwd=tmp_path, capture_output=True, text=True,
         check=False, timeout=120, env=environment | {"BLENDER_USER_RESOURCES": str(tmp_path / "user")})
     assert answer.returncode == 0, answer.stdout + answer.stderr
     said = {line.split(" ", 1)[0]: line.split(" ", 1)[1] for line in answer.stdout.splitlines() if " " in line}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,8 @@ import pytest
 from blender_addon.core.errors import Cancelled
 from helpers import MIXAMO, make_rig, snapshot
 
-from blender_addon import process
-from blender_addon.jobs import DESK, ImportJob
+from blender_addon import engine, process
+from blender_addon.jobs import DESK, ImportJob, SetupJob
 from blender_addon.settings import run_options
 
 Order = Callable[..., Path]
@@ -82,6 +83,29 @@ def test_the_armature_may_vanish_meanwhile(order: Order) -> None:
     bpy.data.objects.remove(armature)
     assert step_until(lambda: False)
     assert bpy.context.object.name == "Video Mocap" and "gone" in " ".join(DESK.status.warnings)
+
+
+def test_set_up_runs_in_the_background_and_the_panel_learns_of_it(
+        monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script = tmp_path / "setup.py"
+    script.write_text("import json\nfor i in range(4): print(json.dumps({'event': 'progress', 'stage': 'torch', 'done': i, 'total': 3}))\n"
+                      "print(json.dumps({'event': 'result', 'files': {}, 'summary': {}}))")
+    monkeypatch.setattr(engine, "setup_command", lambda: [sys.executable, str(script)])
+    assert bpy.ops.video_mocap.setup_engine() == {"FINISHED"}
+    assert DESK.status.message == "The engine is ready." and (DESK.status.stage, DESK.status.done) == ("torch", 3)
+    script.write_text("import sys, time\nprint('no network', file=sys.stderr)\nsys.exit(3)")
+    with pytest.raises(RuntimeError, match=r"The set-up ended before it was finished \(code 3: no network\)"):
+        bpy.ops.video_mocap.setup_engine()
+
+
+def test_a_set_up_is_cancelled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "setup_command", lambda: [sys.executable, "-c", "import time; time.sleep(60)"])
+    job = SetupJob()
+    DESK.start(job)
+    bpy.ops.video_mocap.cancel()
+    with pytest.raises(Cancelled):
+        step_until(lambda: False)
+    assert not is_alive(job.process.pid)
 
 
 def test_register_again(addon: object) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +98,10 @@ def test_fbx_and_gltf_come_back_with_the_motion(tmp_path: Path) -> None:
             np.testing.assert_allclose(there, motion.joints_world()[row], atol=2e-3, err_msg=f"{kind}, row {row}")
 
 
-def test_the_script_says_in_one_sentence_what_is_wrong(tmp_path: Path) -> None:
+def test_the_script_says_in_one_sentence_what_is_wrong(tmp_path: Path, bpy_python: str) -> None:
     (tmp_path / "motion.npz").write_text("no motion")
     request = {"motion": str(tmp_path / "motion.npz"), "footage": None, "files": {"blend": str(tmp_path / "scene.blend")}}
-    answer = subprocess.run([sys.executable, "-m", "blender_addon.scene_script"], cwd=REPO, input=json.dumps(request), text=True,
+    answer = subprocess.run([bpy_python, "-m", "blender_addon.scene_script"], cwd=REPO, input=json.dumps(request), text=True,
                             capture_output=True, check=False, timeout=120)
     event = json.loads(answer.stdout.splitlines()[-1])
     assert answer.returncode == 1 and event["event"] == "error" and "cannot be read as a motion file" in event["text"]

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import addon_utils
 import bpy
 
 CONFIG = json.loads(Path(sys.argv[sys.argv.index("--") + 1]).read_text())
@@ -19,21 +20,31 @@ MODULE = "bl_ext.user_default.video_mocap"
 _state = {"ticks": 0, "longest_pause": 0.0, "last": time.monotonic()}
 
 
+def fill_in() -> None:
+    """The panel's settings, as one step of the history, as it is when a hand fills them in."""
+    settings = bpy.context.scene.video_mocap
+    settings.video, settings.footage = CONFIG["video"], CONFIG["footage"]
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.ed.undo_push(message="Panel filled in")
+
+
 def prepare() -> None:
     """The add-on installed and enabled, its panel in sight, the video chosen."""
     bpy.ops.extensions.package_install_files(filepath=CONFIG["zip"], repo="user_default", enable_on_install=True)
     bpy.context.preferences.addons[MODULE].preferences.engine_python = CONFIG["engine"]
-    settings = bpy.context.scene.video_mocap
-    settings.video = CONFIG["video"]
-    settings.footage = CONFIG["footage"]
-    bpy.ops.ed.undo_push(message="Panel filled in")  # as it is when a hand fills it in
+    fill_in()
+    show_sidebar()
+
+
+def show_sidebar() -> None:
+    """The sidebar with our tab in front; the tab exists only after the sidebar was drawn once."""
     (area,) = (a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == "VIEW_3D")
     area.spaces.active.show_region_ui = True
     bpy.app.timers.register(lambda: show_tab(area), first_interval=1.0)
 
 
 def show_tab(area: bpy.types.Area) -> None:
-    """The sidebar's tab; it exists only after the sidebar was drawn once."""
+    """Our tab to the front."""
     (sidebar,) = (r for r in area.regions if r.type == "UI")
     sidebar.active_panel_category = "Video Mocap"
     sidebar.tag_redraw()
@@ -67,6 +78,13 @@ def report() -> float:
             bpy.ops.wm.quit_blender()
         elif text == "forget pauses":
             _state["longest_pause"] = 0.0
+        elif text == "new file":
+            bpy.ops.wm.read_homefile()
+            # The window is known again after the next turn of the event loop.
+            bpy.app.timers.register(fill_in, first_interval=0.3, persistent=True)
+            bpy.app.timers.register(show_sidebar, first_interval=0.3, persistent=True)
+        elif text == "disable":
+            addon_utils.disable(MODULE)
         else:
             bpy.context.scene.frame_set(int(text))
     return 0.1

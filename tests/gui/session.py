@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ from core.package import content  # noqa: E402
 TOOL = Path(os.environ.get("VIDEO_MOCAP_BLENDER_GUI") or REPO.parent / "shared" / "tools" / "blender-gui")
 # Where the button is: pixels below the sidebar's top, at the interface's normal size. The Cancel button takes its place, one row down.
 BUTTON_BELOW_TOP, CANCEL_BELOW_TOP = 263, 289
+VIEW = ("mousemove", "500", "450", "sleep", "0.3")  # into the 3D view
 
 STAND_IN = '''#!/usr/bin/python3
 import json, os, shutil, sys, time
@@ -59,11 +61,11 @@ class Session:
         (out / "config.json").write_text(json.dumps(config))
         self._log = open(out / "blender.log", "w")  # noqa: SIM115 (open as long as Blender is)
         # The engine needs its base Python, and MediaPipe reads /sys, which Blender's folder lacks.
-        seen = f"{video.parent}:{base_of(engine)}:/sys"
+        seen = ":".join([str(video.parent), *bases_of(engine), "/sys"])
         environment = os.environ | {"BLENDER_USER_RESOURCES": str(out / "user"), "BLENDER_BIND": seen}
         self._blender = subprocess.Popen(
             [str(TOOL), "run", "--factory-startup", "--python", str(Path(__file__).with_name("inside.py")), "--", str(out / "config.json")],
-            cwd=REPO, env=environment, stdout=self._log, stderr=subprocess.STDOUT)
+            cwd=REPO, env=environment, stdout=self._log, stderr=subprocess.STDOUT, start_new_session=True)
 
     def state(self) -> dict:
         """The last report from inside; empty before the first."""
@@ -92,22 +94,29 @@ class Session:
         self.tool("xdo", "mousemove", x + width // 2, y + below_top, "sleep", "0.3", "click", "1")
 
     def command(self, text: str) -> None:
-        """For inside.py: "quit", "forget pauses" or a frame number."""
+        """For inside.py: "quit", "forget pauses", "new file", "disable" or a frame number."""
         self._commands.write_text(text)
+        limit = time.monotonic() + 20
         while self._commands.exists() and self._blender.poll() is None:
+            if time.monotonic() > limit:
+                raise AssertionError(f"Blender does not do '{text}' any more, log in {self.out / 'blender.log'}")
             time.sleep(0.05)
 
     def close(self) -> None:
         """Blender quits; kills nothing that is not ours."""
         if self._blender.poll() is None:
-            self.command("quit")
-            self._blender.wait(30)
+            try:
+                self.command("quit")
+                self._blender.wait(30)
+            except (AssertionError, subprocess.TimeoutExpired):
+                os.killpg(self._blender.pid, signal.SIGKILL)
         self._log.close()
 
 
-def base_of(engine: Path) -> str:
-    """The folder of the Python that the engine's environment was made from: Blender's folder must see it too."""
-    return subprocess.run([str(engine), "-c", "import sys; print(sys.base_prefix)"], capture_output=True, text=True, check=True).stdout.strip()
+def bases_of(engine: Path) -> list[str]:
+    """The folder of the Python that the engine's environment was made from; none for the system's, which Blender's folder has too."""
+    answer = subprocess.run([str(engine), "-c", "import sys; print(sys.base_prefix)"], capture_output=True, text=True, check=True)
+    return [base for base in answer.stdout.split("\n")[:1] if base != "/usr"]
 
 
 def make_zip(out: Path) -> Path:
@@ -138,6 +147,8 @@ def play(session: Session) -> None:
     session.click(BUTTON_BELOW_TOP)
     session.wait("it starts again", lambda s: s["at_work"])
     session.wait("progress counts again", lambda s: s["status"]["done"] > 20 or not s["at_work"])
+    session.tool("xdo", *VIEW, "key", "ctrl+z", "sleep", "0.5", "key", "ctrl+shift+z")
+    session.wait("an undo and a redo meanwhile do no harm", lambda s: s["at_work"])
     pause = session.state()["longest_pause"]
     assert pause < 1.5, f"the window stood still for {pause:.1f} s"
     done = session.wait("the motion is on a new armature", lambda s: not s["at_work"], 600)
@@ -146,13 +157,26 @@ def play(session: Session) -> None:
     time.sleep(2)
     session.shot("4_imported")
 
-    session.tool("xdo", "mousemove", 500, 450, "sleep", "0.3", "key", "ctrl+z")
+    session.tool("xdo", *VIEW, "key", "ctrl+z")
     undone = session.wait("one Ctrl-Z takes it back", lambda s: "Video Mocap" not in s["objects"], 20)
     assert undone["objects"] == before["objects"] and undone["actions"] == before["actions"], undone
     time.sleep(1)
     session.shot("5_undone")
     session.tool("xdo", "key", "ctrl+shift+z")
     session.wait("redo brings it again", lambda s: s["objects"] == done["objects"] and s["actions"] == done["actions"], 20)
+
+    session.command("new file")
+    time.sleep(3)
+    session.click(BUTTON_BELOW_TOP)
+    session.wait("work for a new file", lambda s: s["at_work"])
+    session.command("new file")
+    ticks = session.wait("another file ends the work", lambda s: not s["at_work"], 20)["ticks"]
+    time.sleep(3)
+    session.click(BUTTON_BELOW_TOP)
+    session.wait("work again", lambda s: s["at_work"] and s["ticks"] > ticks + 5)
+    session.command("disable")
+    ticks = session.wait("disabling the add-on ends the work", lambda s: not s["at_work"], 20)["ticks"]
+    session.wait("Blender lives on", lambda s: s["ticks"] > ticks + 10)
 
 
 def stand_in(out: Path) -> Path:
@@ -170,7 +194,7 @@ def stand_in(out: Path) -> Path:
 def main() -> int:
     """Plays the session; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder for screenshots and logs, under /tmp so that Blender's folder sees it")
+    parser.add_argument("--out", type=Path, required=True, help="folder for screenshots and logs, under /tmp so that Blender sees it")
     parser.add_argument("--engine", type=Path, help="the engine's Python (default: a stand-in)")
     parser.add_argument("--video", type=Path, default=REPO / "core" / "assets" / "sample.mp4")
     parser.add_argument("--footage", action="store_true", help="also tick the camera with the footage")
