@@ -18,6 +18,8 @@ RIGS = ("canonical24", "rigify_metarig", "mpfb_mixamo", "mpfb_default", "mpfb_ga
 
 @pytest.mark.parametrize("rig", RIGS)
 def test_a_known_rig_is_mapped_and_follows(shared: Path, rig: str) -> None:
+    if not (shared / "rigs").is_dir():
+        pytest.skip(f"no rigs in {shared}")
     truth = json.loads((shared / "rigs" / f"{rig}.json").read_text())
     bpy.ops.wm.open_mainfile(filepath=str(shared / "rigs" / f"{rig}.blend"))
     armature, motion = bpy.data.objects[truth["armature_object"]], synthetic_motion()
