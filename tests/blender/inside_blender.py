@@ -1,6 +1,6 @@
 """The same tests in a real Blender: `blender --background --factory-startup --python-exit-code 1 --python THIS -- PYTEST_FOLDER [ARGS]`.
 
-PYTEST_FOLDER holds pytest for Blender's Python (`pip install --target PYTEST_FOLDER pytest hypothesis`); ARGS go to pytest. With
+PYTEST_FOLDER holds pytest for Blender's Python (`pip install --target PYTEST_FOLDER pytest`); ARGS go to pytest. With
 `../shared/tools/blender-gui`: blender-gui batch --factory-startup --python-exit-code 1 --python tests/blender/inside_blender.py -- ...
 """
 
