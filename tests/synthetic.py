@@ -45,7 +45,7 @@ def walk(frames: int, fps: float = 30.0, speed: float = 1.2) -> tuple[np.ndarray
     phase = 2 * np.pi * time
     turns = np.zeros((frames, len(JOINTS), 3))
 
-    def set_(joint: str, x: object = 0.0, y: object = 0.0, z: object = 0.0) -> None:
+    def set_(joint: str, x: np.ndarray | float = 0.0, y: np.ndarray | float = 0.0, z: np.ndarray | float = 0.0) -> None:
         turns[:, INDEX[joint]] = np.stack(np.broadcast_arrays(np.asarray(x) + 0 * time, y, z), axis=-1)
 
     for side, sign, shift in (("Left", 1.0, 0.0), ("Right", -1.0, np.pi)):
@@ -65,8 +65,9 @@ def wander(seed: int, frames: int, fps: float = 30.0) -> tuple[np.ndarray, np.nd
     """Smooth random poses within what joints can do: local rotations, root."""
     generator = np.random.default_rng(seed)
     time = np.arange(frames)[:, None, None] / fps
-    wave = sum(np.sin(2 * np.pi * (rate * time + generator.uniform(size=(1, 21, 3)))) * generator.uniform(0.2, 1, (1, 21, 3))
-               for rate in (0.25, 0.6)) / 2
+    waves = [np.sin(2 * np.pi * (rate * time + generator.uniform(size=(1, 21, 3)))) * generator.uniform(0.2, 1, (1, 21, 3))
+             for rate in (0.25, 0.6)]
+    wave = 0.5 * (waves[0] + waves[1])
     reach = np.full((21, 3), 0.15)
     middle = np.zeros((21, 3))
     for side, sign in (("Left", 1.0), ("Right", -1.0)):

@@ -23,8 +23,8 @@ from core.solve import solve
 SHARED = Path(os.environ.get("VIDEO_MOCAP_SHARED", Path(__file__).parents[2] / "shared"))
 
 
-def solved(scene: Scene, **more: object) -> Motion:
-    motion = solve(scene.lifted, scene.keypoints, scene.K, **more)
+def solved(scene: Scene, stature: float | None = None) -> Motion:
+    motion = solve(scene.lifted, scene.keypoints, scene.K, stature)
     check(motion)
     return motion
 
@@ -251,6 +251,24 @@ def test_limbs_bend_one_way_and_nothing_twists_through() -> None:
         assert shin[:, 1].min() > -0.1 and forearm[:, 1].max() < 0.1
     turns = rotations.angle_between(motion.local_rotations[1:], motion.local_rotations[:-1])
     assert np.degrees(turns.max()) < 15
+
+
+@pytest.mark.filterwarnings("error")
+def test_repeated_and_swapped_time_stamps() -> None:
+    scene = film(*walk(40))
+    times = scene.keypoints.times.copy()
+    times[10] = times[9]
+    times[[20, 21]] = times[[21, 20]]
+    motion = solve(scene.lifted, scene.keypoints.replace(times=times), scene.K)
+    check(motion)
+    assert np.array_equal(motion.times, times) and error(motion, scene).mean() < 0.01
+
+
+def test_the_fit_says_how_good_it_is() -> None:
+    scene = film(*walk(40), tilt=0.2)
+    said = solved(scene).meta["solver"]
+    assert said["reprojection_px"] < 2 and said["stature_m"] == pytest.approx(scene.skeleton.stature, abs=0.02)
+    assert said["camera_tilt_deg"] == pytest.approx(np.degrees(0.2), abs=6) and abs(said["camera_roll_deg"]) < 3
 
 
 def test_progress_and_cancel() -> None:

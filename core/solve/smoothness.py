@@ -25,7 +25,7 @@ _RATES = {
     "Head": 12.0, "LeftShoulder": 10.0, "LeftArm": 30.0, "LeftForeArm": 30.0, "LeftHand": 40.0,
 }
 _ROOT_RATE = 0.35  # (m/s)^2/s
-_TAIL = 4.0  # degrees of freedom of Student's t
+_TAIL = 10.0  # degrees of freedom of Student's t
 _RATE = np.array([_ROOT_RATE] + [_RATES[n] if n in _RATES else _RATES[mirror_name(n)] for n in JOINTS])
 
 

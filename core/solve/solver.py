@@ -17,7 +17,7 @@ from .. import rotations
 from ..errors import InputError
 from ..events import Reporter
 from ..keypoints import ATTACHMENTS, CANONICAL, Keypoints
-from ..motion import Camera, Motion
+from ..motion import Camera, Motion, project, to_camera
 from ..skeleton import INDEX, Skeleton
 from .body import Body, point_of
 from .bones import estimate_skeleton, refine_skeleton
@@ -38,15 +38,19 @@ _PER_AXIS = 0.63  # a mean distance from the truth in 3D is 1.6 standard deviati
 _SMALLEST_SIGMA = 0.002
 _VAGUE, _VAGUE_SIGMA = ("Hips", "Spine", "Spine1", "LeftShoulder", "RightShoulder"), 0.04  # metres: skeletons differ in them
 _ALWAYS = ("LeftArm", "RightArm", "LeftUpLeg", "RightUpLeg")  # markers of the trunk, whatever the take shows
+_SHORTEST_STEP = 1e-3  # seconds
 _HARDLY = 0.1  # confidence: what never gets more than this was never shown
 
 
 class Lifted(Protocol):
     """What `core.lift` hands over: see there."""
 
-    names: tuple[str, ...]
-    positions: np.ndarray
-    sigma: np.ndarray
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def positions(self) -> np.ndarray: ...
+    @property
+    def sigma(self) -> np.ndarray: ...
 
 
 def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | None = None, reporter: Reporter | None = None) -> Motion:
@@ -60,7 +64,7 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
     seen = keypoints.seen & np.isfinite(lifted.positions).all(-1).any(-1)
     if not seen.any():
         raise InputError("No person was found in any frame; choose another range or another video.")
-    canonical = keypoints.canonical()
+    canonical = keypoints.canonical().replace(times=_increasing(keypoints.times))
     positions, sigma = _sized(lifted, stature)
     sigma = np.where(_shown(lifted.names, canonical), sigma, np.inf)
     skeleton = estimate_skeleton(lifted.names, positions[seen], sigma[seen], stature)
@@ -69,7 +73,14 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
     with threadpool_limits(1, "blas"):  # thousands of small products: handing them to threads costs more than they do
         still = stillness(canonical, seen, start.root[:, 2], K[0, 0])
         skeleton, state, world = _fit_twice(body, evidence, start, still, stature, reporter)
-    return _motion(skeleton, state, world, keypoints, K, seen, joint_confidence(lifted.names, sigma, canonical))
+    motion = _motion(skeleton, state, world, keypoints, K, seen, joint_confidence(lifted.names, sigma, canonical))
+    return dataclasses.replace(motion, meta={"solver": _quality(motion, canonical, K)})
+
+
+def _increasing(times: np.ndarray) -> np.ndarray:
+    """Times that grow from frame to frame by at least a millisecond, also where a container repeats or swaps its stamps."""
+    ramp = _SHORTEST_STEP * np.arange(len(times))
+    return np.maximum.accumulate(times - ramp) + ramp
 
 
 def _shown(names: tuple[str, ...], keypoints: Keypoints) -> np.ndarray:
@@ -173,16 +184,29 @@ def _world(skeleton: Skeleton, state: State, times: np.ndarray) -> World:
     return find_world(pose.points, ankles, pose.joints[:, INDEX["Neck"]], pose.joints[:, INDEX["Hips"]], forward, times)
 
 
+def _quality(motion: Motion, canonical: Keypoints, K: np.ndarray) -> dict[str, float]:
+    """What the fit says about itself: the person's height, how far its points lie from the keypoints, how the camera is held."""
+    body = Body(motion.skeleton, tuple(point_of(n) for n in canonical.names))
+    points = to_camera(body.pose(motion.local_rotations, motion.root_translation).points, motion.camera)
+    off = np.linalg.norm(project(points, K) - canonical.xy, axis=-1)
+    size = K[0, 0] * motion.skeleton.stature / np.maximum(motion.joints_camera()[:, :1, 2], 0.1)
+    up = motion.camera.R[0, :, 2]
+    return {"stature_m": round(motion.skeleton.stature, 3), "reprojection_px": round(float(np.nanmedian(off)), 2),
+            "reprojection_percent_of_height": round(float(np.nanmedian(100 * off / size)), 2),
+            "camera_tilt_deg": round(float(np.degrees(np.arctan2(-up[2], -up[1]))), 1),
+            "camera_roll_deg": round(float(np.degrees(np.arcsin(np.clip(up[0], -1, 1)))), 1)}
+
+
 def _motion(skeleton: Skeleton, state: State, world: World, keypoints: Keypoints, K: np.ndarray, seen: np.ndarray,
             confidence: np.ndarray) -> Motion:
     """The state in the world, with a row for every frame of the take."""
     local = state.local.copy()
     local[:, 0] = rotations.multiply(rotations.from_matrix(world.rotation.T), local[:, 0])
-    local, root = fill(rotations.continuous(local), world.from_camera(state.root), seen, keypoints.times)
-    frames = len(seen)
+    times, frames = _increasing(keypoints.times), len(seen)
+    local, root = fill(rotations.continuous(local), world.from_camera(state.root), seen, times)
     feet = Body(skeleton, FOOT_POINTS).pose(local, root).points
     camera = Camera(np.asarray(K, dtype=np.float64), np.tile(world.rotation, (frames, 1, 1)), np.tile(world.translation, (frames, 1)),
                     keypoints.width, keypoints.height)
     seen_2d = np.concatenate([keypoints.xy, keypoints.confidence[..., None]], axis=-1)
     return Motion(skeleton, local, root, keypoints.times, keypoints.fps, np.where(seen[:, None], confidence, 0.0),
-                  detect_contacts(feet, keypoints.times) & seen[:, None], camera, keypoints.names, seen_2d)
+                  detect_contacts(feet, times) & seen[:, None], camera, keypoints.names, seen_2d)
