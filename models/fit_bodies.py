@@ -27,7 +27,7 @@ def canonical_offsets(human: dict) -> np.ndarray:
     """(26, 3) T-pose offsets of `JOINTS` and `ENDS` of a person from `build_human`, metres, left and right made equal."""
     heads = dict(zip(human["bones"], np.asarray(human["head"]), strict=True))
     tails = dict(zip(human["bones"], np.asarray(human["tail"]), strict=True))
-    skin = next(p for p in human["parts"] if p["name"] == "body" or "landmarks" in human)["v"]
+    skin = next(p for p in human["parts"] if p["name"] == "skin")["v"]
     crown = np.asarray(skin)[human["landmarks"]["head_top"]]
     hips = (heads["thigh_l"] + heads["thigh_r"]) / 2
     mean = Skeleton.mean(human["stature"])
