@@ -35,8 +35,8 @@ def write_scene(motion_path: Path, footage: Path | None, formats: Iterable[str],
     wanted = {name: out.resolve() / _FILE_NAMES[name] for name in _FILE_NAMES if name in set(formats)}
     python = _interpreter()
     if python is None or not (ROOT / "blender_addon").is_dir():
-        reporter.warning(blender_obstacle() or "scene.blend, .fbx and .glb need Blender's Python module bpy, which is not set up: "
-                         "run 'python3 build.py setup --blender'; everything else works.")
+        reporter.warning(blender_obstacle() or "scene.blend, .fbx and .glb need Blender's Python module bpy, which is not set up here; "
+                         "'python3 build.py run' sets it up when --formats names one of them. Everything else works.")
         return {}
     request = {"motion": str(motion_path.resolve()), "footage": str(footage.resolve()) if footage else None,
                "files": {name: str(path) for name, path in wanted.items()}}

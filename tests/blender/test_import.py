@@ -184,6 +184,25 @@ def test_the_panel_gives_every_option_of_a_run(order: Order) -> None:
     assert not Path(request["out"]).exists()
 
 
+def test_linked_rigs_are_refused_and_overridden_ones_work(order: Order, tmp_path: Path) -> None:
+    make_rig(MIXAMO)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "rig.blend"))
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    with bpy.data.libraries.load(str(tmp_path / "rig.blend"), link=True) as (_, wanted):
+        wanted.objects = ["rig"]
+    linked = bpy.data.objects["rig"]
+    bpy.context.scene.collection.objects.link(linked)
+    bpy.context.view_layer.objects.active = linked
+    linked.select_set(True)
+    with pytest.raises(RuntimeError, match="is linked from another file; make a library override"):
+        import_video(order())
+    overridden = linked.override_create(remap_local_usages=True)
+    bpy.context.view_layer.objects.active = overridden
+    overridden.select_set(True)
+    assert import_video(order()) == {"FINISHED"}
+    assert limb_error(overridden, MIXAMO, synthetic_motion()) < 0.1
+
+
 def test_tweak_mode_is_refused(order: Order) -> None:
     armature = make_rig(CANONICAL)
     apply_motion(bpy.context, synthetic_motion(), "old", armature)
