@@ -1,0 +1,153 @@
+"""The whole path on the sample video: files that agree with each other, keypoints that can be fed in again, a worker that obeys."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from core import cli
+from core.errors import InputError
+from core.events import Reporter
+from core.export.bvh import read_bvh
+from core.motion import load_motion, project
+from core.options import RunOptions
+from core.pipeline import RunResult, run
+
+REPO = Path(__file__).resolve().parent.parent
+FIRST_SECOND = RunOptions(end=1.0, formats=("npz", "bvh"), overlay=True)
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    return run(cli.SAMPLE, tmp_path_factory.mktemp("Größe 1"), FIRST_SECOND, Reporter())
+
+
+def test_every_file_is_there_and_covers_the_range(result: RunResult) -> None:
+    assert set(result.files) == {"keypoints", "npz", "bvh", "overlay"}
+    assert all(path.is_file() for path in result.files.values())
+    assert len(result.motion) == 30 and result.problem is None
+    assert result.motion.times[-1] == pytest.approx(29 / 30, abs=1e-3)
+
+
+def test_motion_is_the_contract(result: RunResult) -> None:
+    with np.load(result.files["npz"], allow_pickle=False) as data:
+        arrays = {k: data[k] for k in data.files}
+    motion = load_motion(result.files["npz"])
+    assert all(np.isfinite(arrays[k]).all() for k in ("local_rotations", "root_translation", "joints_world", "confidence"))
+    np.testing.assert_allclose(np.linalg.norm(arrays["local_rotations"], axis=-1), 1.0, atol=1e-5)
+    assert (np.sum(arrays["local_rotations"][1:] * arrays["local_rotations"][:-1], axis=-1) > 0).all()
+    np.testing.assert_allclose(motion.joints_world(), arrays["joints_world"], atol=1e-4)
+    np.testing.assert_allclose(motion.joints_camera(), arrays["joints_camera"], atol=1e-4)
+    meta = json.loads(str(arrays["meta"]))
+    assert meta["options"]["end"] == 1.0 and meta["lifter"]["name"] and meta["source"].endswith("sample.mp4")
+
+
+def test_skeleton_lies_on_the_person(result: RunResult) -> None:
+    """The solved wrists, knees and ankles project to where they were detected, within 5 percent of the person's height."""
+    motion = result.motion
+    pixels = project(motion.joints_camera(), motion.camera.K)
+    names = list(motion.keypoint_names)
+    joints = {"l_wrist": "LeftHand", "r_wrist": "RightHand", "l_knee": "LeftLeg", "r_ankle": "RightFoot"}
+    height = np.nanmedian(np.ptp(motion.keypoints_2d[..., 1], axis=1))
+    from core.skeleton import INDEX
+    for keypoint, joint in joints.items():
+        off = np.linalg.norm(pixels[:, INDEX[joint]] - motion.keypoints_2d[:, names.index(keypoint), :2], axis=-1)
+        assert np.nanmedian(off) < 0.05 * height, keypoint
+
+
+def test_person_stands_on_the_floor(result: RunResult) -> None:
+    feet = result.motion.joints_world()[:, [4, 8], 2]
+    assert -0.03 < feet.min() < 0.10
+    assert 0.7 < np.median(result.motion.root_translation[:, 2]) < 1.3
+
+
+def test_bvh_holds_the_same_motion(result: RunResult) -> None:
+    take = read_bvh(result.files["bvh"])
+    positions, _ = take.skeleton().forward_kinematics(take.local_rotations, take.root_translation)
+    np.testing.assert_allclose(positions, result.motion.joints_world(), atol=2e-3)
+
+
+def test_overlay_plays(result: RunResult) -> None:
+    with av.open(str(result.files["overlay"])) as container:
+        frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+    assert len(frames) == 30 and frames[0].shape == (480, 640, 3)
+
+
+def test_keypoints_feed_in_again_and_give_the_same_motion(result: RunResult, tmp_path: Path) -> None:
+    again = run(result.files["keypoints"], tmp_path, RunOptions(), Reporter())
+    np.testing.assert_allclose(again.motion.joints_world(), result.motion.joints_world(), atol=0.01)
+
+
+def test_fps_changes_the_rate_and_not_the_length(result: RunResult, tmp_path: Path) -> None:
+    motion = run(result.files["keypoints"], tmp_path, RunOptions(fps=12.0), Reporter()).motion
+    assert motion.fps == 12.0 and motion.times[-1] == pytest.approx(result.motion.times[-1], abs=1 / 12)
+
+
+def write_black_video(path: Path, frames: int = 20) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for _ in range(frames):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((96, 128, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def test_a_video_without_a_person_is_one_sentence(tmp_path: Path) -> None:
+    write_black_video(tmp_path / "night.mp4")
+    with pytest.raises(InputError, match="night.mp4"):
+        run(tmp_path / "night.mp4", tmp_path / "out", RunOptions(), Reporter())
+
+
+def start_worker(out: Path, **request: object) -> subprocess.Popen[str]:
+    process = subprocess.Popen([sys.executable, "-m", "core.worker"], cwd=REPO, text=True, stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdin
+    process.stdin.write(json.dumps({"input": str(cli.SAMPLE), "out": str(out), "options": {}} | request) + "\n")
+    process.stdin.flush()
+    return process
+
+
+def test_worker_says_nothing_but_events_and_ends_with_a_result(result: RunResult, tmp_path: Path) -> None:
+    process = start_worker(tmp_path, input=str(result.files["keypoints"]))
+    assert process.stdin and process.stdout
+    events = [json.loads(line) for line in process.stdout]
+    assert process.wait(30) == 0 and events[-1]["event"] == "result"
+    assert load_motion(events[-1]["files"]["npz"]).fps == pytest.approx(30.0)
+    process.stdin.close()
+
+
+@pytest.mark.parametrize("how", ["a cancel line", "the end of stdin"])
+def test_worker_stops_when_told_or_left_alone(how: str, tmp_path: Path) -> None:
+    process = start_worker(tmp_path)
+    assert process.stdin and process.stdout
+    while json.loads(process.stdout.readline())["event"] != "progress":
+        pass
+    if how == "a cancel line":
+        process.stdin.write('{"cancel": true}\n')
+        process.stdin.flush()
+    else:
+        process.stdin.close()
+    last = [json.loads(line) for line in process.stdout][-1]
+    assert last["event"] == "error" and last["kind"] == "cancelled"
+    assert process.wait(30) == 130
+    assert not (tmp_path / "motion.npz").exists()
+
+
+def test_a_killed_run_leaves_no_half_written_result(tmp_path: Path) -> None:
+    process = start_worker(tmp_path)
+    assert process.stdin and process.stdout
+    while json.loads(process.stdout.readline())["event"] != "progress":
+        pass
+    time.sleep(0.2)
+    process.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+    process.wait(30)
+    process.stdin.close()
+    assert not list(tmp_path.glob("motion.*"))
