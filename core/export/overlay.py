@@ -91,7 +91,8 @@ def _draw(image: np.ndarray, pixels: np.ndarray, bones: list[tuple[int, int, str
         if confidence > 0.3:
             centre = tuple(int(v) for v in np.round(np.array([x - 0.5, y - 0.5]) * 2**_SUBPIXEL))
             cv2.circle(image, centre, thickness << _SUBPIXEL, (120, 255, 120), -1, cv2.LINE_AA, _SUBPIXEL)
-    cv2.putText(image, f"{motion.times[frame]:.2f} s", (8, image.shape[0] - 10), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
+    corner = (8, image.shape[0] - 10)
+    cv2.putText(image, f"{motion.times[frame]:.2f} s", corner, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
 
 
 def _shade(joint: str, confidence: float) -> tuple[int, ...]:
