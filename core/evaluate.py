@@ -5,8 +5,8 @@ hips' middle, in the camera's axes, no scaling; only frames in which MediaPipe f
 
 - MPJPE: mean distance, mm. PA-MPJPE: the same after a similarity alignment of each frame.
 - accel: mean length of the difference of the joints' second time derivatives, m/s^2.
-- skate: how far an ankle moves from frame to frame while its foot is truly on the ground, mm per 1/30 s, in the world, less what the truth's own
-  ankle moves (0 is perfect). MediaPipe has no root path: the truth's hips are lent to it, which flatters it.
+- skate: how far an ankle moves from frame to frame while its foot is truly on the ground, mm per 1/30 s, in the world, less what the
+  truth's own ankle moves (0 is perfect). MediaPipe has no root path: the truth's hips are lent to it, which flatters it.
 - bones: how much the 8 limb bones change their length over the clip: standard deviation over mean, percent.
 """
 
