@@ -133,7 +133,7 @@ def _demo_parser() -> argparse.ArgumentParser:
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from .environment import blender_python
+    from .environment import blender_obstacle, blender_python
     from .jobs import run_job
 
     reporter = TerminalReporter()
@@ -141,7 +141,7 @@ def _demo(args: argparse.Namespace) -> int:
     if blender_python(Path(__file__).parent.parent):
         formats.append("blend")
     else:
-        reporter.warning("scene.blend is left out: Blender's Python module bpy has no wheel for this Python; everything else works.")
+        reporter.warning(blender_obstacle() or "scene.blend is left out: bpy could not be installed; everything else works.")
     return run_job(str(SAMPLE), args.out, RunOptions(formats=tuple(formats), overlay=True).to_json(), reporter)
 
 

@@ -65,7 +65,11 @@ def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, re
     if problem:
         reporter.warning(problem)
     motion = dataclasses.replace(motion, meta=motion.meta | _provenance(path, options, lifter.describe(), reporter, problem))
-    return RunResult(motion, files | _write(motion, source, path, out, options, reporter), problem)
+    files |= _write(motion, source, path, out, options, reporter)
+    missing = sorted(set(options.formats) - set(files))
+    if missing and not problem:  # the writer has said why
+        problem = f"Not everything could be written: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
+    return RunResult(motion, files, problem)
 
 
 def _keypoints(path: Path, options: RunOptions, reporter: Reporter) -> tuple[Source | None, Keypoints]:

@@ -80,9 +80,12 @@ class MediaPipeDetector:
 def _create(bundle: Path, people: int, still: bool) -> Any:
     os.environ.setdefault("GLOG_minloglevel", "2")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with _quiet_stderr():
+            from mediapipe.tasks.python import BaseOptions, vision
+    except (ImportError, OSError) as error:  # on a bare Linux its C++ library may lack libGLESv2 or libEGL
+        raise InputError(f"MediaPipe cannot be loaded ({error}); run 'python3 build.py doctor', which says what to install.") from error
     with _quiet_stderr():
-        from mediapipe.tasks.python import BaseOptions, vision
-
         mode = vision.RunningMode.IMAGE if still else vision.RunningMode.VIDEO
         options = vision.PoseLandmarkerOptions(
             base_options=BaseOptions(model_asset_buffer=bundle.read_bytes()), running_mode=mode, num_poses=people)
