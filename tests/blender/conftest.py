@@ -6,6 +6,7 @@ The stand-in is an executable that speaks the worker's protocol; what it does st
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -48,9 +49,11 @@ def scene(addon: Any) -> Iterator[Any]:
 def fake_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An "engine Python" that is our stand-in, whatever its arguments."""
     if os.name != "posix":
-        pytest.skip("the stand-in for the engine is a script with a #! line")
+        pytest.skip("the stand-in for the engine is a shell script")
     path = tmp_path_factory.mktemp("engine") / "python"
-    path.write_text(f"#!{sys.executable}\n{FAKE_WORKER}")
+    path.with_suffix(".py").write_text(FAKE_WORKER)
+    # A shell in between: a #! line cannot name a Python whose path holds a space.
+    path.write_text(f"#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(path.with_suffix('.py')))}\n")
     path.chmod(0o755)
     return path
 
