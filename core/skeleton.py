@@ -33,16 +33,16 @@ ENDS: tuple[str, ...] = tuple(END_PARENTS)
 
 MEAN_STATURE = 1.70  # metres, the adult population's mean over both sexes, crown to floor
 
-# A mean adult in metres: the median over the 25 subjects of the mocap pack's training part, made symmetric and scaled to
-# MEAN_STATURE; the hand's end is the knuckle of the middle finger, which the pack does not hold.
+# A mean adult in metres: the mean over the 100 MakeHuman people of `models.fit_bodies`, on whose kind the lifting network was trained,
+# scaled to MEAN_STATURE. Clavicles begin at the base of the neck and fall towards the shoulders; hands end at the middle knuckle.
 _LEFT_AND_MIDDLE = {
     "Hips": (0.0, 0.0, 0.0),
-    "LeftUpLeg": (0.094, -0.036, -0.104), "LeftLeg": (0.0, 0.0, -0.421), "LeftFoot": (0.0, 0.0, -0.427),
-    "LeftToe": (0.0, -0.121, -0.032),
-    "Spine": (0.0, 0.002, 0.035), "Spine1": (0.0, 0.009, 0.202), "Neck": (0.0, 0.0, 0.119), "Head": (0.0, -0.003, 0.180),
-    "LeftShoulder": (0.0, 0.0, 0.119), "LeftArm": (0.192, 0.014, 0.048), "LeftForeArm": (0.285, 0.0, 0.0),
-    "LeftHand": (0.290, 0.0, 0.0),
-    "HeadEnd": (0.0, 0.005, 0.151), "LeftHandEnd": (0.090, 0.0, 0.0), "LeftToeEnd": (0.0, -0.062, 0.0),
+    "LeftUpLeg": (0.101, -0.036, -0.104), "LeftLeg": (0.0, 0.0, -0.402), "LeftFoot": (0.0, 0.0, -0.419),
+    "LeftToe": (0.0, -0.118, -0.061),
+    "Spine": (0.0, 0.002, 0.043), "Spine1": (0.0, 0.011, 0.251), "Neck": (0.0, -0.050, 0.148), "Head": (0.0, -0.039, 0.102),
+    "LeftShoulder": (0.0, -0.050, 0.148), "LeftArm": (0.177, -0.014, -0.095), "LeftForeArm": (0.248, 0.0, 0.0),
+    "LeftHand": (0.241, 0.0, 0.0),
+    "HeadEnd": (0.0, -0.007, 0.146), "LeftHandEnd": (0.102, 0.0, 0.0), "LeftToeEnd": (0.0, -0.067, 0.0),
 }
 
 
