@@ -25,6 +25,7 @@ from . import track
 from .errors import InputError
 from .events import Reporter
 from .keypoints import CONVENTIONS, Keypoints, load_keypoints
+from .video import IMAGE_SUFFIXES
 
 DEFAULT_FPS = 30.0
 _OPENPOSE = {len(CONVENTIONS[n]): CONVENTIONS[n] for n in ("openpose18", "openpose25")}
@@ -38,10 +39,16 @@ People = dict[int, list[track.Pose]]
 
 
 def is_keypoint_input(path: str | os.PathLike) -> bool:
-    """Whether `path` names keypoints rather than pictures: a .json or .npz file, or a folder that holds JSON files."""
+    """Whether `path` names keypoints rather than pictures: a .json or .npz file, or a folder of OpenPose's files.
+
+    A folder with some other JSON counts only if it holds no images: exporters and photo tools leave such files beside the frames.
+    """
     path = Path(path)
     if path.is_dir():
-        return any(path.glob("*.json"))
+        files = [f.name.lower() for f in path.iterdir()]
+        if any(f.endswith("_keypoints.json") for f in files):
+            return True
+        return any(f.endswith(".json") for f in files) and not any(f.endswith(IMAGE_SUFFIXES) for f in files)
     return path.suffix.lower() in (".json", ".npz")
 
 
@@ -147,10 +154,11 @@ def _read_openpose(folder: Path) -> tuple[tuple[str, ...], People]:
     if len(counts) > 1:
         raise InputError(f"{folder} mixes people of {' and '.join(str(c) for c in sorted(counts))} keypoints; use one OpenPose model.")
     names = _OPENPOSE[next(iter(counts))] if counts else _OPENPOSE[25]
-    every = [rows for found in people.values() for rows in found]
-    if every and max(np.nanmax(rows[:, :2]) for rows in every) <= 1.0:
+    poses = {n: [p for p in (_pose(r[:, :2], r[:, 2]) for r in found) if p is not None] for n, found in people.items()}
+    every = [p for found in poses.values() for p in found]
+    if every and max(np.nanmax(p.xy) for p in every) <= 1.0:
         raise InputError(f"The keypoints in {folder} lie between 0 and 1; run OpenPose with --keypoint_scale 0, which writes pixels.")
-    return names, {n: [p for p in (_pose(r[:, :2], r[:, 2]) for r in found) if p is not None] for n, found in people.items()}
+    return names, poses
 
 
 def _numbered(files: Sequence[Path]) -> dict[int, Path]:
@@ -181,18 +189,15 @@ def _openpose_people(content: Any, file: Path) -> list[np.ndarray]:
 
 def _read_coco(file: Path) -> tuple[tuple[str, ...], People, tuple[int, int] | None]:
     content = _load_json(file)
-    labelled = isinstance(content, dict)
-    entries = content.get("annotations") if labelled else content
-    images = content.get("images", []) if labelled else []
+    entries = content.get("annotations") if isinstance(content, dict) else content
+    images = content.get("images", []) if isinstance(content, dict) else []
     if not isinstance(entries, list) or not isinstance(images, list):
         raise InputError(f"{file} is neither COCO annotations (with a list 'annotations') nor a list of COCO results.")
     people: People = {_image_number(i.get("id"), file): [] for i in images if isinstance(i, dict)}
-    for number, entry in enumerate(entries):
-        if not isinstance(entry, dict) or "image_id" not in entry:
-            raise InputError(f"{file}, entry {number} has no 'image_id'; give COCO keypoint annotations or results.")
-        if "keypoints" not in entry:
-            raise InputError(f"{file}, entry {number} has no 'keypoints'; give COCO keypoint annotations or results.")
-        pose = _coco_pose(entry["keypoints"], labelled, f"{file}, entry {number}")
+    rows = [_coco_rows(entry, f"{file}, entry {number}") for number, entry in enumerate(entries)]
+    labels = _are_labels([r[:, 2] for r in rows])
+    for entry, row in zip(entries, rows, strict=True):
+        pose = _pose(row[:, :2], _VISIBILITY[row[:, 2].astype(int)] if labels else row[:, 2])
         found = people.setdefault(_image_number(entry["image_id"], file), [])
         if pose is not None:
             found.append(pose)
@@ -213,11 +218,21 @@ def _image_number(value: Any, file: Path) -> int:
     return int(found[-1])
 
 
-def _coco_pose(values: Any, labelled: bool, where: str) -> track.Pose | None:
-    rows = _triples(values, where)
+def _coco_rows(entry: Any, where: str) -> np.ndarray:
+    """(17, 3) of one person: x, y and a visibility label or a score."""
+    for key in ("image_id", "keypoints"):
+        if not isinstance(entry, dict) or key not in entry:
+            raise InputError(f"{where} has no '{key}'; give COCO keypoint annotations or results.")
+    rows = _triples(entry["keypoints"], where)
     if len(rows) != len(CONVENTIONS["coco17"]):
         raise InputError(f"{where}: {len(rows)} keypoints; COCO has 17.")
-    confidence = rows[:, 2]
-    if labelled or (np.isin(confidence, (0.0, 1.0, 2.0)).all() and confidence.max() == 2.0):
-        confidence = _VISIBILITY[np.clip(np.nan_to_num(confidence), 0, 2).astype(int)]
-    return _pose(rows[:, :2], confidence)
+    return rows
+
+
+def _are_labels(thirds: list[np.ndarray]) -> bool:
+    """Whether a file's third values are COCO's labels 0, 1, 2 rather than scores.
+
+    Detectors write scores into files of either form. Without a single 2 nothing would be visible: then a 1 is a full score.
+    """
+    values = np.concatenate(thirds) if thirds else np.zeros(1)
+    return bool(np.isin(values, (0.0, 1.0, 2.0)).all() and values.max() == 2.0)

@@ -164,11 +164,16 @@ def load_keypoints(path: str | os.PathLike) -> Keypoints:
         with np.load(path, allow_pickle=False) as data:
             if "kind" not in data or str(data["kind"]) != "video-mocap keypoints":
                 raise InputError(f"{path} is not a keypoint file of Video Mocap; use the keypoints.npz that a run leaves.")
-            return Keypoints(
+            keypoints = Keypoints(
                 tuple(data["names"]), data["xy"], data["confidence"], data["times"], int(data["width"]), int(data["height"]),
                 float(data["fps"]), *(data[k] if k in data else None for k in ("depth", "world")))
     except NPZ_ERRORS as error:
         raise InputError(f"{path} cannot be read as a keypoint file ({error}).") from error
+    if len(keypoints) == 0:
+        raise InputError(f"{path} holds no frames; give keypoints of at least one.")
+    if not (np.isfinite(keypoints.times).all() and (np.diff(keypoints.times) > 0).all()):
+        raise InputError(f"The times in {path} do not increase from frame to frame; write them in seconds, in the order of the frames.")
+    return keypoints
 
 
 def write_npz(path: str | os.PathLike, **arrays: Any) -> None:

@@ -77,6 +77,7 @@ def test_openpose_size_is_guessed_and_told(tmp_path: Path) -> None:
     ('{"people": [{"pose_keypoints_2d": [1, 2, 0.5, 3, 4, 0.5]}]}', "2 keypoints"),
     ('{"people": [7]}', "list of numbers"),
     ('{"people": []}', "No person"),
+    (json.dumps({"people": [{"pose_keypoints_2d": [0.0] * 75}]}), "No person"),
     (json.dumps({"people": [{"pose_keypoints_2d": [0.5, 0.5, 0.9] * 25}]}), "between 0 and 1"),
 ])
 def test_openpose_damage_is_one_sentence(tmp_path: Path, content: str, words: str) -> None:
@@ -119,6 +120,26 @@ def test_coco_results_ordered_by_image_id(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.diff(keypoints.xy[:, 5, 0]), 1.0)
 
 
+def write_scores(file: Path, scores: list[float], as_dict: bool) -> Path:
+    """COCO keypoints of one person in four frames, with these values in the third place."""
+    rows = body(17, 400)
+    rows[:, 2] = scores
+    entries = [{"image_id": i, "category_id": 1, "keypoints": rows.ravel().tolist()} for i in range(4)]
+    file.write_text(json.dumps({"images": [{"id": i} for i in range(4)], "annotations": entries} if as_dict else entries))
+    return file
+
+
+@pytest.mark.parametrize("as_dict", [True, False])
+@pytest.mark.parametrize("scores, expected", [
+    ([0.93] * 16 + [1.0], [0.93] * 16 + [1.0]),  # scores, one of them full
+    ([1.0] * 16 + [0.0], [1.0] * 16 + [0.0]),  # full scores: labels without a single visible point are not meant
+    ([2.0] * 15 + [1.0, 0.0], [1.0] * 15 + [0.5, 0.0]),  # labels
+])
+def test_coco_scores_are_not_taken_for_labels(tmp_path: Path, as_dict: bool, scores: list[float], expected: list[float]) -> None:
+    (keypoints,) = read_people(write_scores(tmp_path / "k.json", scores, as_dict))
+    np.testing.assert_allclose(keypoints.confidence, np.tile(expected, (4, 1)))
+
+
 @pytest.mark.parametrize("content, words", [
     ("{", "not valid JSON"), ('{"a": 1}', "neither COCO"), ('[{"image_id": 1}]', "no 'keypoints'"), ("[3]", "no 'image_id'"),
     ('[{"image_id": 1, "keypoints": [1, 2, 3]}]', "COCO has 17"), ("[]", "No person"), ("3", "neither COCO"),
@@ -139,6 +160,24 @@ def test_own_npz(tmp_path: Path) -> None:
     (tmp_path / "bad.npz").write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"bad\.npz"):
         read_people(tmp_path / "bad.npz")
+
+
+@pytest.mark.parametrize("times, words", [([], "no frames"), ([0.0, 0.1, 0.1], "do not increase"), ([0.0, 0.2, 0.1], "do not increase"),
+                                          ([0.0, np.nan, 0.1], "do not increase")])
+def test_own_npz_without_frames_or_order(tmp_path: Path, times: list[float], words: str) -> None:
+    count = len(times)
+    Keypoints(CONVENTIONS["coco17"], np.ones((count, 17, 2)), np.ones((count, 17)), np.array(times), 640, 480, 1.0).save(tmp_path / "k.npz")
+    with pytest.raises(InputError, match=words):
+        read_people(tmp_path / "k.npz")
+
+
+def test_a_folder_of_frames_may_hold_other_json(tmp_path: Path) -> None:
+    (tmp_path / "export settings.json").write_text("{}")
+    assert is_keypoint_input(tmp_path)  # and is told what it lacks
+    (tmp_path / "frame_0001.PNG").write_bytes(b"")
+    assert not is_keypoint_input(tmp_path)
+    (tmp_path / "frame_0001_keypoints.json").write_text("{}")
+    assert is_keypoint_input(tmp_path)  # OpenPose writes its pictures beside its files
 
 
 def test_what_is_a_keypoint_input(tmp_path: Path) -> None:
