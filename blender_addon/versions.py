@@ -49,5 +49,24 @@ def curves_of(owner: Any) -> list[Any]:
         return []
     if bpy.app.version < (4, 4):
         return list(animation.action.fcurves)
+    if animation.action_slot is None:
+        return []
     bags = [strip.channelbag(animation.action_slot) for layer in animation.action.layers for strip in layer.strips]
     return [curve for bag in bags if bag is not None for curve in bag.fcurves]
+
+
+def taken(owner: Any) -> tuple[Any, Any] | None:
+    """What moves `owner` now, for `put_back`: (action or None, its slot or None); None when `owner` has no animation data at all."""
+    animation = owner.animation_data
+    return None if animation is None else (animation.action, getattr(animation, "action_slot", None))
+
+
+def put_back(owner: Any, before: tuple[Any, Any] | None) -> None:
+    """Lets `owner` be moved by what moved it when `taken` was asked."""
+    if before is None:
+        owner.animation_data_clear()
+    elif taken(owner) != before:
+        animation = owner.animation_data
+        animation.action = before[0]
+        if bpy.app.version >= (4, 4) and before[0] is not None:
+            animation.action_slot = before[1]

@@ -1,0 +1,74 @@
+"""An import that fails half way takes nothing away: the user's own action, selection, active object, mode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+import pytest
+from blender_addon.core.errors import InputError
+from helpers import CANONICAL, MIXAMO, make_rig, snapshot, synthetic_motion
+
+from blender_addon import versions
+from blender_addon.apply import apply_motion
+
+
+def fail_at_the_footage(folder: Path, armature: Any | None) -> None:
+    """The footage is a folder of images without numbers, which cannot be shown."""
+    (folder / "photo.png").touch()
+    with pytest.raises(InputError, match="no numbered images"):
+        apply_motion(bpy.context, synthetic_motion(), "walk", armature, 1.0, folder, camera=True)
+
+
+def fail_at_the_end(monkeypatch: pytest.MonkeyPatch, armature: Any | None) -> None:
+    real = versions.assign_take
+
+    def assign_and_fail(owner: Any, action: Any) -> None:
+        real(owner, action)
+        raise OSError("out of order")
+
+    monkeypatch.setattr("blender_addon.apply.versions.assign_take", assign_and_fail)
+    with pytest.raises(OSError, match="out of order"):
+        apply_motion(bpy.context, synthetic_motion(), "walk", armature)
+
+
+@pytest.mark.parametrize("where", ["footage", "end"])
+@pytest.mark.parametrize("slot", ["own", "none", "second"])
+def test_the_users_action_stays_on_the_armature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, slot: str) -> None:
+    armature = make_rig(MIXAMO)
+    apply_motion(bpy.context, synthetic_motion(seed=3), "mine", armature)
+    animation = armature.animation_data
+    if slot != "own":
+        if bpy.app.version < (4, 4):
+            pytest.skip("there are no slots")
+        animation.action_slot = animation.action.slots.new("OBJECT", "another") if slot == "second" else None
+    action, mine, users = animation.action, versions.taken(armature), animation.action.users
+    before = snapshot()
+    if where == "footage":
+        fail_at_the_footage(tmp_path, armature)
+    else:
+        fail_at_the_end(monkeypatch, armature)
+    assert versions.taken(armature) == mine and (action.users, action.name) == (users, "mine") and snapshot() == before
+
+
+def test_an_armature_without_animation_stays_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    armature = make_rig(CANONICAL)
+    assert armature.animation_data is None
+    fail_at_the_footage(tmp_path, armature)
+    fail_at_the_end(monkeypatch, armature)
+    assert armature.animation_data is None
+
+
+@pytest.mark.parametrize("mode", ["OBJECT", "EDIT", "NOTHING ACTIVE"])
+def test_a_new_armature_that_fails_leaves_selection_and_mode(tmp_path: Path, mode: str) -> None:
+    things = [bpy.data.objects.new(name, bpy.data.meshes.new(name)) for name in ("one", "two", "three")]
+    for thing in things:
+        bpy.context.scene.collection.objects.link(thing)
+        thing.select_set(thing.name != "three")
+    bpy.context.view_layer.objects.active = None if mode == "NOTHING ACTIVE" else things[1]
+    if mode == "EDIT":
+        bpy.ops.object.mode_set(mode="EDIT")
+    before = snapshot()
+    fail_at_the_footage(tmp_path, None)
+    assert snapshot() == before
