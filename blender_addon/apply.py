@@ -16,6 +16,7 @@ import numpy as np
 
 from . import versions
 from .before import Before
+from .controls import with_constraints
 from .core.errors import InputError
 from .core.motion import Motion
 from .core.retarget import Rig, RigMotion, map_rig, retarget, rotation_channels
@@ -64,6 +65,7 @@ def apply_motion(context: Any, motion: Motion, name: str, armature: Any | None =
         armature = armature or new_armature(context, motion.skeleton)
         rig = read_rig(armature)
         mapping = map_rig(rig)
+        rig = with_constraints(armature, rig, mapping)
         moved = retarget(motion, rig, mapping)
         frames = frames_of(motion, context.scene, start_frame)
         made = add_camera(context, motion, moved.placement, frames, footage, name) if camera else None
@@ -87,5 +89,8 @@ def _write(armature: Any, rig: Rig, moved: RigMotion, frames: np.ndarray, name: 
     if moved.root_bone not in moved.rotations:
         path = f'pose.bones["{bpy.utils.escape_identifier(moved.root_bone)}"].location'
         key_curves(curves, path, moved.root_bone, frames, moved.root_location)
+    for bone, switch, value in rig.switches:
+        path = f'pose.bones["{bpy.utils.escape_identifier(bone)}"]["{bpy.utils.escape_identifier(switch)}"]'
+        key_curves(curves, path, bone, frames[:1], np.array([[value]]), "CONSTANT")
     versions.assign_take(armature, action)
     return action

@@ -9,6 +9,8 @@ import numpy as np
 
 from .core.errors import InputError
 from .core.retarget import Rig
+from .core.retarget.maps.switches import FK_SWITCHES
+from .core.retarget.vrm import declared_bones
 from .core.skeleton import END_PARENTS, ENDS, INDEX, JOINT_PARENTS, JOINTS, Skeleton
 
 NEW_NAME = "Video Mocap"
@@ -44,7 +46,26 @@ def read_rig(armature: Any) -> Rig:
         connected=np.array([b.use_connect and b.parent is not None for b in bones]),
         inherits_rotation=np.array([b.use_inherit_rotation for b in bones]),
         local_location=np.array([b.use_local_location for b in bones]),
-        basis=np.array([p.matrix_basis.to_quaternion() for p in posed]), label=label)
+        basis=np.array([p.matrix_basis.to_quaternion() for p in posed]), label=label,
+        controls=np.array([_is_control(p) for p in posed]), switches=_switches(posed), declared=_declared(armature.data))
+
+
+def _is_control(bone: Any) -> bool:
+    """Whether an animator is meant to turn the pose bone."""
+    return bone.custom_shape is not None and sum(bone.lock_rotation) < 2 and not len(bone.constraints)
+
+
+def _switches(posed: list[Any]) -> tuple[tuple[str, str, float], ...]:
+    return tuple((p.name, name, value) for p in posed for name, value in FK_SWITCHES.items() if name in p.keys())  # noqa: SIM118
+
+
+def _declared(data: Any) -> dict[str, str]:
+    """What a VRM model says of its bones."""
+    try:
+        extension = data["vrm_addon_extension"].to_dict()
+    except (KeyError, AttributeError):
+        return {}
+    return declared_bones(extension)
 
 
 def _parents_first(bones: Any) -> list[Any]:

@@ -202,9 +202,9 @@ def test_mixamo_with_any_prefix(prefix: str) -> None:
 
 
 def test_what_does_not_fit_is_named_in_one_sentence() -> None:
-    with pytest.raises(InputError, match=r"^The armature 'a' has no bone names that this add-on knows \(no Hips, .*\.$"):
+    with pytest.raises(InputError, match=r"^The armature 'a' holds no figure that this add-on finds by its bones' names or .*\.$"):
         map_names(("Bone", "Bone.001"), "The armature 'a'")
-    with pytest.raises(InputError, match=r"looks like the canonical skeleton but has no bone for LeftForeArm;"):
+    with pytest.raises(InputError, match=r"looks like the canonical skeleton but has no bone for LeftForeArm, and its"):
         map_names(tuple(j for j in JOINTS if j != "LeftForeArm"), "The armature")
     with pytest.raises(InputError, match="two figures"):
         map_names(tuple(p + j for p in ("a:", "b:") for j in JOINTS), "The armature")

@@ -1,7 +1,8 @@
-"""Which bone of a rig is which joint of the canonical skeleton, found by name.
+"""Which bone of a rig is which joint of the canonical skeleton: by the rig's own metadata, by name, else by shape.
 
 Method: every known rig (`maps`, one data file each) is tried, after prefixes like "mixamorig:" are taken off and letters made
-lower case; the one that explains the most joints wins. Limits: a rig whose names no map knows is refused with a sentence.
+lower case; the one that explains the most joints wins. What no map knows goes to `shape`. Limits: a known name is believed even
+where the bone lies in an odd place.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ..errors import InputError
-from ..skeleton import JOINTS
+from ..skeleton import JOINT_PARENTS, JOINTS
 from .rig import Rig
 
 REQUIRED: tuple[str, ...] = ("Hips",) + tuple(
@@ -49,13 +52,17 @@ class RigMap:
 
 @dataclass(frozen=True)
 class Mapping:
-    """The bones of one rig: joint -> bone name for all joints but the trunk's, the trunk's and the neck's chains upwards."""
+    """The bones of one rig: joint -> bone name for all joints but the trunk's, the trunk's and the neck's chains upwards.
+
+    scores: joint -> how sure its bone is, in [0, 1], where shape decided; empty where names did.
+    """
 
     map_name: str
     joints: dict[str, str]
     spine: tuple[str, ...] = ()
     neck: tuple[str, ...] = ()
     ambiguous: tuple[str, ...] = field(default=(), compare=False)
+    scores: dict[str, float] = field(default_factory=dict, compare=False)
 
     @property
     def bones(self) -> dict[str, str]:
@@ -63,6 +70,11 @@ class Mapping:
         ends = {"Spine": self.spine[:1], "Spine1": self.spine[1:][-1:], "Neck": self.neck[:1]}
         found = self.joints | {joint: chain[0] for joint, chain in ends.items() if chain}
         return {joint: found[joint] for joint in JOINTS if joint in found}
+
+    @property
+    def doubtful(self) -> tuple[str, ...]:
+        """Joints whose bone is worth a look, most doubtful first; none when they were found by name."""
+        return tuple(sorted((j for j, score in self.scores.items() if score < 0.5 and j in self.bones), key=lambda j: self.scores[j]))
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -99,15 +111,79 @@ def apply_map(rig_map: RigMap, names: tuple[str, ...]) -> Mapping:
 
 
 def map_rig(rig: Rig) -> Mapping:
-    """The mapping of the best known map. Raises InputError with one sentence when no known rig fits, or two fit at once."""
-    return map_names(rig.names, rig.label)
+    """The mapping that the rig's metadata, else its names, else its shape give. Raises InputError with one sentence when none does."""
+    from .shape import map_by_shape, second_figure
+
+    declared = _declared(rig)
+    if declared is not None:
+        return check_mapping(rig, declared)
+    named = best_map(rig.names)
+    if not named.missing:
+        return check_mapping(rig, map_names(rig.names, rig.label))
+    shaped = map_by_shape(rig)
+    if shaped is None:
+        raise InputError(_no_match(rig.label, named))
+    if second_figure(rig, shaped):
+        raise InputError(f"{rig.label} seems to hold two figures; separate them into two armatures.")
+    return check_mapping(rig, shaped)
+
+
+def _declared(rig: Rig) -> Mapping | None:
+    """What the rig's metadata say, if that is enough."""
+    there = {joint: bone for joint, bone in rig.declared.items() if bone in rig.names}
+    spine = tuple(there.pop(j) for j in ("Spine", "Chest", "UpperChest") if j in there)
+    neck = tuple(there.pop(j) for j in ("Neck",) if j in there)
+    found = Mapping("a VRM model", there, spine, neck)
+    return None if found.missing else found
+
+
+def check_mapping(rig: Rig, mapping: Mapping) -> Mapping:
+    """Returns it. Raises InputError with one sentence: bones that are not there, used twice, in a cycle, or limbs without length."""
+    names = [*mapping.joints.values(), *mapping.spine, *mapping.neck]
+    for name in names:
+        if name not in rig.names:
+            raise InputError(f"{rig.label} has no bone '{name}'; correct the mapping.")
+        if names.count(name) > 1:
+            raise InputError(f"The mapping uses the bone '{name}' of {rig.label} for two joints; correct the mapping.")
+    if mapping.missing:
+        raise InputError(f"The mapping of {rig.label} has no bone for {', '.join(mapping.missing)}; correct the mapping.")
+    _check_tree(rig, mapping.bones)
+    heads = rig.heads_world
+    for joint, parent in _LIMBS:
+        a, b = mapping.joints[parent], mapping.joints[joint]
+        if np.linalg.norm(heads[rig.index(a)] - heads[rig.index(b)]) < 1e-6:
+            raise InputError(f"In {rig.label} the bones '{a}' and '{b}' start at the same place, so the limb has no length; "
+                             "correct the mapping or the rig.")
+    return mapping
+
+
+_LIMBS = tuple((side + a, side + b) for side in ("Left", "Right") for a, b in (("Leg", "UpLeg"), ("ForeArm", "Arm")))
+
+
+def _check_tree(rig: Rig, bones: dict[str, str]) -> None:
+    for joint, bone in bones.items():
+        ancestors = {rig.names[a] for a in rig.ancestors(rig.index(bone))}
+        above = JOINT_PARENTS[joint]
+        while above is not None:
+            below_it = bones.get(above)
+            if below_it is not None and bone in {rig.names[a] for a in rig.ancestors(rig.index(below_it))}:
+                raise InputError(f"The mapping of {rig.label} runs in a circle: '{below_it}' ({above}) hangs from '{bone}' ({joint}); "
+                                 "correct the mapping.")
+            if below_it in ancestors:
+                break
+            above = JOINT_PARENTS[above]
+
+
+def best_map(names: tuple[str, ...]) -> Mapping:
+    """What the known map that explains most of the names makes of them, however little."""
+    from .maps import RIG_MAPS
+
+    return max((apply_map(m, names) for m in RIG_MAPS), key=lambda m: m.score)
 
 
 def map_names(names: tuple[str, ...], label: str) -> Mapping:
-    """`map_rig` for the bare names; `label` is what the sentence of an error begins with."""
-    from .maps import RIG_MAPS
-
-    best = max((apply_map(m, names) for m in RIG_MAPS), key=lambda m: m.score)
+    """The mapping of the best known map. `label` is what the sentence of an error begins with; InputError when none fits, or two do."""
+    best = best_map(names)
     if best.missing:
         raise InputError(_no_match(label, best))
     if best.ambiguous:
@@ -117,7 +193,7 @@ def map_names(names: tuple[str, ...], label: str) -> Mapping:
 
 def _no_match(label: str, best: Mapping) -> str:
     if best.score[0] < 3:
-        return (f"{label} has no bone names that this add-on knows (no {', '.join(best.missing[:3])}, ...); "
-                "select no armature to get a new one.")
-    return (f"{label} looks like {best.map_name} but has no bone for {', '.join(best.missing)}; "
-            "rename the bones or select no armature to get a new one.")
+        return (f"{label} holds no figure that this add-on finds by its bones' names or by its shape; "
+                "select another one, or none to get a new armature.")
+    return (f"{label} looks like {best.map_name} but has no bone for {', '.join(best.missing)}, and its shape does not tell; "
+            "correct the mapping or select no armature to get a new one.")

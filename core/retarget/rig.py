@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,6 +19,10 @@ class Rig:
     modes: Blender's rotation mode of each bone. connected: (B,) bool, the bone cannot be moved off its parent's tail.
     inherits_rotation, local_location: (B,) bool, Blender's flags of the same names.
     basis: (B, 4) quaternions (w, x, y, z), the present pose; it counts for bones that the motion does not drive.
+    controls: (B,) bool, bones that animators are meant to move: with a custom shape, free to turn and without constraints.
+    held_by, hold: (B,) a bone that constraints of the rig make this one follow instead of its parent (-1: none, or the armature itself),
+    and how much, in [0, 1]. switches: (bone, custom property, value) of what must be set before the controls of joints act.
+    declared: joint -> bone, as the rig's own metadata say (VRM).
     """
 
     names: tuple[str, ...]
@@ -32,13 +36,21 @@ class Rig:
     local_location: np.ndarray
     basis: np.ndarray
     label: str = "The armature"
+    controls: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    held_by: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    hold: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    switches: tuple[tuple[str, str, float], ...] = ()
+    declared: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.names)
+        for name, default in (("controls", False), ("held_by", -1), ("hold", 0.0)):
+            if not len(getattr(self, name)):
+                object.__setattr__(self, name, np.full(count, default))
         for name, shape, kind in (
                 ("parents", (count,), int), ("rest", (count, 4, 4), float), ("tails", (count, 3), float), ("world", (4, 4), float),
                 ("connected", (count,), bool), ("inherits_rotation", (count,), bool), ("local_location", (count,), bool),
-                ("basis", (count, 4), float)):
+                ("basis", (count, 4), float), ("controls", (count,), bool), ("held_by", (count,), int), ("hold", (count,), float)):
             value = np.asarray(getattr(self, name), dtype=kind)
             if value.shape != shape:
                 raise ValueError(f"{name} must be {shape}, got {value.shape}")

@@ -58,13 +58,8 @@ def retarget(motion: Motion, rig: Rig, mapping: Mapping) -> RigMotion:
     frame = facing(rig, mapping)
     _, source = motion.skeleton.forward_kinematics(motion.local_rotations, motion.root_translation)
     wanted = _wanted_orientations(motion, source, rig, mapping, frame)
-    driven = {bone for name in wanted for bone in (name, *rig.ancestors(name))}
-    posed = _Pose(rig)
-    basis: dict[str, np.ndarray] = {}
-    for bone in sorted(driven):
-        local = posed.turn(bone, wanted.get(bone))
-        if bone in wanted:
-            basis[rig.names[bone]] = rotations.continuous(local)
+    posed = _Pose(rig, wanted)
+    basis = {rig.names[bone]: rotations.continuous(posed.local(bone)) for bone in sorted(wanted)}
     placement = place(motion.skeleton, rig, mapping, frame)
     mover, location = _root_location(motion, source, rig, mapping, placement, posed)
     return RigMotion(basis, rig.names[mover], location, placement)
@@ -126,32 +121,36 @@ def _shared(chain: tuple[str, ...], first: str, last: str, source: np.ndarray, c
 
 
 class _Pose:
-    """Orientations of bones in armature space while they are posed one after the other, parents first."""
+    """Orientations of bones in armature space: those of `wanted`, bone -> (T, 4), are given, the others follow."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, wanted: dict[int, np.ndarray]) -> None:
         self._rig = rig
         self._rest = rig.rest_rotations
-        self._posed: dict[int, np.ndarray] = {}
+        self._posed: dict[int, np.ndarray] = dict(wanted)
 
     def before(self, bone: int) -> np.ndarray:
         """(..., 4) the orientation that the bone gets from its parent alone."""
-        parent = int(self._rig.parents[bone])
-        if parent < 0 or not self._rig.inherits_rotation[bone]:
-            return self._rest[bone]
-        offset = rotations.multiply(rotations.inverse(self._rest[parent]), self._rest[bone])
-        return rotations.multiply(self.of(parent), offset)
+        parent = int(self._rig.parents[bone]) if self._rig.inherits_rotation[bone] else -1
+        share = float(self._rig.hold[bone])
+        if share < 1e-3:
+            return self._carried(bone, parent)
+        return rotations.slerp(self._carried(bone, parent), self._carried(bone, int(self._rig.held_by[bone])), np.array(share))
 
-    def turn(self, bone: int, wanted: np.ndarray | None) -> np.ndarray:
-        """Poses the bone as wanted, (T, 4), or leaves it in the rig's present pose; returns its rotation relative to rest."""
-        before = self.before(bone)
-        local = self._rig.basis[bone] if wanted is None else rotations.multiply(rotations.inverse(before), wanted)
-        self._posed[bone] = rotations.multiply(before, local)
-        return local
+    def _carried(self, bone: int, by: int) -> np.ndarray:
+        """(..., 4) the orientation that the bone has when it moves with another one as at rest; -1 stands for the armature."""
+        if by < 0:
+            return self._rest[bone]
+        offset = rotations.multiply(rotations.inverse(self._rest[by]), self._rest[bone])
+        return rotations.multiply(self.of(by), offset)
+
+    def local(self, bone: int) -> np.ndarray:
+        """(..., 4) the bone's rotation relative to rest, as its channels hold it."""
+        return rotations.multiply(rotations.inverse(self.before(bone)), self.of(bone))
 
     def of(self, bone: int) -> np.ndarray:
-        """(..., 4) the bone's orientation in armature space; bones that nothing drives get the rig's present pose."""
+        """(..., 4) the bone's orientation in armature space; bones that nothing drives keep the rig's present pose."""
         if bone not in self._posed:
-            self.turn(bone, None)
+            self._posed[bone] = rotations.multiply(self.before(bone), self._rig.basis[bone])
         return self._posed[bone]
 
     def location_axes(self, bone: int) -> np.ndarray:
@@ -159,10 +158,7 @@ class _Pose:
         parent = int(self._rig.parents[bone])
         if not self._rig.local_location[bone]:
             return rotations.IDENTITY if parent < 0 else self.of(parent)
-        if parent < 0:
-            return self._rest[bone]
-        offset = rotations.multiply(rotations.inverse(self._rest[parent]), self._rest[bone])
-        return rotations.multiply(self.of(parent), offset)
+        return self._carried(bone, parent)
 
     def head(self, bone: int) -> np.ndarray:
         """(..., 3) where the bone's head is in armature space when no bone is moved off its place."""
