@@ -51,7 +51,7 @@ def mend_flips(keypoints: Keypoints) -> tuple[Keypoints, np.ndarray]:
         if depth is not None:
             depth[t] = np.where(moved, -depth[t, order], depth[t])
         if world is not None:
-            world[t] = _reflected(world[t], order, moved)
+            world[t] = _reflected(world[t, order], moved)
     return keypoints.replace(xy=xy, confidence=confidence, depth=depth, world=world), changed
 
 
@@ -67,29 +67,36 @@ def find_flips(keypoints: Keypoints) -> np.ndarray:
 
 
 class _Stretch:
-    """The frames of one unbroken stretch, every state written out.
+    """The frames of one unbroken stretch, written out in every state where the search stands, never the whole take at once.
 
-    points: (S, 4, K, 2) pixels; sizes: (S,) the body's, pixels; world: (S, 4, K, 3) metres or None; times: (S,) seconds.
+    times: (S,) seconds; sizes: (S,) the body's, pixels.
     """
 
     def __init__(self, keypoints: Keypoints, frames: np.ndarray) -> None:
         orders, masks = _state_orders(keypoints.names)
         sided = mirror_order(keypoints.names) != np.arange(len(keypoints.names))
-        xy = keypoints.xy[frames]
+        self._orders, self._masks = orders[:, sided], masks[:, sided]
+        self._keypoints, self._frames = keypoints, frames
         self.times = keypoints.times[frames]
-        self.sizes = _sizes(xy)
-        self.points = np.stack([xy[:, order] for order in orders], axis=1)[:, :, sided]
-        self.weights = np.stack([keypoints.confidence[frames][:, order] for order in orders], axis=1)[:, :, sided]
-        self.world = None
-        if keypoints.world is not None:
-            rows = keypoints.world[frames]
-            mirrored = [np.stack([_reflected(row, order, mask) for row in rows]) for order, mask in zip(orders, masks, strict=True)]
-            self.world = np.stack(mirrored, axis=1)[:, :, sided]
+        self.sizes = _sizes(keypoints.xy[frames])
+
+    def _points(self, t: int) -> np.ndarray:
+        """(4, K, 2) pixels, the keypoints that have a counterpart on the other side."""
+        return np.asarray(self._keypoints.xy[self._frames[t]][self._orders])
+
+    def _weights(self, t: int) -> np.ndarray:
+        """(4, K) confidences."""
+        return np.asarray(self._keypoints.confidence[self._frames[t]][self._orders])
+
+    def _world(self, t: int) -> np.ndarray:
+        """(4, K, 3) metres."""
+        assert self._keypoints.world is not None
+        return _reflected(self._keypoints.world[self._frames[t]][self._orders], self._masks)
 
     def start_cost(self, t: int) -> np.ndarray:
         """(4 at t - 1, 4 at t): continuity without a velocity."""
         dt = self.times[t] - self.times[t - 1]
-        step = (self.points[t][None, :] - self.points[t - 1][:, None]) / self.sizes[t]
+        step = (self._points(t)[None, :] - self._points(t - 1)[:, None]) / self.sizes[t]
         cost = _robust(step, _NOISE + 3.0 * _NOISE_RATE * dt, self._weight(t))
         return cost + self._world_cost(t)
 
@@ -97,21 +104,21 @@ class _Stretch:
         """(4 at t - 2, 4 at t - 1, 4 at t): how far the keypoints are from where the two frames before predict them."""
         dt, before = self.times[t] - self.times[t - 1], self.times[t - 1] - self.times[t - 2]
         trust = np.exp(-max(dt, before) / _VELOCITY_SPAN)
-        velocity = (self.points[t - 1][None, :] - self.points[t - 2][:, None]) / before
+        velocity = (self._points(t - 1)[None, :] - self._points(t - 2)[:, None]) / before
         velocity = np.where(np.isfinite(velocity), velocity, 0.0)
-        predicted = self.points[t - 1][None, :] + trust * dt * velocity
-        residual = (self.points[t][None, None] - predicted[:, :, None]) / self.sizes[t]
+        predicted = self._points(t - 1)[None, :] + trust * dt * velocity
+        residual = (self._points(t)[None, None] - predicted[:, :, None]) / self.sizes[t]
         return _robust(residual, _NOISE + _NOISE_RATE * dt, self._weight(t)[None]) + self._world_cost(t)[None]
 
     def _weight(self, t: int) -> np.ndarray:
         """(4 at t - 1, 4 at t, K): a comparison is worth no more than the less sure of its two keypoints."""
-        return np.minimum(self.weights[t - 1][:, None], self.weights[t][None])
+        return np.minimum(self._weights(t - 1)[:, None], self._weights(t)[None])
 
     def _world_cost(self, t: int) -> np.ndarray:
-        if self.world is None:
+        if self._keypoints.world is None:
             return np.zeros((len(_GROUPS), len(_GROUPS)))
         scale = _WORLD_NOISE + _WORLD_RATE * (self.times[t] - self.times[t - 1])
-        return _robust(self.world[t][None, :] - self.world[t - 1][:, None], scale, np.array(_WORLD_WEIGHT))
+        return _robust(self._world(t)[None, :] - self._world(t - 1)[:, None], scale, np.array(_WORLD_WEIGHT))
 
 
 def _viterbi(stretch: _Stretch) -> np.ndarray:
@@ -121,7 +128,7 @@ def _viterbi(stretch: _Stretch) -> np.ndarray:
     change = _CHANGE * (1.0 - np.eye(count)) + _PARTIAL * _partial_entry()
     spans = np.gradient(stretch.times)
     total = ((_CHANGE + _STAY * spans[0]) * exchanged)[:, None] + (_STAY * exchanged * spans[1])[None] + stretch.start_cost(1) + change
-    back = np.zeros((length, count, count), dtype=int)
+    back = np.zeros((length, count, count), dtype=np.uint8)
     for t in range(2, length):
         options = total[:, :, None] + stretch.cost(t)
         back[t] = options.argmin(axis=0)
@@ -163,9 +170,9 @@ def _state_orders(names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     return np.where(masks, mirror, own), masks
 
 
-def _reflected(world: np.ndarray, order: np.ndarray, moved: np.ndarray) -> np.ndarray:
-    """(K, 3) with the keypoints that `moved` taken by `order` and reflected in depth. About the hips, which are the origin."""
-    return np.where(moved[:, None], world[order] * (1.0, 1.0, -1.0), world)
+def _reflected(world: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """(..., K, 3) with those of (..., K) `moved` reflected in depth. About the hips, which are the origin."""
+    return np.where(moved[..., None], world * (1.0, 1.0, -1.0), world)
 
 
 def _sizes(xy: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -94,6 +96,16 @@ def test_arms_or_legs_alone() -> None:
     xy[10:16] = np.where(legs[:, None], xy[10:16][:, MIRROR], xy[10:16])
     states = find_flips(keypoints.replace(xy=xy, world=None))
     assert (states[10:16] == 3).all() and (states[:10] == 0).all() and (states[16:] == 0).all()
+
+
+def test_memory_is_that_of_the_result() -> None:
+    take = exchange(walker(np.random.default_rng(0), 900, 30.0), slice(100, 110))
+    tracemalloc.start()
+    mend_flips(take)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    size = take.xy.nbytes + take.confidence.nbytes + take.depth.nbytes + take.world.nbytes
+    assert peak < 2 * size
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3])
