@@ -33,6 +33,9 @@ COMMANDS = {
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a path that the terminal's encoding lacks must not end a run
+            stream.reconfigure(errors="backslashreplace")
     command, rest = (argv[0], argv[1:]) if argv else ("", [])
     try:
         return _dispatch(command, rest)

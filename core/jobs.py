@@ -9,10 +9,14 @@ from __future__ import annotations
 import os
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import Cancelled, InputError
 from .events import Reporter
 from .options import RunOptions
+
+if TYPE_CHECKING:
+    from .pipeline import RunResult
 
 COMPLETE, FAULT, BAD_INPUT, CANCELLED = 0, 1, 2, 130
 
@@ -23,6 +27,7 @@ def run_job(path: str, out: str, options: dict, reporter: Reporter) -> int:
         from .pipeline import run
 
         result = run(path, out, RunOptions.from_json(options), reporter)
+        _tell(result, reporter)
     except InputError as error:
         reporter.error(str(error), "input")
         return BAD_INPUT
@@ -35,13 +40,19 @@ def run_job(path: str, out: str, options: dict, reporter: Reporter) -> int:
     except Exception as error:  # whatever it is, the user gets a sentence and we get the traceback
         reporter.error(f"Something went wrong inside Video Mocap ({type(error).__name__}: {error}); {_keep_traceback(out)}.", "fault")
         return FAULT
+    if result.problem is None:
+        return COMPLETE
+    reporter.error(result.problem, "fault" if result.ours else "input")
+    return FAULT if result.ours else BAD_INPUT
+
+
+def _tell(result: RunResult, reporter: Reporter) -> None:
     motion = result.motion
     seconds = float(motion.times[-1] - motion.times[0]) if len(motion) > 1 else 0.0
     reporter.result({name: str(file) for name, file in result.files.items()}, {
         "frames": len(motion), "seconds": round(seconds, 3), "fps": motion.fps, "complete": result.problem is None,
         "problem": result.problem, "warnings": list(reporter.warnings), "quality": motion.meta.get("quality", {}),
     })
-    return COMPLETE if result.problem is None else BAD_INPUT
 
 
 def _keep_traceback(out: str) -> str:

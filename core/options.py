@@ -30,7 +30,9 @@ class RunOptions:
         "largest", "which person: 'largest', 'central', or a number N as listed by 'probe'", metavar="N|largest|central", type=str)
     device: str = _option("auto", "where the networks run", choices=DEVICES, type=str)
     lifter: str = _option("default", "the network that lifts keypoints to 3D", metavar="NAME", type=str)
-    fps: float | None = _option(None, "resample the motion to this frame rate (else: the video's own times)", metavar="N", type=float)
+    fps: float | None = _option(
+        None, "resample the motion to this frame rate (else: the video's own times); for images and keypoint files that hold no times: "
+        "the rate they were taken at", metavar="N", type=float)
     focal: float | None = _option(
         None, "focal length in pixels of the video's width, if known (else: assumed)", metavar="PIXELS", type=float)
     height: float | None = _option(None, "the person's height in metres, if known (else: 1.70)", metavar="METRES", type=float)

@@ -16,32 +16,37 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from . import __version__
 from .camera import assume_intrinsics
 from .errors import InputError
 from .events import Reporter
 from .export.bvh import write_bvh
 from .export.overlay import write_overlay
-from .export.scene import write_scene
+from .export.scene import SceneError, write_scene
 from .keypoint_files import is_keypoint_input, read_people
 from .keypoints import Keypoints
 from .lift import lift, resolve_lifter
 from .motion import Motion
 from .options import RunOptions
+from .presence import check_presence
 from .solve import solve
 from .track import choose_person
-from .video import Source, open_source
+from .video import DEFAULT_IMAGE_FPS, Source, open_source
 
 SCENE_FORMATS = ("blend", "fbx", "glb")
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run left. files: format -> path; problem: None, or the sentence that says why the result is not complete."""
+    """What a run left. files: format -> path; problem: None, or the sentence that says why the result is not complete, and
+    ours: whether that is a fault of ours rather than of the input or the machine."""
 
     motion: Motion
     files: dict[str, Path]
     problem: str | None
+    ours: bool = False
 
 
 def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, reporter: Reporter) -> RunResult:
@@ -59,34 +64,43 @@ def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, re
     K = assume_intrinsics(keypoints.width, keypoints.height, options.focal)
     lifted = lift(keypoints, K, lifter, reporter)
     motion = solve(lifted, keypoints, K, options.height, reporter)
-    if options.fps is not None:
+    if options.fps is not None and options.fps != motion.fps:
         motion = motion.resampled(options.fps)
     problem = source.problem if source else None
     if problem:
         reporter.warning(problem)
-    motion = dataclasses.replace(motion, meta=motion.meta | _provenance(path, options, lifter.describe(), reporter, problem))
-    files |= _write(motion, source, path, out, options, reporter)
+    provenance = _provenance(path, options, lifter.describe(), keypoints.fps, reporter, problem)
+    motion = dataclasses.replace(motion, meta=motion.meta | provenance)
+    ours = False
+    try:
+        _write(motion, source, path, out, options, files, reporter)
+    except SceneError as error:
+        problem, ours = str(error), True
     missing = sorted(set(options.formats) - set(files))
     if missing and not problem:  # the writer has said why
         problem = f"Not everything could be written: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
-    return RunResult(motion, files, problem)
+    return RunResult(motion, files, problem, ours)
 
 
 def _keypoints(path: Path, options: RunOptions, reporter: Reporter) -> tuple[Source | None, Keypoints]:
     """The wanted person's 2D keypoints, and the footage that they were found in (None for keypoint files)."""
     if is_keypoint_input(path):
-        people = read_people(path, reporter=reporter)
-        return None, _cut(choose_person(people, options.person), options)
+        people = read_people(path, options.fps, reporter)
+        keypoints = choose_person([_cut(person, options) for person in people], options.person)
+        check_presence(keypoints, path.name, reporter)
+        return None, keypoints
     from .detect import extract_keypoints
 
-    source = open_source(path, options.start, options.end)
+    if path.is_dir() and options.fps is None:
+        reporter.warning(f"The images in {path.name} hold no times; {DEFAULT_IMAGE_FPS:g} frames a second are assumed (else say --fps).")
+    source = open_source(path, options.start, options.end, options.fps)
     return source, extract_keypoints(source, options.person, reporter)
 
 
 def _cut(keypoints: Keypoints, options: RunOptions) -> Keypoints:
     """The frames between --start and --end of keypoints that came from a file."""
     times = keypoints.times
-    wanted = (times >= (options.start or 0.0)) & (times <= (times[-1] if options.end is None else options.end))
+    wanted = (times >= (options.start or 0.0)) & (times < (np.inf if options.end is None else options.end))
     if not wanted.any():
         raise InputError(f"The keypoints last {times[-1]:.2f} s; there is nothing from {options.start or 0:g} s on.")
 
@@ -98,9 +112,8 @@ def _cut(keypoints: Keypoints, options: RunOptions) -> Keypoints:
 
 
 def _write(motion: Motion, source: Source | None, path: Path, out: Path, options: RunOptions,
-           reporter: Reporter) -> dict[str, Path]:
-    """Writes every wanted format; the Blender scene last, because it is the one that a machine may lack."""
-    files: dict[str, Path] = {}
+           files: dict[str, Path], reporter: Reporter) -> None:
+    """Writes every wanted format and notes it in `files`; the Blender scene last, because it is the one that a machine may lack."""
     with ExitStack() as stack:
         if "npz" in options.formats:
             files["npz"] = out / "motion.npz"
@@ -118,7 +131,6 @@ def _write(motion: Motion, source: Source | None, path: Path, out: Path, options
         if scene_formats:
             footage = path.resolve() if source else None
             files |= write_scene(motion_path, footage, scene_formats, out, reporter)
-    return files
 
 
 def _writable_folder(out: Path) -> Path:
@@ -131,8 +143,8 @@ def _writable_folder(out: Path) -> Path:
         raise InputError(f"The output folder {out} cannot be written to ({error.strerror}); choose another with --out.") from error
 
 
-def _provenance(path: Path, options: RunOptions, lifter: dict, reporter: Reporter, problem: str | None) -> dict:
+def _provenance(path: Path, options: RunOptions, lifter: dict, fps: float, reporter: Reporter, problem: str | None) -> dict:
     return {
-        "source": str(path.resolve()), "options": options.to_json(), "version": __version__, "python": platform.python_version(),
-        "lifter": lifter, "warnings": list(reporter.warnings), "problem": problem,
+        "source": str(path.resolve()), "source_fps": fps, "options": options.to_json(), "version": __version__,
+        "python": platform.python_version(), "lifter": lifter, "warnings": list(reporter.warnings), "problem": problem,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -141,13 +140,16 @@ def test_worker_stops_when_told_or_left_alone(how: str, tmp_path: Path) -> None:
     assert not (tmp_path / "motion.npz").exists()
 
 
-def test_a_killed_run_leaves_no_half_written_result(tmp_path: Path) -> None:
-    process = start_worker(tmp_path)
-    assert process.stdin and process.stdout
-    while json.loads(process.stdout.readline())["event"] != "progress":
-        pass
-    time.sleep(0.2)
-    process.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+def test_a_run_killed_while_it_writes_leaves_no_half_written_result(result: RunResult, tmp_path: Path) -> None:
+    """Killed at the moment when a file is half there: under the final names is nothing, or something whole."""
+    process = start_worker(tmp_path, input=str(result.files["keypoints"]), options={"overlay": True, "formats": ["npz", "bvh"]})
+    assert process.stdin
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob("overlay.partial*")) and time.monotonic() < until:
+        time.sleep(0.001)
+    process.kill()
     process.wait(30)
     process.stdin.close()
-    assert not list(tmp_path.glob("motion.*"))
+    assert list(tmp_path.glob("*.partial*")), "it was not killed while it wrote"
+    assert not (tmp_path / "overlay.mp4").exists()
+    assert len(load_motion(tmp_path / "motion.npz")) == 30
