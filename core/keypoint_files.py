@@ -25,7 +25,6 @@ from . import track
 from .errors import InputError
 from .events import Reporter
 from .keypoints import CONVENTIONS, Keypoints, load_keypoints
-from .video import IMAGE_SUFFIXES
 
 DEFAULT_FPS = 30.0
 _OPENPOSE = {len(CONVENTIONS[n]): CONVENTIONS[n] for n in ("openpose18", "openpose25")}
@@ -36,20 +35,6 @@ _LARGEST_HOLE = 10  # numbers this many times as far apart as there are files do
 
 People = dict[int, list[track.Pose]]
 """For each frame number its people."""
-
-
-def is_keypoint_input(path: str | os.PathLike) -> bool:
-    """Whether `path` names keypoints rather than pictures: a .json or .npz file, or a folder of OpenPose's files.
-
-    A folder with some other JSON counts only if it holds no images: exporters and photo tools leave such files beside the frames.
-    """
-    path = Path(path)
-    if path.is_dir():
-        files = [f.name.lower() for f in path.iterdir()]
-        if any(f.endswith("_keypoints.json") for f in files):
-            return True
-        return any(f.endswith(".json") for f in files) and not any(f.endswith(IMAGE_SUFFIXES) for f in files)
-    return path.suffix.lower() in (".json", ".npz")
 
 
 def read_people(path: str | os.PathLike, fps: float | None = None, reporter: Reporter | None = None) -> list[Keypoints]:

@@ -25,7 +25,8 @@ from .events import Reporter
 from .export.bvh import write_bvh
 from .export.overlay import write_overlay
 from .export.scene import SceneError, write_scene
-from .keypoint_files import is_keypoint_input, read_people
+from .inputs import is_keypoint_input
+from .keypoint_files import read_people
 from .keypoints import Keypoints
 from .lift import lift, resolve_lifter
 from .motion import Motion
@@ -69,7 +70,8 @@ def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, re
     problem = source.problem if source else None
     if problem:
         reporter.warning(problem)
-    provenance = _provenance(path, options, lifter.describe(), keypoints.fps, reporter, problem)
+    provenance = _provenance(path, options, lifter.describe(), reporter, problem)
+    provenance |= {"source_fps": keypoints.fps, "source_rotation": getattr(source, "rotation", 0)}
     motion = dataclasses.replace(motion, meta=motion.meta | provenance)
     ours = False
     try:
@@ -143,8 +145,8 @@ def _writable_folder(out: Path) -> Path:
         raise InputError(f"The output folder {out} cannot be written to ({error.strerror}); choose another with --out.") from error
 
 
-def _provenance(path: Path, options: RunOptions, lifter: dict, fps: float, reporter: Reporter, problem: str | None) -> dict:
+def _provenance(path: Path, options: RunOptions, lifter: dict, reporter: Reporter, problem: str | None) -> dict:
     return {
-        "source": str(path.resolve()), "source_fps": fps, "options": options.to_json(), "version": __version__,
+        "source": str(path.resolve()), "options": options.to_json(), "version": __version__,
         "python": platform.python_version(), "lifter": lifter, "warnings": list(reporter.warnings), "problem": problem,
     }

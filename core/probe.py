@@ -7,7 +7,8 @@ from pathlib import Path
 
 from .camera import assume_intrinsics
 from .events import Reporter
-from .keypoint_files import is_keypoint_input, read_people
+from .inputs import is_keypoint_input
+from .keypoint_files import read_people
 from .lift import resolve_lifter
 
 

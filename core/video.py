@@ -11,7 +11,6 @@ Limits:  the first video stream only; high dynamic range is not tone-mapped; int
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,8 +21,8 @@ import numpy as np
 from av.stream import Disposition
 
 from .errors import InputError
+from .inputs import images_in
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".exr", ".jp2", ".ppm", ".pgm")
 DEFAULT_IMAGE_FPS = 30.0
 _CHUNK_BYTES = 192 * 2**20  # pixels that backwards reading may hold at a time
 _PLAUSIBLE_FPS = (0.5, 1000.0)  # outside of it a container's rate is a placeholder; measured instead
@@ -356,8 +355,7 @@ class ImageSource(Source):
     def __init__(self, path: Path, start: float | None, end: float | None, fps: float | None) -> None:
         super().__init__(path, start, end)
         self.fps = fps or DEFAULT_IMAGE_FPS
-        self._all = sorted((p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
-                            and not p.name.startswith(".")), key=_natural_key)
+        self._all = images_in(path)
         if not self._all:
             raise InputError(f"The folder {path} has no images; give a folder of numbered PNG or JPEG files, or a video file.")
         first = next((rgb for rgb in map(_read_image, self._all) if rgb is not None), None)
@@ -398,12 +396,6 @@ class ImageSource(Source):
             raise InputError(f"The images in {self.path} differ in size: {self._all[number].name} is {rgb.shape[1]}x{rgb.shape[0]}, "
                              f"the first {self.width}x{self.height}; export them all at one size.")
         return rgb
-
-
-def _natural_key(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """Sorts frame_2 before frame_10."""
-    parts = re.split(r"(\d+)", path.stem)
-    return [(int(p), "") if p.isdigit() else (-1, p.lower()) for p in parts], path.name
 
 
 def _read_image(path: Path) -> np.ndarray | None:

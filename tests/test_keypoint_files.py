@@ -10,7 +10,8 @@ import pytest
 
 from core.errors import InputError
 from core.events import Reporter
-from core.keypoint_files import is_keypoint_input, read_people
+from core.inputs import is_keypoint_input
+from core.keypoint_files import read_people
 from core.keypoints import CONVENTIONS, Keypoints
 
 
