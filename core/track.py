@@ -3,8 +3,10 @@
 Problem: a detector lists the people of a picture in any order, may list one twice, and loses people for a while.
 Method:  copies of one person are dropped; then frame by frame the people are assigned to the tracks (Hungarian algorithm) by an
          object keypoint similarity, as COCO's, to where each track's constant velocity predicts its keypoints. The tolerance grows
-         with the time since a track was last seen. A pose whose left and right are exchanged is compared both ways.
-Limits:  positions only, no appearance: two people who meet, are both lost and part again may come out exchanged.
+         with the time since a track was last seen. A pose whose left and right are exchanged is compared both ways. A track that
+         is over is joined with a later one, after whatever gap, if size and place allow it and nobody else can be meant.
+Limits:  positions and sizes only, no appearance: two people who meet, are both lost and part again may come out exchanged, and people
+         of one size who come one after the other, never two at a time, are taken for one.
 """
 
 from __future__ import annotations
@@ -22,7 +24,11 @@ from .skeleton import mirror_name
 _SPREAD = 0.15  # of a person's size: how far a keypoint may be from its prediction for a similarity of 0.6
 _SPREAD_GROWTH = 1.0  # of a person's size a second since last seen
 _LEAST_SIMILARITY = 0.05
-_LONGEST_GAP = 2.0  # seconds after which a track is over
+_LONGEST_GAP = 2.0  # seconds after which a track is over; it may still be joined with a later one
+_SIZE_RATIO = 1.5  # between two tracks of one person, at the two ends of the gap: they may come back nearer or farther
+_END_SPAN = 1.0  # seconds at a track's end that its size is taken from
+_RETURN_REACH = 1.0  # of a person's size: how far from where they were lost a person may be seen again
+_RETURN_SPEED = 1.5  # and this much farther for each second of the gap; a walk
 _VELOCITY_MEMORY = 0.1  # seconds
 _DUPLICATE = 0.07  # of a person's size: two poses closer than this (median) are one person seen twice
 _SHORTEST = 0.15  # seconds; shorter tracks are noise, unless there is nothing else
@@ -72,7 +78,7 @@ def follow(people: Sequence[Sequence[Pose]], times: np.ndarray, names: tuple[str
             kept = [i for i in kept if i not in taken]
         live += [_Live(frame, i, poses[i], time) for i in kept]
     tracks = sorted(done + live, key=lambda t: t.track.frames[0])
-    return [t.track for t in tracks if t.lasting and not t.thin] or [t.track for t in tracks]
+    return _joined([t.track for t in tracks if t.lasting and not t.thin] or [t.track for t in tracks], people, times)
 
 
 def mirror_order(names: tuple[str, ...]) -> np.ndarray:
@@ -188,6 +194,50 @@ def _assign(live: list[_Live], poses: list[Pose], time: float, mirror: np.ndarra
     table = np.stack([t.similarities(poses, time, mirror) for t in live])
     rows, columns = linear_sum_assignment(-table)
     return [(live[r], int(c)) for r, c in zip(rows, columns, strict=True) if table[r, c] > _LEAST_SIMILARITY]
+
+
+def _joined(tracks: list[Track], people: Sequence[Sequence[Pose]], times: np.ndarray) -> list[Track]:
+    """The tracks with those made one that only one and the same person can have left; in order of appearance."""
+    ends = np.array([[_end(t, people, times, 0), _end(t, people, times, -1)] for t in tracks]).reshape(-1, 2, 4)
+    tracks = list(tracks)
+    while (pair := _clearest_pair(ends)) is not None:
+        a, b = pair
+        tracks[a] = Track(tracks[a].frames + tracks[b].frames, tracks[a].picks + tracks[b].picks)
+        ends[a, 1] = ends[b, 1]
+        del tracks[b]
+        ends = np.delete(ends, b, axis=0)
+    return tracks
+
+
+def _end(track: Track, people: Sequence[Sequence[Pose]], times: np.ndarray, end: int) -> tuple[float, float, float, float]:
+    """Time, x, y and size of the person at a track's beginning (end 0) or end (-1); seconds, pixels."""
+    time = times[track.frames[end]]
+    near = [people[f][p].size for f, p in zip(track.frames, track.picks, strict=True) if abs(times[f] - time) <= _END_SPAN]
+    x, y = np.nanmedian(people[track.frames[end]][track.picks[end]].xy, axis=0)
+    return float(time), float(x), float(y), float(np.percentile(near, 80))  # at the picture's edge only a part may be seen
+
+
+def _clearest_pair(ends: np.ndarray) -> tuple[int, int] | None:
+    """Of the pairs (earlier, later) that must be one person the one with the shortest gap; ends (N, 2, 4) as `_end` tells them.
+
+    A rival is another track that one of the two may be joined with, but not both: then it is open who is who.
+    """
+    gaps = ends[None, :, 0, 0] - ends[:, None, 1, 0]
+    may = (gaps > 0) & _may_return(ends[:, None, 1], ends[None, :, 0], gaps)
+    joins, cannot = may.astype(int), (~may).T.astype(int)
+    rivals = joins @ cannot + cannot @ joins - 2  # each sum counts the pair itself once
+    clear = np.where(may & (rivals == 0), gaps, np.inf)
+    if not np.isfinite(clear).any():
+        return None
+    a, b = np.unravel_index(clear.argmin(), clear.shape)
+    return int(a), int(b)
+
+
+def _may_return(lost: np.ndarray, found: np.ndarray, gaps: np.ndarray) -> np.ndarray:
+    """(N, N) bool: whether size and place let the person `lost` (..., 4) be the one `found` `gaps` seconds later."""
+    larger, smaller = np.maximum(lost[..., 3], found[..., 3]), np.minimum(lost[..., 3], found[..., 3])
+    reach = larger * (_RETURN_REACH + _RETURN_SPEED * gaps)
+    return np.asarray((larger <= _SIZE_RATIO * smaller) & (np.linalg.norm(lost[..., 1:3] - found[..., 1:3], axis=-1) <= reach))
 
 
 def _similarity(a: Pose, b: Pose, mirror: np.ndarray, gap: float) -> float:

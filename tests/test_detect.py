@@ -162,6 +162,19 @@ def test_nobody_and_hardly_anybody(eyes: None) -> None:
         extract_keypoints(Drawn(few), "largest", Reporter())
 
 
+def test_one_who_leaves_for_long_is_whole_and_the_user_is_told(eyes: None) -> None:
+    people = [[(300.0, 180, 200.0)] if t < 60 or t >= 130 else [] for t in range(200)]
+    reporter = Reporter()
+    keypoints = extract_keypoints(Drawn(people), "largest", reporter)
+    assert list(np.flatnonzero(~keypoints.seen)) == list(range(60, 130))
+    assert [p.frames_seen for p in list_people(Drawn(people), Reporter())] == [130]
+    (warning,) = reporter.warnings
+    assert "seen in 130 of 200 frames (0.0 s to 2.0 s, 4.3 s to 6.6 s);" in warning
+    quiet = Reporter()
+    extract_keypoints(Drawn([[(300.0, 180, 200.0)]] * 30), "largest", quiet)
+    assert not quiet.warnings
+
+
 def test_cancel_stops_at_once_and_frees_the_networks(eyes: None) -> None:
     progress = Progress(stop_at=7)
     with pytest.raises(Cancelled):

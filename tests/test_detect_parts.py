@@ -56,6 +56,8 @@ def test_steadiness_finds_jumps_and_spares_even_motion() -> None:
     xy[12, 5] += 60
     factor = steadiness(xy, times)
     assert factor[12, 5] < 0.1 and np.delete(factor.ravel(), 12 * 33 + 5).min() > 0.5
+    long, long_times = np.tile(xy, (40, 1, 1)), np.arange(1200) / 30.0  # more than is compared at a time
+    np.testing.assert_array_equal(steadiness(long, long_times)[490:510], steadiness(long[480:520], long_times[480:520])[10:30])
     xy[14] = np.nan
     assert np.isfinite(steadiness(xy, times)).all()
     assert (steadiness(xy[:3], times[:3]) == 1).all()

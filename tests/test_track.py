@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,6 +39,54 @@ def test_walkers_keep_their_identity_in_any_order(seed: int, count: int) -> None
 def test_identity_lasts_through_a_gap() -> None:
     frames = [[pose(200 + 4 * t)] if not 20 <= t < 45 else [] for t in range(80)]
     assert [len(t.frames) for t in follow(frames, np.arange(80) / 30.0, NAMES)] == [55]
+
+
+def wander(t: int) -> Pose:
+    return pose(300 + 2 * (t % 50))
+
+
+@pytest.mark.parametrize("gap", [70, 400])
+def test_one_who_leaves_for_long_and_returns_is_one_person(gap: int) -> None:
+    frames = [[wander(t)] if t < 100 or t >= 100 + gap else [] for t in range(200 + gap)]
+    assert [len(t.frames) for t in follow(frames, np.arange(len(frames)) / 30.0, NAMES)] == [200]
+
+
+def test_one_who_returns_twice_is_one_person() -> None:
+    frames = [[wander(t)] if t % 200 < 100 else [] for t in range(500)]
+    assert [len(t.frames) for t in follow(frames, np.arange(500) / 30.0, NAMES)] == [300]
+
+
+def test_one_who_returns_beside_somebody_else_is_one_person() -> None:
+    frames = [([wander(t)] if t < 100 or t >= 170 else []) + [pose(900)] for t in range(300)]
+    tracks = follow(frames, np.arange(300) / 30.0, NAMES)
+    assert sorted(len(t.frames) for t in tracks) == [230, 300]
+
+
+def test_who_returns_is_left_open_when_it_may_be_either_of_two() -> None:
+    frames = [[pose(300), pose(700)] if t < 100 else [pose(500)] if t >= 200 else [] for t in range(300)]
+    assert [t.frames[0] for t in follow(frames, np.arange(300) / 30.0, NAMES)] == [0, 0, 200]
+    frames = [[pose(500)] if t < 100 else [pose(300), pose(700)] if t >= 200 else [] for t in range(300)]
+    assert [t.frames[0] for t in follow(frames, np.arange(300) / 30.0, NAMES)] == [0, 200, 200]
+
+
+@pytest.mark.parametrize("other", [pose(320, 300, 2.0), pose(320, 300, 0.5), pose(2600)])
+def test_another_size_or_place_is_another_person(other: Pose) -> None:
+    frames = [[pose(300)] if t < 100 else [other] if t >= 165 else [] for t in range(300)]
+    assert [len(t.frames) for t in follow(frames, np.arange(300) / 30.0, NAMES)] == [100, 135]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(10, 120), st.sampled_from([250, 600, 950]), st.sampled_from([0.6, 1.0, 1.3])),
+                min_size=1, max_size=5))
+def test_joining_loses_nothing_and_never_takes_two_of_one_frame(visits: list[tuple[int, int, int, float]]) -> None:
+    frames: list[list[Pose]] = [[pose(x, 300, scale) for first, length, x, scale in visits if first <= t < first + length]
+                                for t in range(430)]
+    kept = [set(distinct(row, mirror_order(NAMES))) for row in frames]
+    tracks = follow(frames, np.arange(430) / 30.0, NAMES)
+    sights = [(f, p) for t in tracks for f, p in zip(t.frames, t.picks, strict=True)]
+    assert len(set(sights)) == len(sights) and all(p in kept[f] for f, p in sights)
+    assert all(a < b for t in tracks for a, b in pairwise(t.frames))
+    assert [t.frames[0] for t in tracks] == sorted(t.frames[0] for t in tracks)
 
 
 def test_people_who_pass_each_other() -> None:

@@ -19,6 +19,7 @@ NEAR = 0.05  # of the body's size: 8 cm of a standing adult
 _CLIP = 1e-3  # visibilities nearer to 0 or 1 say no more than this
 _JUMP = 0.06  # of the body's size: a jump that halves the confidence
 _NEIGHBOURS = 2  # frames on either side that a keypoint is compared with
+_BLOCK = 500  # frames compared at a time: it takes many times the room of the keypoints
 _NEIGHBOUR_SECONDS = 0.1  # and no further away in time
 
 # keypoint (both sides): bias, weight of the visibility's logit, weight of the presence's logit
@@ -57,6 +58,15 @@ def steadiness(xy: np.ndarray, times: np.ndarray) -> np.ndarray:
 
     xy: (T, K, 2) pixels, NaN where missing; times: (T,) seconds. Even motion is its own median and loses nothing.
     """
+    result = np.ones(xy.shape[:2])
+    for first in range(0, len(xy), _BLOCK):
+        low = max(0, first - _NEIGHBOURS)
+        block = slice(low, first + _BLOCK + _NEIGHBOURS)
+        result[first: first + _BLOCK] = _block_steadiness(xy[block], times[block])[first - low:][:_BLOCK]
+    return result
+
+
+def _block_steadiness(xy: np.ndarray, times: np.ndarray) -> np.ndarray:
     shifts = range(-_NEIGHBOURS, _NEIGHBOURS + 1)
     window = np.full((len(shifts), *xy.shape), np.nan)
     for row, s in zip(window, shifts, strict=True):

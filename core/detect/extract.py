@@ -26,6 +26,9 @@ from .mediapipe_detector import MediaPipeDetector
 
 STAGE = "2D keypoints"
 _LEAST_SEEN = 0.1  # of the frames; less is not a take of a person
+_MOSTLY_SEEN = 0.9  # of the frames; where it is less, the user is told
+_BRIEF = 0.3  # seconds without the person that are not worth telling
+_TOLD = 5  # stretches
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ def extract_keypoints(source: Source, person: str, reporter: Reporter, detector:
     person: "largest", "central" or a number as `list_people` gives them for the same range; detector: None for MediaPipe, with
     close-ups; one that is given stays open. Raises InputError when nobody is there, or the wanted one hardly ever.
     """
+    return _finished(_enough(_wanted(source, person, reporter, detector), source, reporter), reporter)
+
+
+def _wanted(source: Source, person: str, reporter: Reporter, detector: Detector | None) -> Keypoints:
+    """The wanted person as detected. What else was seen goes when this returns: it takes more room than the result."""
     with ExitStack() as stack:
         finder = stack.enter_context(_StillFinder()) if detector is None else None
         eyes = detector or stack.enter_context(MediaPipeDetector())
@@ -59,7 +67,7 @@ def extract_keypoints(source: Source, person: str, reporter: Reporter, detector:
         wanted = next(i for i, k in enumerate(people) if k is choose_person(people, person))
         if finder is not None:
             _fill_gaps(take, wanted, source, finder, reporter)
-    return _finished(_enough(take.person(wanted, source), source), reporter)
+    return take.person(wanted, source)
 
 
 def list_people(source: Source, reporter: Reporter) -> list[PersonSummary]:
@@ -178,8 +186,12 @@ def _keypoints(rows: Sequence[Detection | None], times: np.ndarray, source: Sour
     return Keypoints(names, xy, confidence, times, source.width, source.height, source.fps, depth, world)
 
 
-def _enough(keypoints: Keypoints, source: Source) -> Keypoints:
+def _enough(keypoints: Keypoints, source: Source, reporter: Reporter) -> Keypoints:
+    """The keypoints; tells the user where the person is missing."""
     if keypoints.seen.mean() >= _LEAST_SEEN:
+        if keypoints.seen.mean() < _MOSTLY_SEEN:
+            reporter.warning(f"The person is seen in {int(keypoints.seen.sum())} of {len(keypoints)} frames "
+                             f"({_stretches(keypoints)}); elsewhere the pose is interpolated or held.")
         return keypoints
     first, last = _seconds(keypoints)
     raise InputError(f"The person is seen in only {int(keypoints.seen.sum())} of the {len(keypoints)} frames of {source.path}, between "
@@ -194,6 +206,14 @@ def _finished(keypoints: Keypoints, reporter: Reporter) -> Keypoints:
     steady = steadiness(mended.xy, mended.times)
     inside = inside_picture(mended.xy, mended.width, mended.height)
     return mended.replace(confidence=np.where(inside, mended.confidence * steady, 0.0))
+
+
+def _stretches(keypoints: Keypoints) -> str:
+    """From when to when the person is seen, such as "0.0 s to 3.3 s, 5.7 s to 10.0 s"; the longest few, brief losses left out."""
+    times = keypoints.times[keypoints.seen]
+    parts = np.split(times, np.flatnonzero(np.diff(times) > _BRIEF) + 1)
+    told = sorted(sorted(parts, key=lambda p: p[0] - p[-1])[:_TOLD], key=lambda p: float(p[0]))
+    return ", ".join(f"{p[0]:.1f} s to {p[-1]:.1f} s" for p in told) + (", and more" if len(parts) > _TOLD else "")
 
 
 def _seconds(keypoints: Keypoints) -> tuple[float, float]:

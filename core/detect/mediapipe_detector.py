@@ -96,9 +96,10 @@ def _create(bundle: Path, people: int, still: bool) -> Any:
 
 
 def _detection(marks: list, world: list, width: int, height: int) -> Detection:
-    rows = np.array([(m.x * width, m.y * height, m.z * width, m.visibility, m.presence) for m in marks])
-    confidence = honest_confidence(rows[:, 3], rows[:, 4])
-    return Detection(rows[:, :2], confidence, rows[:, 2], np.array([(m.x, m.y, m.z) for m in world]))
+    """Single precision, as the network's own: a long take holds one of these for every person and frame."""
+    rows = np.array([(m.x * width, m.y * height, m.z * width) for m in marks], dtype=np.float32)
+    confidence = honest_confidence(np.array([m.visibility for m in marks]), np.array([m.presence for m in marks]))
+    return Detection(rows[:, :2], confidence.astype(np.float32), rows[:, 2], np.array([(m.x, m.y, m.z) for m in world], dtype=np.float32))
 
 
 @contextmanager
