@@ -56,3 +56,15 @@ def test_bone_spread_is_zero_for_rigid_bones(joints: np.ndarray, rng: np.random.
     rigid = rotations.rotate(rotations.normalise(rng.normal(size=(40, 1, 4))), joints[:1])
     assert evaluate.bone_spread(rigid) == pytest.approx(0.0, abs=1e-9)
     assert evaluate.bone_spread(joints) > 5
+
+
+def test_table_tells_what_was_trained_on_apart_and_keeps_failed_clips() -> None:
+    def row(name: str, value: float) -> dict:
+        return {"clip": name, "frames": 10, "problem": None, "ours": dict.fromkeys(evaluate.FIGURES, value),
+                "mediapipe": dict.fromkeys(evaluate.FIGURES, 2 * value)}
+
+    text = evaluate.table([row("cmu_a", 10.0), row("val_b", 30.0), {"clip": "val_c", "frames": 0, "problem": "No person."}])
+    lines = {line.split("|")[1].strip(): line for line in text.splitlines()}
+    assert "20.0 / 40.0" in lines["**mean of 2**"]
+    assert "30.0 / 60.0" in lines["**mean of the 1 whose motion was not trained on**"]
+    assert "No person." in lines["val_c"]
