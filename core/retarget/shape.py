@@ -23,7 +23,7 @@ NAME = "a figure found by its shape"
 _HEAD_LEVEL = 0.115  # statures from the shoulder joints up to the head joint
 _PAST_THE_WRIST = 6.0  # price of a hand that begins below where fingers fork
 _BALL = 0.68  # of the way from the ankle to the tip of the foot
-_WORST = 9.0  # mean price of a limb above which a rig holds no figure
+_WORST = 10.0  # mean price of a limb above which a rig holds no figure
 _CANDIDATES, _KEPT = 1500, 24  # best triples of a rig; best ones with the same start that are paired
 
 
@@ -158,7 +158,7 @@ def _limb_prices(tree: _Tree, triples: np.ndarray, ratio: float, end: float, tot
     tip = tree.reach[triples[:, 2]]
     detour = (tree.along[triples[:, 2]] - tree.along[triples[:, 0]]) / np.maximum(a + b, 1e-9)
     b_ = np.maximum(b, 1e-9)
-    return _off(a / b_, ratio, 0.15) + _off(tip / b_, end, 0.45) + _off(detour, 1.0, 0.02) + _off((a + b) / tree.height, total, 0.2)
+    return _off(a / b_, ratio, 0.2) + _off(tip / b_, end, 0.45) + _off(detour, 1.0, 0.02) + _off((a + b) / tree.height, total, 0.25)
 
 
 def _leg_prices(tree: _Tree, triples: np.ndarray) -> np.ndarray:
@@ -209,7 +209,9 @@ def _unlike(tree: _Tree, a: _Limb, b: _Limb) -> float:
     depth = len(tree.above[a.bones[0]]) != len(tree.above[b.bones[0]])
     steps = sum(len(tree.above[p]) - len(tree.above[q]) for p, q in zip(a.bones[1:], a.bones)) != sum(
         len(tree.above[p]) - len(tree.above[q]) for p, q in zip(b.bones[1:], b.bones))
-    return float((np.log(np.maximum(x, 1e-9) / np.maximum(y, 1e-9)) ** 2).sum() / 0.03**2) + 2.0 * depth + 1.0 * steps
+    # What hangs from hands and feet may differ: a toe, a finger or a weapon on one side only.
+    ratios = np.log(np.maximum(x, 1e-9) / np.maximum(y, 1e-9)) / np.array([0.05, 0.05, 0.5])
+    return float((ratios**2).sum()) + 2.0 * depth + 1.0 * steps
 
 
 def _together(tree: _Tree, leg: _Pair, arm: _Pair) -> float:
@@ -222,8 +224,10 @@ def _together(tree: _Tree, leg: _Pair, arm: _Pair) -> float:
     across = [tree.heads[pair.a.bones[0]] - tree.heads[pair.b.bones[0]] for pair in (leg, arm)]
     parallel = abs(across[0] @ across[1]) / max(np.linalg.norm(across[0]) * np.linalg.norm(across[1]), 1e-9)
     rise = (shoulders - hips)[2] / tree.height
+    if (shoulders - hips)[2] < 0.5 * np.linalg.norm(shoulders - hips):  # an animal on four legs
+        return np.inf
     long = _length(tree, leg) / max(_length(tree, arm), 1e-9)
-    return float(_off(rise, 0.28, 0.35) + _off(np.asarray(long), 1.5, 0.2) + ((1 - parallel) / 0.1) ** 2) if rise > 0.05 else np.inf
+    return float(_off(rise, 0.28, 0.35) + _off(np.asarray(long), 1.5, 0.3) + ((1 - parallel) / 0.1) ** 2) if rise > 0.05 else np.inf
 
 
 def _middle(tree: _Tree, pair: _Pair, joint: int) -> np.ndarray:
@@ -325,7 +329,7 @@ def _neck_and_head(tree: _Tree, trunk: set[int], leg: _Pair, arm: _Pair, left: n
         level = (tree.heads[end, 2] - shoulders[2]) / tree.height
         if aside > 0.02 or level < 0.0:
             continue
-        price = ((level - _HEAD_LEVEL) / 0.02) ** 2 + 0.1 * len(chain)
+        price = ((level - _HEAD_LEVEL) / 0.025) ** 2 + 0.1 * len(chain)
         if best is None or price < best[0]:
             best = price, chain
     return (best[1][:-1], best[1][-1]) if best else ([], None)

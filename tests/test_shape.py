@@ -1,0 +1,105 @@
+"""Mapping by shape: random rigs with meaningless names, what is no figure, two figures, and mappings that cannot be meant."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from test_retarget import OPTIONAL, some_rig
+
+from core import rotations
+from core.errors import InputError
+from core.retarget import Mapping, Rig, map_rig
+from core.retarget.mapping import check_mapping
+from core.retarget.shape import map_by_shape
+from core.retarget.vrm import declared_bones
+
+
+def rig_of(bones: dict[str, tuple[str | None, tuple[float, float, float]]]) -> Rig:
+    """A rig from name -> (parent, head); tails at the first child's head."""
+    names, count = tuple(bones), len(bones)
+    parents = np.array([-1 if p is None else names.index(p) for p, _ in bones.values()])
+    rest = np.tile(np.eye(4), (count, 1, 1))
+    rest[:, :3, 3] = [head for _, head in bones.values()]
+    tails = rest[:, :3, 3] + [0, -0.05, 0]
+    return Rig(names, parents, rest, tails, np.eye(4), ("QUATERNION",) * count, np.zeros(count, bool), np.ones(count, bool),
+               np.ones(count, bool), np.tile(rotations.IDENTITY, (count, 1)))
+
+
+def anonymous(rig: Rig, mapping: Mapping, rng: np.random.Generator) -> tuple[Rig, dict[str, str]]:
+    """The rig with meaningless names, and which bone is which joint."""
+    words = tuple(f"x{i}" for i in rng.permutation(len(rig.names)))
+    renamed = dict(zip(rig.names, words))
+    return dataclasses.replace(rig, names=words), {joint: renamed[bone] for joint, bone in mapping.bones.items()}
+
+
+def test_random_bodies_are_found_by_shape() -> None:
+    """Proportions up to 30% off in every bone, any heading, centimetres, a clavicle or toe missing, limbs up to 11 degrees off."""
+    right = total = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        missing = tuple(j for j in OPTIONAL if rng.random() < 0.3 and "Toe" not in j and j != "Head")
+        rig, mapping = some_rig(rng, missing, 0, 0.2, float(rng.choice([1.0, 0.01, 3.0])), rng.uniform(-3, 3))
+        rig, wanted = anonymous(rig, mapping, rng)
+        found = map_by_shape(rig)
+        assert found is not None
+        right += sum(found.bones.get(joint) == bone for joint, bone in wanted.items())
+        total += len(wanted)
+        sides = {bone: joint[:4] for joint, bone in wanted.items() if joint[:4] in ("Left", "Righ")}
+        assert all(sides.get(bone, joint[:4]) == joint[:4] for joint, bone in found.bones.items())
+    assert right / total > 0.95
+
+
+def animal() -> Rig:
+    bones: dict[str, tuple[str | None, tuple[float, float, float]]] = {
+        "root": (None, (0, 0.4, 0.6)), "s1": ("root", (0, 0.1, 0.62)), "s2": ("s1", (0, -0.2, 0.62)), "neck": ("s2", (0, -0.3, 0.7)),
+        "head": ("neck", (0, -0.4, 0.85)), "tail": ("root", (0, 0.45, 0.6))}
+    for side, x in (("l", 0.1), ("r", -0.1)):
+        hind, fore = [(0.4, 0.55), (0.35, 0.35), (0.45, 0.15), (0.4, 0.02)], [(-0.2, 0.5), (-0.15, 0.3), (-0.17, 0.1), (-0.2, 0.02)]
+        for name, root, places in (("h", "root", hind), ("f", "s2", fore)):
+            for i, (y, z) in enumerate(places):
+                bones[f"{name}{i}{side}"] = (f"{name}{i - 1}{side}" if i else root, (x, y, z))
+    return rig_of(bones)
+
+
+def test_what_is_no_figure_is_refused_in_one_sentence() -> None:
+    chain = rig_of({f"b{i}": (f"b{i - 1}" if i else None, (0, 0, 0.1 * i)) for i in range(20)})
+    for rig in (chain, animal(), rig_of({"only": (None, (0, 0, 0))})):
+        with pytest.raises(InputError, match=r"^The armature holds no figure .*\.$"):
+            map_rig(rig)
+
+
+def test_two_figures_in_one_armature_are_refused() -> None:
+    one, _ = some_rig(np.random.default_rng(5), sway=0.0)
+    count, away = len(one.names), np.array([2.0, 0, 0])
+    rest = np.concatenate([one.rest, one.rest])
+    rest[count:, :3, 3] += away
+    both = Rig(tuple(f"x{i}" for i in range(2 * count)), np.concatenate([one.parents, np.where(one.parents < 0, -1, one.parents + count)]),
+               rest, np.concatenate([one.tails, one.tails + away]), one.world, one.modes * 2, *(
+                   np.tile(v, 2) for v in (one.connected, one.inherits_rotation, one.local_location)), np.tile(one.basis, (2, 1)))
+    with pytest.raises(InputError, match="two figures"):
+        map_rig(both)
+
+
+def test_mappings_that_cannot_be_meant() -> None:
+    rig, mapping = some_rig(np.random.default_rng(0))
+    assert check_mapping(rig, mapping) is mapping
+    swapped = dataclasses.replace(mapping, joints=mapping.joints | {"LeftArm": "LeftForeArm", "LeftForeArm": "LeftArm"})
+    with pytest.raises(InputError, match=r"runs in a circle: 'LeftForeArm' \(LeftArm\) hangs from 'LeftArm' \(LeftForeArm\);"):
+        check_mapping(rig, swapped)
+    with pytest.raises(InputError, match="for two joints"):
+        check_mapping(rig, dataclasses.replace(mapping, joints=mapping.joints | {"LeftArm": "RightArm"}))
+    with pytest.raises(InputError, match="has no bone 'gone'"):
+        check_mapping(rig, dataclasses.replace(mapping, spine=("gone",)))
+    flat = rig.rest.copy()
+    flat[rig.index("LeftLeg"), :3, 3] = flat[rig.index("LeftUpLeg"), :3, 3]
+    with pytest.raises(InputError, match="start at the same place"):
+        check_mapping(dataclasses.replace(rig, rest=flat), mapping)
+
+
+def test_vrm_metadata_of_both_versions() -> None:
+    one = {"spec_version": "1.0", "vrm1": {"humanoid": {"human_bones": {"left_upper_arm": {"node": {"bone_name": "a"}},
+                                                                        "upper_chest": {"node": {"bone_name": ""}}}}}}
+    zero = {"spec_version": "0.0", "vrm0": {"humanoid": {"human_bones": [{"bone": "leftUpperArm", "node": {"bone_name": "a"}}]}}}
+    assert declared_bones(one) == declared_bones(zero) == {"LeftArm": "a"} and declared_bones({}) == {}
