@@ -51,7 +51,7 @@ def extract_keypoints(source: Source, person: str, reporter: Reporter, detector:
     person: "largest", "central" or a number as `list_people` gives them for the same range; detector: None for MediaPipe, with
     close-ups; one that is given stays open. Raises InputError when nobody is there, or the wanted one hardly ever.
     """
-    return _finished(_enough(_wanted(source, person, reporter, detector), source, reporter), reporter)
+    return finished(_enough(_wanted(source, person, reporter, detector), source, reporter), reporter)
 
 
 def _wanted(source: Source, person: str, reporter: Reporter, detector: Detector | None) -> Keypoints:
@@ -198,8 +198,8 @@ def _enough(keypoints: Keypoints, source: Source, reporter: Reporter) -> Keypoin
                      f"{first:.2f} s and {last:.2f} s; choose that part with --start and --end.")
 
 
-def _finished(keypoints: Keypoints, reporter: Reporter) -> Keypoints:
-    """Sides mended, confidences lowered where they are not earned, what is outside the picture missing."""
+def finished(keypoints: Keypoints, reporter: Reporter) -> Keypoints:
+    """Sides mended, confidences lowered where they are not earned, what is outside the picture missing. Training calls it as well."""
     mended, changed = mend_flips(keypoints)
     if changed.any():
         reporter.log(f"The detector had left and right exchanged in {int(changed.sum())} of {len(keypoints)} frames; they were mended.")
