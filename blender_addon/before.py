@@ -28,6 +28,9 @@ class Before:
 
     def restore(self) -> None:
         """Makes the file what it was."""
+        active = self._layer.objects.active
+        if active is not None and active != self._active and active.mode != "OBJECT":
+            bpy.ops.object.mode_set(mode="OBJECT")
         if self._armature is not None:
             versions.put_back(self._armature, self._moved_by)
         for kind, names in self._names.items():
@@ -38,6 +41,7 @@ class Before:
 
     def _select(self) -> None:
         """Before the mode: entering one takes all selected objects along."""
+        self._layer.update()  # else it still lists what was removed
         for thing in self._layer.objects:
             if thing.select_get(view_layer=self._layer) != (thing in self._selected):
                 thing.select_set(thing in self._selected, view_layer=self._layer)

@@ -2,11 +2,13 @@
 
 The camera follows the figure's `Placement`, so that the figure covers the person in the picture on any rig in any place. The
 scene's frame rate is the user's: where it is not the video's, the picture's frame offset is keyed, so that film and motion run
-together. Limits: lens distortion is not modelled, and Blender's cameras have square pixels.
+together; where Blender ignores a phone's rotation flag, the picture is turned. Limits: lens distortion is not modelled, Blender's
+cameras have square pixels, and a turned picture fits the frame that the scene had at the import.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,11 @@ import numpy as np
 from . import versions
 from .core import rotations
 from .core.errors import InputError
+from .core.inputs import images_in
 from .core.motion import Camera, Motion
 from .core.retarget import Placement
 from .curves import key_curves
 
-_IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".exr"}
 SENSOR = 36.0  # millimetres, full frame
 _STILL = 1e-6  # metres and radians: a camera that moves less is not keyed
 
@@ -32,10 +34,11 @@ def add_camera(context: Any, motion: Motion, placement: Placement, frames: np.nd
     camera = bpy.data.objects.new(f"{name} camera", data)
     context.scene.collection.objects.link(camera)
     render = context.scene.render
-    set_lens(data, motion.camera, render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y))
+    aspect = render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)
+    set_lens(data, motion.camera, aspect)
     _place(camera, motion.camera, placement, frames, name)
     if footage is not None:
-        _show_footage(data, footage, motion, frames, name)
+        _show_footage(data, footage, motion, frames, aspect, name)
     if context.scene.camera is None:
         context.scene.camera = camera
     return camera
@@ -68,18 +71,20 @@ def _place(camera: Any, source: Camera, placement: Placement, frames: np.ndarray
     versions.assign_take(camera, action)
 
 
-def _show_footage(data: Any, footage: Path, motion: Motion, frames: np.ndarray, name: str) -> None:
-    image, first = _load(footage)
+def _show_footage(data: Any, footage: Path, motion: Motion, frames: np.ndarray, aspect: float, name: str) -> None:
+    image, size, numbers = _load(footage)
     data.show_background_images = True
     behind = data.background_images.new()
     behind.image, behind.alpha, behind.display_depth, behind.frame_method = image, 1.0, "BACK", "FIT"
+    _set_upright(behind, size[0] / size[1], motion, aspect)
     user = behind.image_user
     user.frame_start = round(float(frames[0]))
     user.use_auto_refresh = True
     scene_frames = np.arange(user.frame_start, int(np.ceil(frames[-1])) + 1)
-    shown = first + np.round(np.interp(scene_frames, frames, motion.times) * _rate(footage, motion)).astype(int)
-    user.frame_duration = max(int(image.frame_duration), int(shown[-1]), 1)
-    # Blender shows the picture with the number (scene frame - start + 1 + offset).
+    shown = np.round(np.interp(scene_frames, frames, motion.times) * _rate(footage, motion)).astype(int)
+    shown = shown + 1 if numbers is None else numbers[np.clip(shown, 0, len(numbers) - 1)]
+    # Blender shows the picture with the number (scene frame - start + 1, at most the duration) + offset.
+    user.frame_duration = max(int(image.frame_duration), len(scene_frames))
     offsets = shown - (scene_frames - user.frame_start + 1)
     user.frame_offset = int(offsets[0])
     changes = np.flatnonzero(np.diff(offsets, prepend=offsets[0] - 1))
@@ -90,26 +95,74 @@ def _show_footage(data: Any, footage: Path, motion: Motion, frames: np.ndarray, 
         versions.assign_take(data, action)
 
 
-def _load(footage: Path) -> tuple[Any, int]:
-    """Blender's image of a video file or a folder of numbered images, and the number of its first picture."""
-    if not footage.is_dir():
-        return bpy.data.images.load(str(footage), check_existing=True), 1
-    numbered = [(int(found[-1]), file) for file in footage.iterdir()
-                if file.suffix.lower() in _IMAGE_SUFFIXES and (found := re.findall(r"\d+", file.stem))]
-    if not numbered:
-        raise InputError(f"There are no numbered images in {footage} to show behind the camera.")
-    first, file = min(numbered)
-    image = bpy.data.images.load(str(file), check_existing=True)
-    image.source = "SEQUENCE"
-    return image, first
+def check_footage(footage: Path) -> None:
+    """Raises InputError with one sentence when the footage is a folder whose images Blender cannot show as one sequence."""
+    if footage.is_dir():
+        _numbers(footage, images_in(footage))
+
+
+def _load(footage: Path) -> tuple[Any, tuple[int, int], np.ndarray | None]:
+    """Blender's image of a video file or of a folder of numbered images, its size in pixels, and the numbers of the folder's pictures."""
+    files = images_in(footage) if footage.is_dir() else [footage]
+    numbers = _numbers(footage, files) if footage.is_dir() else None
+    try:
+        # The user's own image of the first picture must not become a sequence.
+        image = bpy.data.images.load(str(files[0]), check_existing=numbers is None)
+    except RuntimeError as error:
+        raise InputError(f"{files[0]} cannot be opened to show it behind the camera; is it still there?") from error
+    size = tuple(image.size)  # a sequence has none before its first picture is drawn
+    if not all(size):
+        raise InputError(f"Blender cannot read {files[0]} to show it behind the camera; switch off Camera with Footage.")
+    if numbers is not None:
+        image.source = "SEQUENCE"
+    return image, size, numbers
+
+
+def _numbers(folder: Path, files: list[Path]) -> np.ndarray:
+    """The images' numbers, by which Blender finds them: the last digits of the name, all else alike."""
+    found = [re.fullmatch(r"(.*?)(\d+)(\D*)", file.stem) for file in files]
+    first = found[0] if found else None
+    for file, name in zip(files, found, strict=True):
+        if first is None or name is None:
+            raise InputError(f"The images in {folder} cannot be shown behind the camera: {file.name} has no number; "
+                             "number all images, or switch off Camera with Footage.")
+        if file.name != f"{first[1]}{int(name[2]):0{len(first[2])}d}{first[3]}{files[0].suffix}":
+            raise InputError(f"The images in {folder} cannot be shown behind the camera: {files[0].name} and {file.name} are not "
+                             "named alike; rename them, or switch off Camera with Footage.")
+    if not files:
+        raise InputError(f"There are no images in {folder} to show behind the camera.")
+    return np.array([int(name[2]) for name in found if name])
 
 
 def _rate(footage: Path, motion: Motion) -> float:
     """Pictures a second of the footage; a motion may have been resampled to another rate."""
     if footage.is_dir():
-        return motion.fps
+        return float(motion.meta.get("source_fps") or motion.fps)
     clip = bpy.data.movieclips.load(str(footage))
     try:
         return float(clip.fps) or motion.fps
     finally:
         bpy.data.movieclips.remove(clip)
+
+
+def _set_upright(behind: Any, lying: float, motion: Motion, frame: float) -> None:
+    """Turns the picture and makes it fit the frame again where Blender shows a phone's video as it lies in the file.
+
+    lying, frame: width over height of the picture as Blender reads it, and of the render frame.
+    """
+    turn = _lacking_turn(lying, motion)
+    behind.rotation = math.radians(turn)
+    if turn in (90, 270):
+        # Blender fits the lying picture into the frame, scales it, then turns it. Lengths in heights of the frame.
+        length_as_fitted, height_wanted = min(frame, lying), min(1.0, frame * lying)
+        behind.scale = height_wanted / length_as_fitted
+
+
+def _lacking_turn(aspect: float, motion: Motion) -> int:
+    """Degrees clockwise from the picture as Blender reads it, width over height `aspect`, to the upright one that was analysed."""
+    flag = int(motion.meta.get("source_rotation", 0))
+    upright = motion.camera.width / motion.camera.height
+    if abs(math.log(aspect / upright)) > abs(math.log(aspect * upright)) + 1e-3:
+        return flag if flag in (90, 270) else 90
+    looks_the_same = flag == 180 or abs(math.log(upright)) < 1e-3
+    return flag if looks_the_same and not versions.turns_videos() else 0

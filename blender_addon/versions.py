@@ -1,6 +1,7 @@
 """The one place that knows how Blender's API changed from 4.2 LTS to 5.2 LTS; nothing else in the add-on asks for the version.
 
 4.4 moved an action's curves into slots and channel bags; 5.0 removed `Action.fcurves` and names a curve's group when it is made.
+4.4 also honours the rotation flag of videos.
 """
 
 from __future__ import annotations
@@ -8,6 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
+
+
+def turns_videos() -> bool:
+    """Whether Blender honours the rotation flag of phones' videos."""
+    return bpy.app.version >= (4, 4)
 
 
 def new_take(owner: Any, name: str) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ from blender_addon.apply import apply_motion
 def fail_at_the_footage(folder: Path, armature: Any | None) -> None:
     """The footage is a folder of images without numbers, which cannot be shown."""
     (folder / "photo.png").touch()
-    with pytest.raises(InputError, match="no numbered images"):
+    with pytest.raises(InputError, match=r"photo\.png has no number"):
         apply_motion(bpy.context, synthetic_motion(), "walk", armature, 1.0, folder, camera=True)
 
 
@@ -43,6 +43,7 @@ def test_the_users_action_stays_on_the_armature(tmp_path: Path, monkeypatch: pyt
         if bpy.app.version < (4, 4):
             pytest.skip("there are no slots")
         animation.action_slot = animation.action.slots.new("OBJECT", "another") if slot == "second" else None
+    bpy.context.view_layer.update()  # the pose is what the action says
     action, mine, users = animation.action, versions.taken(armature), animation.action.users
     before = snapshot()
     if where == "footage":
@@ -71,4 +72,15 @@ def test_a_new_armature_that_fails_leaves_selection_and_mode(tmp_path: Path, mod
         bpy.ops.object.mode_set(mode="EDIT")
     before = snapshot()
     fail_at_the_footage(tmp_path, None)
+    assert snapshot() == before
+
+
+def test_a_new_armature_that_fails_half_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While its bones are added, Blender is in Edit Mode."""
+    monkeypatch.setattr("blender_addon.rigs._add_bones", lambda *_: 1 / 0)
+    make_rig(MIXAMO)
+    bpy.ops.object.mode_set(mode="POSE")
+    before = snapshot()
+    with pytest.raises(ZeroDivisionError):
+        apply_motion(bpy.context, synthetic_motion(), "walk")
     assert snapshot() == before
