@@ -16,15 +16,16 @@ if not (Path(__file__).resolve().parent / "core").is_dir():
     __path__.append(str(Path(__file__).resolve().parent.parent))
 
 from . import operators, panel, settings
-from .jobs import DESK
+from .jobs import DESK, ImportJob
 
 _CLASSES = (settings.VideoMocapSettings, *operators.CLASSES, *panel.CLASSES)
 
 
 @bpy.app.handlers.persistent
 def _before_another_file(*_: Any) -> None:
-    """The work was for the file that is being left."""
-    DESK.clear()
+    """An import was for the file that is being left."""
+    if isinstance(DESK.job, ImportJob):
+        DESK.clear()
 
 
 def register() -> None:
@@ -37,6 +38,7 @@ def register() -> None:
 
 def unregister() -> None:
     """Called by Blender when the add-on is disabled; ends what is at work."""
+    operators.stop_going()
     DESK.clear()
     bpy.app.handlers.load_pre.remove(_before_another_file)
     del bpy.types.Scene.video_mocap

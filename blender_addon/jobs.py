@@ -2,13 +2,15 @@
 
 `step` is called ten times a second by a modal operator, or in a loop when there is no window. It takes well under a millisecond,
 except for the last one of an import, which puts the motion into the scene (`apply`). No Blender object is held between steps:
-the armature is looked up by its name.
+scene and armature are looked up by their names.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,10 @@ import bpy
 from . import engine
 from .apply import Take, apply_motion, check_target
 from .core.errors import Cancelled, InputError
+from .core.inputs import is_keypoint_input
 from .core.motion import load_motion
 from .core.options import RunOptions
+from .footage import check_footage
 from .process import JsonProcess
 
 
@@ -89,13 +93,16 @@ class ImportJob(Job):
 
     what = "The engine"
 
-    def __init__(self, video: Path, options: RunOptions, armature: Any | None, start_frame: int, footage: bool) -> None:
+    def __init__(self, video: Path, options: RunOptions, scene: Any, armature: Any | None, start_frame: int, footage: bool) -> None:
         if armature is not None:
             check_target(armature)
+        self._footage = video if footage and not is_keypoint_input(video) else None
+        if self._footage is not None:
+            check_footage(self._footage)
         python = engine.find_python()
         engine.is_known.cache_clear()
-        self._video, self._start_frame, self._footage = video, start_frame, footage
-        self._armature = armature.name if armature is not None else None
+        self._video, self._start_frame, self._camera = video, start_frame, footage
+        self._scene, self._armature = scene.name, armature.name if armature is not None else None
         self._folder = Path(tempfile.mkdtemp(prefix="video_mocap_"))
         self.take: Take | None = None
         request = {"input": str(video), "out": str(self._folder), "options": options.to_json()}
@@ -106,13 +113,18 @@ class ImportJob(Job):
             raise InputError(f"The engine's Python {python} cannot be started ({error.strerror}); press 'Set up engine'.") from error
 
     def finish(self, context: Any, result: dict[str, Any]) -> None:
-        """Puts the motion onto the armature, or onto a new one if that is gone."""
+        """Puts the motion onto the armature, or onto a new one if that is gone, in the scene that the import was started in."""
         motion = load_motion(result["files"]["npz"])
         armature = bpy.data.objects.get(self._armature) if self._armature else None
-        if self._armature and armature is None:
+        if self._armature and (armature is None or armature.type != "ARMATURE"):
             self.status.warnings.append(f"The armature '{self._armature}' is gone; the motion is on a new one.")
-        self.take = apply_motion(context, motion, self._video.stem, armature, float(self._start_frame),
-                                 self._video if self._footage and not _is_keypoints(self._video) else None, self._footage)
+            armature = None
+        scene = bpy.data.scenes.get(self._scene)
+        if scene is None:
+            self.status.warnings.append(f"The scene '{self._scene}' is gone; the motion is in '{context.scene.name}'.")
+            scene = context.scene
+        with _in_scene(context, scene):
+            self.take = apply_motion(context, motion, self._video.stem, armature, float(self._start_frame), self._footage, self._camera)
         seconds = float(motion.times[-1] - motion.times[0])
         self.status.message = f"{len(motion)} frames ({seconds:.1f} s) on '{self.take.armature}'."
 
@@ -124,7 +136,7 @@ class ImportJob(Job):
 
 
 class SetupJob(Job):
-    """The engine's environment being made. Raises InputError when going online is not allowed."""
+    """The engine's environment being made, whatever file is open. Raises InputError when going online is not allowed."""
 
     what = "The set-up"
 
@@ -137,9 +149,17 @@ class SetupJob(Job):
         self.status.message = "The engine is ready."
 
 
-def _is_keypoints(path: Path) -> bool:
-    """Whether the input is keypoints on file, which have no pictures to show."""
-    return path.suffix.lower() in (".json", ".npz") or (path.is_dir() and any(path.glob("*.json")))
+@contextmanager
+def _in_scene(context: Any, scene: Any) -> Iterator[None]:
+    """Shows the scene in the window for a while, because Blender's operators work in what is shown; nothing is drawn meanwhile."""
+    shown = context.scene
+    if scene != shown:
+        context.window.scene = scene
+    try:
+        yield
+    finally:
+        if scene != shown:
+            context.window.scene = shown
 
 
 class _Desk:

@@ -111,7 +111,7 @@ class ImportVideo(_JobOperator, bpy.types.Operator):
         settings = context.scene.video_mocap
         video = video_path(self.filepath or settings.video)
         values = _Given(self, settings)
-        return ImportJob(video, run_options(values), chosen_armature(context), values.start_frame, values.footage)
+        return ImportJob(video, run_options(values), context.scene, chosen_armature(context), values.start_frame, values.footage)
 
 
 class SetUpEngine(_JobOperator, bpy.types.Operator):
@@ -123,6 +123,36 @@ class SetUpEngine(_JobOperator, bpy.types.Operator):
     def begin(self, context: Any) -> Job:
         """Starts the set-up."""
         return SetupJob()
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        """From the panel: the set-up goes on when another file is opened, which ends operators."""
+        if bpy.app.background or context.window is None:
+            return self.execute(context)
+        if not self._start(context):
+            return {"CANCELLED"}
+        keep_going()
+        return {"FINISHED"}
+
+
+def keep_going() -> None:
+    """Lets Blender's own clock carry on the present job, over files; how it ends stands in `DESK.status`."""
+    bpy.app.timers.register(_carry_on, first_interval=_TICK, persistent=True)
+
+
+def stop_going() -> None:
+    """Undoes `keep_going`."""
+    if bpy.app.timers.is_registered(_carry_on):
+        bpy.app.timers.unregister(_carry_on)
+
+
+def _carry_on() -> float | None:
+    redraw_panels(bpy.context)
+    if DESK.job is None:
+        return None
+    try:
+        return None if DESK.step(bpy.context) else _TICK
+    except (InputError, Cancelled):
+        return None
 
 
 class CancelWork(bpy.types.Operator):

@@ -31,17 +31,18 @@ def option_properties(**more: Any) -> dict[str, Any]:
     """Name -> Blender property for everything but the video; `more` goes to each of them. 0 stands for "not given"."""
     seconds = {"min": 0.0, "default": 0.0, "unit": "TIME_ABSOLUTE", "precision": 2, **more}
     return {
-        "person": EnumProperty(name="Person", description=_help("person"), default="largest", items=(
+        "person": EnumProperty(name="Person", description="Which person of the video to follow", default="largest", items=(
             ("largest", "Largest", "The person who is largest in the picture"),
             ("central", "Central", "The person nearest to the middle of the picture"),
-            ("number", "Number", "The person with this number, counted in order of appearance from 0")), **more),
-        "person_number": IntProperty(name="Number", description="Which person, counted from 0", min=0, **more),
+            ("number", "Number", "The person with this number, counted in order of appearance from 1")), **more),
+        "person_number": IntProperty(name="Number", description="Which person, counted in order of appearance", min=1, default=1, **more),
         "start": FloatProperty(name="Start", description=_help("start") + " (0: its beginning)", **seconds),
         "end": FloatProperty(name="End", description=_help("end") + " (0: its end)", **seconds),
         "focal": FloatProperty(name="Focal Length", description=_help("focal") + " (0: assumed)", min=0.0, default=0.0,
                                precision=1, **more),
-        "height": FloatProperty(name="Height", description=_help("height") + " (0: assumed)", min=0.0, default=0.0, precision=2,
-                                unit="LENGTH", **more),
+        # No unit: Blender would give lengths in the scene's units.
+        "height": FloatProperty(name="Height (m)", description=_help("height") + " (0: assumed)", min=0.0, default=0.0, precision=2,
+                                **more),
         "start_frame": IntProperty(name="First Frame", description="The scene's frame on which the take begins", default=1, **more),
         "footage": BoolProperty(name="Camera with Footage", default=False, **more,
                                 description="Also make the camera that took the video, with the video behind it"),
@@ -52,10 +53,7 @@ def run_options(settings: Any) -> RunOptions:
     """The options of a run from anything with the properties of `option_properties`. Raises InputError with one sentence."""
     person = str(settings.person_number) if settings.person == "number" else settings.person
     given = {name: float(getattr(settings, name)) or None for name in ("start", "end", "focal", "height")}
-    try:
-        return RunOptions(person=person, formats=("npz",), **given).check()
-    except InputError as error:  # worded for the command line
-        raise InputError(str(error).replace("--", "")) from error
+    return RunOptions(person=person, formats=("npz",), **given).check()
 
 
 def video_path(text: str) -> Path:

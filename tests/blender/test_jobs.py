@@ -13,7 +13,7 @@ import pytest
 from blender_addon.core.errors import Cancelled
 from helpers import MIXAMO, make_rig, snapshot
 
-from blender_addon import engine, process
+from blender_addon import engine, operators, process, versions
 from blender_addon.jobs import DESK, ImportJob, SetupJob
 from blender_addon.settings import run_options
 
@@ -21,7 +21,7 @@ Order = Callable[..., Path]
 
 
 def start(video: Path, armature: object = None) -> ImportJob:
-    job = ImportJob(video, run_options(bpy.context.scene.video_mocap), armature, 1, False)
+    job = ImportJob(video, run_options(bpy.context.scene.video_mocap), bpy.context.scene, armature, 1, False)
     DESK.start(job)
     return job
 
@@ -77,12 +77,46 @@ def test_another_file_ends_the_worker(order: Order) -> None:
     assert DESK.job is None and not is_alive(job.process.pid)
 
 
-def test_the_armature_may_vanish_meanwhile(order: Order) -> None:
+@pytest.mark.parametrize("namesake", [False, True])
+def test_the_armature_may_vanish_meanwhile(order: Order, namesake: bool) -> None:
     armature = make_rig(MIXAMO)
     start(order(), armature)
     bpy.data.objects.remove(armature)
+    if namesake:
+        bpy.context.scene.collection.objects.link(bpy.data.objects.new("rig", bpy.data.meshes.new("rig")))
     assert step_until(lambda: False)
     assert bpy.context.object.name == "Video Mocap" and "gone" in " ".join(DESK.status.warnings)
+
+
+@pytest.mark.parametrize("rig", [None, MIXAMO])
+def test_the_take_goes_into_the_scene_that_it_was_started_in(order: Order, rig: dict[str, str] | None) -> None:
+    first = bpy.context.scene
+    first.render.fps = 50
+    start(order(), make_rig(rig) if rig else None)
+    second = bpy.data.scenes.new("another")
+    bpy.context.window.scene = second
+    mesh = bpy.data.objects.new("mesh", bpy.data.meshes.new("mesh"))
+    second.collection.objects.link(mesh)
+    bpy.context.view_layer.objects.active = mesh
+    bpy.ops.object.mode_set(mode="EDIT")
+    assert step_until(lambda: False)
+    (armature,) = (o for o in bpy.data.objects if o.type == "ARMATURE")
+    assert armature.name in first.objects and list(second.objects) == [mesh]
+    assert (bpy.context.scene, bpy.context.object, bpy.context.mode) == (second, mesh, "EDIT_MESH")
+    frames = [k.co[0] for k in versions.curves_of(armature)[0].keyframe_points]
+    assert frames[-1] == pytest.approx(1 + 29 / 25 * 50)
+    if rig is None:
+        assert len(armature.data.bones) == 21 and armature.mode == "OBJECT"
+
+
+def test_the_scene_may_vanish_meanwhile(order: Order) -> None:
+    first = bpy.context.scene
+    start(order())
+    bpy.context.window.scene = bpy.data.scenes.new("another")
+    bpy.data.scenes.remove(first)
+    assert step_until(lambda: False)
+    assert "The scene 'Scene' is gone; the motion is in 'another'." in DESK.status.warnings
+    assert bpy.context.scene.objects[0].type == "ARMATURE"
 
 
 def test_set_up_runs_in_the_background_and_the_panel_learns_of_it(
@@ -96,6 +130,26 @@ def test_set_up_runs_in_the_background_and_the_panel_learns_of_it(
     script.write_text("import sys, time\nprint('no network', file=sys.stderr)\nsys.exit(3)")
     with pytest.raises(RuntimeError, match=r"The set-up ended before it was finished \(code 3: no network\)"):
         bpy.ops.video_mocap.setup_engine()
+
+
+def test_a_set_up_goes_on_when_another_file_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its clock is Blender's own and survives the file, unlike an operator."""
+    script = tmp_path / "setup.py"
+    script.write_text("import json, sys\nprint(json.dumps({'event': 'progress', 'stage': 'torch', 'done': 1, 'total': 3}), flush=True)\n"
+                      f"while not __import__('os').path.exists({str(tmp_path / 'go')!r}): __import__('time').sleep(0.01)\n"
+                      "print(json.dumps({'event': 'result', 'files': {}, 'summary': {}}))")
+    monkeypatch.setattr(engine, "setup_command", lambda: [sys.executable, str(script)])
+    job = SetupJob()
+    DESK.start(job)
+    operators.keep_going()
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    assert DESK.job is job and is_alive(job.process.pid) and bpy.app.timers.is_registered(operators._carry_on)
+    (tmp_path / "go").touch()
+    limit = time.monotonic() + 30
+    while operators._carry_on() is not None:
+        assert time.monotonic() < limit
+    operators.stop_going()
+    assert DESK.job is None and DESK.status.message == "The engine is ready."
 
 
 def test_a_set_up_is_cancelled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
