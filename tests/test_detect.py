@@ -6,11 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
+from core.cli import SAMPLE
 from core.detect import extract, extract_keypoints, list_people
 from core.detect.detector import BLAZEPOSE, Detection
 from core.detect.mediapipe_detector import MediaPipeDetector, default_bundle
@@ -22,6 +25,7 @@ from core.video import Frame, Source, open_source
 W, H, FPS = 640, 360, 30.0
 SHAPE = np.random.default_rng(0).uniform(-0.5, 0.5, (33, 2)) * (0.4, 1.0)
 SHARED = Path(os.environ.get("VIDEO_MOCAP_SHARED", Path(__file__).parents[2] / "shared"))
+SMALL = 0.2  # of the sample's size
 needs_model = pytest.mark.skipif(not default_bundle().is_file(), reason="MediaPipe's bundle is not set up")
 
 
@@ -158,7 +162,7 @@ def test_nobody_and_hardly_anybody(eyes: None) -> None:
         extract_keypoints(Drawn([[]] * 30), "largest", Reporter())
     assert list_people(Drawn([[]] * 30), Reporter()) == []
     few = [[(300, 180, 200.0)] if 60 <= t < 65 else [] for t in range(300)]
-    with pytest.raises(InputError, match=r"5 of the 300 frames.*between 2\.00 s and 2\.13 s.*--start"):
+    with pytest.raises(InputError, match=r"5 of the 300 frames.*between 2\.00 s and 2\.13 s.*start"):
         extract_keypoints(Drawn(few), "largest", Reporter())
 
 
@@ -195,7 +199,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_missing_and_damaged_bundle(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.task is missing; run 'python3 build\.py setup'"):
+    with pytest.raises(InputError, match=r"none\.task is missing.*build\.py setup"):
         MediaPipeDetector(bundle=tmp_path / "none.task")
     (tmp_path / "bad.task").write_bytes(b"damaged")
     with pytest.raises(InputError, match=r"bad\.task is damaged"):
@@ -213,6 +217,44 @@ def test_mediapipe_on_a_rendered_walk(capfd: pytest.CaptureFixture[str]) -> None
     error = np.linalg.norm(keypoints.xy - joints[: len(keypoints)], axis=-1)
     assert len(keypoints) == 21 and keypoints.seen.all() and np.nanmedian(error) < 6
     assert "W0000" not in capfd.readouterr().err
+
+
+class Afar(Source):
+    """The sample video, shrunk into the middle of a 1280x720 picture, so that the person is a few dozen pixels tall."""
+
+    def __init__(self, frames: int, factor: float) -> None:
+        super().__init__(Path("afar.mp4"), None, None)
+        self.width, self.height, self.fps, self.expected_frames = 1280, 720, FPS, frames
+        self._frames = [Frame(f.index, f.time, self._shrunk(f.rgb, factor)) for f in islice(open_source(SAMPLE).frames(), frames)]
+
+    def _shrunk(self, rgb: np.ndarray, factor: float) -> np.ndarray:
+        small = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
+            int(rgb.shape[1] * factor), int(rgb.shape[0] * factor), interpolation="AREA").to_ndarray()
+        picture = np.full((self.height, self.width, 3), np.median(rgb, axis=(0, 1)), np.uint8)
+        x, y = (self.width - small.shape[1]) // 2, (self.height - small.shape[0]) // 2
+        picture[y: y + small.shape[0], x: x + small.shape[1]] = small
+        return picture
+
+    def frames(self) -> Iterator[Frame]:
+        yield from self._frames
+
+    def frames_before(self, index: int) -> Iterator[Frame]:
+        yield from self._frames[:index][::-1]
+
+
+@needs_model
+def test_mediapipe_finds_one_too_small_for_the_whole_picture() -> None:
+    afar = Afar(20, SMALL)
+    with MediaPipeDetector() as alone:
+        assert not any(alone.detect(f.rgb, f.time) for f in afar.frames())  # else this would prove nothing
+    keypoints = extract_keypoints(afar, "largest", Reporter())
+    assert keypoints.seen.all()
+    near = extract_keypoints(open_source(SAMPLE, end=19.5 / FPS), "largest", Reporter())
+    heights = np.nanmax(near.xy[..., 1], axis=1) - np.nanmin(near.xy[..., 1], axis=1)
+    expected = (near.xy - (320, 240)) * SMALL + (640, 360)
+    off = np.linalg.norm(keypoints.xy - expected, axis=-1)[:, [BLAZEPOSE.index(n) for n in LIMB_KEYPOINTS]]
+    height = np.median(heights) * SMALL
+    assert 50 < height < 65 and np.nanmedian(off) < 0.05 * height
 
 
 @needs_model
