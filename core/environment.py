@@ -438,7 +438,7 @@ def _exclusive(directory: Path, reporter: Reporter) -> Iterator[IO[bytes]]:
         directory.mkdir(parents=True, exist_ok=True)
         file = open(directory / _LOCK, "a+b")  # noqa: SIM115 (closed below)
     except OSError as error:
-        raise SetupError(f"The environment {directory} cannot be written ({error.strerror}); choose another folder with --env.") from error
+        raise SetupError(f"The environment {directory} cannot be written ({error.strerror}); choose another folder.") from error
     with file:
         if not _try_lock(file):
             reporter.log(f"Another set-up is at work in {directory}: waiting for it to finish.")

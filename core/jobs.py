@@ -35,7 +35,7 @@ def run_job(path: str, out: str, options: dict, reporter: Reporter) -> int:
         reporter.error("Cancelled.", "cancelled")
         return CANCELLED
     except MemoryError:
-        reporter.error("There is not enough memory for this video; use --start and --end to take a part of it.", "input")
+        reporter.error("There is not enough memory for this video; take a part of it by start and end.", "input")
         return BAD_INPUT
     except Exception as error:  # whatever it is, the user gets a sentence and we get the traceback
         reporter.error(f"Something went wrong inside Video Mocap ({type(error).__name__}: {error}); {_keep_traceback(out)}.", "fault")

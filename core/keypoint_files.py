@@ -133,7 +133,7 @@ def _pose(xy: np.ndarray, confidence: np.ndarray) -> track.Pose | None:
 def _read_openpose(folder: Path) -> tuple[tuple[str, ...], People]:
     files = sorted(folder.glob("*_keypoints.json"))
     if not files:
-        raise InputError(f"The folder {folder} has no files named *_keypoints.json, which OpenPose writes; give its --write_json folder.")
+        raise InputError(f"The folder {folder} has no files named *_keypoints.json; give OpenPose's write_json folder.")
     people = {number: _openpose_people(_load_json(file), file) for number, file in _numbered(files).items()}
     counts = {len(rows): file for file, rows in ((f, r) for number, f in _numbered(files).items() for r in people[number])}
     if len(counts) > 1:
@@ -142,7 +142,7 @@ def _read_openpose(folder: Path) -> tuple[tuple[str, ...], People]:
     poses = {n: [p for p in (_pose(r[:, :2], r[:, 2]) for r in found) if p is not None] for n, found in people.items()}
     every = [p for found in poses.values() for p in found]
     if every and max(np.nanmax(p.xy) for p in every) <= 1.0:
-        raise InputError(f"The keypoints in {folder} lie between 0 and 1; run OpenPose with --keypoint_scale 0, which writes pixels.")
+        raise InputError(f"The keypoints in {folder} lie between 0 and 1; let OpenPose write pixels (its option keypoint_scale 0).")
     return names, poses
 
 

@@ -70,9 +70,9 @@ def resolve_lifter(name: str = "default", device: str = "auto") -> Lifter:
 
     has_cuda = torch.cuda.is_available()
     if device == "cuda" and not has_cuda:
-        raise InputError("--device is cuda, but PyTorch finds no CUDA device here; use --device cpu or auto.")
+        raise InputError("The device is cuda, but PyTorch finds no CUDA here; use cpu or auto.")
     if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"--device is {device!r}; use one of auto, cpu, cuda.")
+        raise InputError(f"The device is {device!r}; use one of auto, cpu, cuda.")
     chosen = "cuda" if has_cuda and device != "cpu" else "cpu"
     return Lifter(name, chosen, load(name, chosen))
 

@@ -43,20 +43,21 @@ class RunOptions:
     def check(self) -> RunOptions:
         """Returns itself; raises InputError with one sentence on a value that cannot be meant."""
         if self.start is not None and self.start < 0:
-            raise InputError(f"--start is {self.start:g} s; it cannot be negative.")
+            raise InputError(f"The start is {self.start:g} s; it cannot be negative.")
         if self.end is not None and self.end <= (self.start or 0.0):
-            raise InputError(f"The range from {self.start or 0:g} s to {self.end:g} s is empty: --end must be after --start.")
+            raise InputError(f"The range from {self.start or 0:g} s to {self.end:g} s is empty: the end must be after the start.")
         if self.person not in ("largest", "central") and not self.person.isdigit():
-            raise InputError(f"--person is {self.person!r}; use 'largest', 'central' or a number.")
+            raise InputError(f"The person is {self.person!r}; use 'largest', 'central' or a number.")
         if self.device not in DEVICES:
-            raise InputError(f"--device is {self.device!r}; use one of {', '.join(DEVICES)}.")
-        for name, low, high in (("fps", 1, 1000), ("focal", 10, 1e6), ("height", 0.3, 3.0)):
+            raise InputError(f"The device is {self.device!r}; use one of {', '.join(DEVICES)}.")
+        for name, words, low, high in (("fps", "frame rate", 1, 1000), ("focal", "focal length in pixels", 10, 1e6),
+                                       ("height", "person's height in metres", 0.3, 3.0)):
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
-                raise InputError(f"--{name} is {value:g}; it must be between {low:g} and {high:g}.")
+                raise InputError(f"The {words} is {value:g}; it must be between {low:g} and {high:g}.")
         unknown = [f for f in self.formats if f not in FORMATS]
         if unknown or not self.formats:
-            raise InputError(f"--formats has {', '.join(unknown) or 'nothing'} in it; choose from {', '.join(FORMATS)}.")
+            raise InputError(f"The formats hold {', '.join(unknown) or 'nothing'}; choose from {', '.join(FORMATS)}.")
         return self
 
     def to_json(self) -> dict[str, Any]:

@@ -94,7 +94,8 @@ def _keypoints(path: Path, options: RunOptions, reporter: Reporter) -> tuple[Sou
     from .detect import extract_keypoints
 
     if path.is_dir() and options.fps is None:
-        reporter.warning(f"The images in {path.name} hold no times; {DEFAULT_IMAGE_FPS:g} frames a second are assumed (else say --fps).")
+        reporter.warning(f"The images in {path.name} hold no times; {DEFAULT_IMAGE_FPS:g} frames a second are assumed; "
+                         "say the frame rate if it is another.")
     source = open_source(path, options.start, options.end, options.fps)
     return source, extract_keypoints(source, options.person, reporter)
 
@@ -142,7 +143,7 @@ def _writable_folder(out: Path) -> Path:
         with tempfile.TemporaryFile(dir=out):
             return out.resolve()
     except OSError as error:
-        raise InputError(f"The output folder {out} cannot be written to ({error.strerror}); choose another with --out.") from error
+        raise InputError(f"The output folder {out} cannot be written to ({error.strerror}); choose another.") from error
 
 
 def _provenance(path: Path, options: RunOptions, lifter: dict, reporter: Reporter, problem: str | None) -> dict:

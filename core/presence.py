@@ -23,7 +23,7 @@ def check_presence(keypoints: Keypoints, what: str, reporter: Reporter) -> None:
     when = keypoints.times[keypoints.seen]
     if seen < _LEAST * frames:
         raise InputError(f"The person is seen in only {seen} of the {frames} frames of {what}, between {when[0]:.2f} s and "
-                         f"{when[-1]:.2f} s; choose that part with --start and --end.")
+                         f"{when[-1]:.2f} s; choose that part by start and end.")
     if seen < _WHOLE * frames:
         parts = ", ".join(f"{a:.1f} s to {b:.1f} s" for a, b in _stretches(keypoints))
         reporter.warning(f"The person is seen in {seen} of the {frames} frames ({parts}); what is between is made up.")

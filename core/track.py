@@ -105,7 +105,7 @@ def choose_person(people: Sequence[Keypoints], person: str) -> Keypoints:
     if person.isdigit():
         if not 1 <= int(person) <= len(people):
             found = "1 person was" if len(people) == 1 else f"{len(people)} people were"
-            raise InputError(f"There is no person {person}: {found} found; 'build.py probe' lists them.")
+            raise InputError(f"There is no person {person}: {found} found; choose a number from 1 to {len(people)}.")
         return people[int(person) - 1]
     weight = _centrality if person == "central" else median_height
     return max(people, key=lambda k: k.seen.sum() * weight(k))

@@ -64,7 +64,7 @@ class Source:
 
     def __init__(self, path: Path, start: float | None, end: float | None) -> None:
         if end is not None and end <= (start or 0.0):
-            raise InputError(f"The range from {start or 0:g} s to {end:g} s is empty: --end must be after --start.")
+            raise InputError(f"The range from {start or 0:g} s to {end:g} s is empty: the end must be after the start.")
         self.path = path
         self.start = start or 0.0
         self.end = end
@@ -91,7 +91,7 @@ class Source:
         return max(1, _CHUNK_BYTES // (self.width * self.height * 3))
 
     def _beyond_end(self, duration: float) -> InputError:
-        return InputError(f"--start {self.start:g} s is beyond the end of {self.path} ({duration:.2f} s); use an earlier --start.")
+        return InputError(f"The start, {self.start:g} s, is beyond the end of {self.path} ({duration:.2f} s); choose an earlier one.")
 
 
 def open_source(path: str | os.PathLike, start: float | None = None, end: float | None = None, fps: float | None = None) -> Source:

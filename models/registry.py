@@ -72,7 +72,7 @@ def load(name: str, device: str = "cpu") -> Loaded:
     name = canonical_name(name)
     path = WEIGHTS / f"{name}.safetensors"
     if not path.exists():
-        raise InputError(f"The weights of the lifter {name!r} are missing ({path}); get that file again or choose another with --lifter.")
+        raise InputError(f"The weights of the lifter {name!r} are missing ({path}); get that file again or choose another lifter.")
     try:
         with safe_open(str(path), framework="pt", device="cpu") as file:
             metadata = {k: json.loads(v) for k, v in file.metadata().items()}

@@ -195,7 +195,7 @@ def _enough(keypoints: Keypoints, source: Source, reporter: Reporter) -> Keypoin
         return keypoints
     first, last = _seconds(keypoints)
     raise InputError(f"The person is seen in only {int(keypoints.seen.sum())} of the {len(keypoints)} frames of {source.path}, between "
-                     f"{first:.2f} s and {last:.2f} s; choose that part with --start and --end.")
+                     f"{first:.2f} s and {last:.2f} s; choose that part by start and end.")
 
 
 def finished(keypoints: Keypoints, reporter: Reporter) -> Keypoints:

@@ -42,7 +42,7 @@ class MediaPipeDetector:
     def __init__(self, people: int = 4, still: bool = False, bundle: Path | None = None) -> None:
         bundle = bundle or default_bundle()
         if not bundle.is_file():
-            raise InputError(f"MediaPipe's model file {bundle} is missing; run 'python3 build.py setup' to make it.")
+            raise InputError(f"MediaPipe's model file {bundle} is missing; 'python3 build.py setup' makes it.")
         self._landmarker = _create(bundle, people, still)
         self._still = still
         self._last_ms = -1
@@ -84,7 +84,7 @@ def _create(bundle: Path, people: int, still: bool) -> Any:
         with _quiet_stderr():
             from mediapipe.tasks.python import BaseOptions, vision
     except (ImportError, OSError) as error:  # on a bare Linux its C++ library may lack libGLESv2 or libEGL
-        raise InputError(f"MediaPipe cannot be loaded ({error}); run 'python3 build.py doctor', which says what to install.") from error
+        raise InputError(f"MediaPipe cannot be loaded ({error}); 'python3 build.py doctor' says what to install.") from error
     with _quiet_stderr():
         mode = vision.RunningMode.IMAGE if still else vision.RunningMode.VIDEO
         options = vision.PoseLandmarkerOptions(
@@ -92,7 +92,7 @@ def _create(bundle: Path, people: int, still: bool) -> Any:
         try:
             return vision.PoseLandmarker.create_from_options(options)
         except (RuntimeError, ValueError) as error:
-            raise InputError(f"MediaPipe's model file {bundle} is damaged; run 'python3 build.py setup' to make it again.") from error
+            raise InputError(f"MediaPipe's model file {bundle} is damaged; 'python3 build.py setup' makes it again.") from error
 
 
 def _detection(marks: list, world: list, width: int, height: int) -> Detection:

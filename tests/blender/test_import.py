@@ -134,7 +134,7 @@ def test_what_cannot_work_is_refused_before_the_engine_starts(order: Order, monk
         import_video(video.with_name("nothing.mp4"))
     with pytest.raises(RuntimeError, match="Choose a video first"):
         bpy.ops.video_mocap.import_video()
-    with pytest.raises(RuntimeError, match=r"from 5 s to 2 s is empty: end must be after start\."):
+    with pytest.raises(RuntimeError, match=r"from 5 s to 2 s is empty: the end must be after the start\."):
         import_video(video, start=5.0, end=2.0)
     below_the_knees = ("Leg", "Foot", "Toe")
     armature = make_rig({j: j for j in CANONICAL if j.endswith("UpLeg") or not j.endswith(below_the_knees)})
