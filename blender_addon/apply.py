@@ -16,31 +16,39 @@ import numpy as np
 
 from . import versions
 from .before import Before
+from .confidence import key_confidence
 from .controls import with_constraints
 from .core.errors import InputError
 from .core.motion import Motion
-from .core.retarget import Rig, RigMotion, map_rig, retarget, rotation_channels
-from .curves import key_curves
+from .core.retarget import Mapping, Rig, RigMotion, check_mapping, map_rig, retarget, rotation_channels
+from .core.retarget.choices import DEFAULTS, Choices
+from .core.retarget.decimate import simplify
+from .curves import key_curves, key_few
 from .footage import add_camera
 from .rigs import new_armature, read_rig
 
 
 @dataclass(frozen=True)
 class Take:
-    """What an import made, by name: Blender's own objects must not be held across frames."""
+    """What an import made, by name: Blender's own objects must not be held across frames. slide: see `RigMotion`, cm."""
 
     armature: str
     action: str
     camera: str | None
     rig: str
+    slide: float = 0.0
 
 
-def check_target(armature: Any) -> str:
-    """The name of the rig map that fits the armature. Raises InputError with one sentence when the armature cannot be used."""
+def check_target(armature: Any, mapping: Mapping | None = None) -> str:
+    """The name of the rig map that fits the armature. Raises InputError with one sentence when the armature cannot be used.
+
+    mapping: the bones that the user has chosen, if any.
+    """
     animation = armature.animation_data
     if animation is not None and animation.use_tweak_mode:
         raise InputError(f"The armature '{armature.name}' is in the NLA's tweak mode; leave it (Tab in the NLA editor) and try again.")
-    return map_rig(read_rig(armature)).map_name
+    rig = read_rig(armature)
+    return (map_rig(rig) if mapping is None else check_mapping(rig, mapping)).map_name
 
 
 def frames_of(motion: Motion, scene: Any, start_frame: float) -> np.ndarray:
@@ -50,47 +58,62 @@ def frames_of(motion: Motion, scene: Any, start_frame: float) -> np.ndarray:
 
 
 def apply_motion(context: Any, motion: Motion, name: str, armature: Any | None = None, start_frame: float = 1.0,
-                 footage: Path | None = None, camera: bool = False) -> Take:
+                 footage: Path | None = None, camera: bool = False, choices: Choices = DEFAULTS, mapping: Mapping | None = None) -> Take:
     """Puts the motion onto the armature (None: a new one) as a new action called `name`.
 
     camera: also make the camera that took the video, with `footage` (a video or a folder of numbered images) behind it if given.
-    The old action, rest pose, rotation modes and the scene's settings stay as they are. Raises InputError with one sentence.
+    mapping: which bone is which joint (None: found). The old action, rest pose, rotation modes and the scene's settings stay as they
+    are. Raises InputError with one sentence.
     """
     if not len(motion):
         raise InputError("The motion has no frames.")
     if armature is not None:
-        check_target(armature)
+        check_target(armature, mapping)
     before = Before(context, armature)
     try:
+        # On a skeleton of the motion's own there is nothing to plant: it would only be moved away from the picture.
+        planted = choices.plant_feet and armature is not None
         armature = armature or new_armature(context, motion.skeleton)
         rig = read_rig(armature)
-        mapping = map_rig(rig)
+        mapping = mapping or map_rig(rig)
         rig = with_constraints(armature, rig, mapping)
-        moved = retarget(motion, rig, mapping)
+        moved = retarget(motion, rig, mapping, planted, choices.way)
         frames = frames_of(motion, context.scene, start_frame)
         made = add_camera(context, motion, moved.placement, frames, footage, name) if camera else None
-        action = _write(armature, rig, moved, frames, name)
-        return Take(armature.name, action.name, made.name if made else None, mapping.map_name)
+        action = _write(armature, rig, moved, frames, name, motion, choices)
+        return Take(armature.name, action.name, made.name if made else None, mapping.map_name, moved.slide)
     except BaseException:
         before.restore()
         raise
 
 
-def _write(armature: Any, rig: Rig, moved: RigMotion, frames: np.ndarray, name: str) -> Any:
+def _write(armature: Any, rig: Rig, moved: RigMotion, frames: np.ndarray, name: str, motion: Motion, choices: Choices) -> Any:
+    keys = simplify(rig, moved, frames, motion.contacts) if choices.simplify else None
     action, curves = versions.new_take(armature, name)
     # A take that a later take replaces must not be lost when the file is saved.
     action.use_fake_user = True
+    for bone, path in moved.locations.items():
+        _key(curves, bone, "location", frames, path, keys.moved[bone] if keys else None)
     for bone, quaternions in moved.rotations.items():
-        path = f'pose.bones["{bpy.utils.escape_identifier(bone)}"].'
-        if bone == moved.root_bone:
-            key_curves(curves, path + "location", bone, frames, moved.root_location)
         channel, values = rotation_channels(quaternions, rig.modes[rig.index(bone)])
-        key_curves(curves, path + channel, bone, frames, values)
-    if moved.root_bone not in moved.rotations:
-        path = f'pose.bones["{bpy.utils.escape_identifier(moved.root_bone)}"].location'
-        key_curves(curves, path, moved.root_bone, frames, moved.root_location)
+        _key(curves, bone, channel, frames, values, keys.turned[bone] if keys else None)
     for bone, switch, value in rig.switches:
-        path = f'pose.bones["{bpy.utils.escape_identifier(bone)}"]["{bpy.utils.escape_identifier(switch)}"]'
-        key_curves(curves, path, bone, frames[:1], np.array([[value]]), "CONSTANT")
-    versions.assign_take(armature, action)
+        key_curves(curves, f'{_path(bone)}["{bpy.utils.escape_identifier(switch)}"]', bone, frames[:1], np.array([[value]]), "CONSTANT")
+    if choices.confidence:
+        key_confidence(armature, curves, frames, motion)
+    if choices.nla:
+        versions.push_take(armature, action, frames[0])
+    else:
+        versions.assign_take(armature, action)
     return action
+
+
+def _path(bone: str) -> str:
+    return f'pose.bones["{bpy.utils.escape_identifier(bone)}"]'
+
+
+def _key(curves: Any, bone: str, channel: str, frames: np.ndarray, values: np.ndarray, rows: np.ndarray | None) -> None:
+    if rows is None:
+        key_curves(curves, f"{_path(bone)}.{channel}", bone, frames, values)
+    else:
+        key_few(curves, f"{_path(bone)}.{channel}", bone, frames, values, rows)

@@ -23,6 +23,7 @@ from .core.errors import Cancelled, InputError
 from .core.inputs import is_keypoint_input
 from .core.motion import load_motion
 from .core.options import RunOptions
+from .core.retarget.choices import DEFAULTS, Choices
 from .footage import check_footage
 from .process import JsonProcess
 
@@ -93,7 +94,8 @@ class ImportJob(Job):
 
     what = "The engine"
 
-    def __init__(self, video: Path, options: RunOptions, scene: Any, armature: Any | None, start_frame: int, footage: bool) -> None:
+    def __init__(self, video: Path, options: RunOptions, scene: Any, armature: Any | None, start_frame: int, footage: bool,
+                 choices: Choices = DEFAULTS) -> None:
         if armature is not None:
             check_target(armature)
         self._footage = video if footage and not is_keypoint_input(video) else None
@@ -103,6 +105,7 @@ class ImportJob(Job):
         engine.is_known.cache_clear()
         self._video, self._start_frame, self._camera = video, start_frame, footage
         self._scene, self._armature = scene.name, armature.name if armature is not None else None
+        self._choices = choices
         self._folder = Path(tempfile.mkdtemp(prefix="video_mocap_"))
         self.take: Take | None = None
         request = {"input": str(video), "out": str(self._folder), "options": options.to_json()}
@@ -124,9 +127,12 @@ class ImportJob(Job):
             self.status.warnings.append(f"The scene '{self._scene}' is gone; the motion is in '{context.scene.name}'.")
             scene = context.scene
         with _in_scene(context, scene):
-            self.take = apply_motion(context, motion, self._video.stem, armature, float(self._start_frame), self._footage, self._camera)
+            self.take = apply_motion(context, motion, self._video.stem, armature, float(self._start_frame), self._footage, self._camera,
+                                     self._choices)
         seconds = float(motion.times[-1] - motion.times[0])
         self.status.message = f"{len(motion)} frames ({seconds:.1f} s) on '{self.take.armature}'."
+        if self.take.slide >= 0.1:
+            self.status.message += f" Feet on the ground slide by up to {self.take.slide:.1f} cm."
 
     def close(self) -> None:
         """Also removes the worker's folder, unless the worker has left a traceback there that its sentence refers to."""

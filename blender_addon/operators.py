@@ -9,9 +9,10 @@ import bpy
 from bpy.props import StringProperty
 
 from .core.errors import Cancelled, InputError
+from .core.retarget.choices import Choices
 from .jobs import DESK, ImportJob, Job, SetupJob
 from .rigs import chosen_armature
-from .settings import option_properties, run_options, video_path
+from .settings import choice_properties, option_properties, run_options, video_path
 
 _TICK = 0.1  # seconds between steps; what a step may take is stated in `jobs`
 
@@ -104,6 +105,7 @@ class ImportVideo(_JobOperator, bpy.types.Operator):
         "filepath": StringProperty(name="Video", subtype="FILE_PATH", options={"SKIP_SAVE"},
                                    description="The video; when empty, the panel's"),
         **option_properties(options={"SKIP_SAVE"}),
+        **choice_properties(options={"SKIP_SAVE"}),
     }
 
     def begin(self, context: Any) -> Job:
@@ -111,7 +113,8 @@ class ImportVideo(_JobOperator, bpy.types.Operator):
         settings = context.scene.video_mocap
         video = video_path(self.filepath or settings.video)
         values = _Given(self, settings)
-        return ImportJob(video, run_options(values), context.scene, chosen_armature(context), values.start_frame, values.footage)
+        return ImportJob(video, run_options(values), context.scene, chosen_armature(context), values.start_frame, values.footage,
+                         Choices.of(values))
 
 
 class SetUpEngine(_JobOperator, bpy.types.Operator):

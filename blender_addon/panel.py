@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import textwrap
 from typing import Any
@@ -12,6 +13,7 @@ from bpy.props import StringProperty
 from . import engine
 from .core.errors import InputError
 from .core.retarget import map_names
+from .core.retarget.choices import Choices
 from .jobs import DESK, Status
 from .rigs import chosen_armature
 
@@ -35,6 +37,7 @@ class SidebarPanel(bpy.types.Panel):
         layout.prop(settings, "video", text="")
         _draw_options(layout.column(), settings)
         _draw_target(layout, context)
+        _draw_choices(layout.column(), settings)
         if DESK.job is None:
             layout.operator("video_mocap.import_video", text="Import video as pose", icon="ARMATURE_DATA")
         else:
@@ -50,6 +53,11 @@ def _draw_options(column: Any, settings: Any) -> None:
         column.prop(settings, "person_number")
     for name in ("start", "end", "height", "focal", "start_frame", "footage"):
         column.prop(settings, name)
+
+
+def _draw_choices(column: Any, settings: Any) -> None:
+    for choice in dataclasses.fields(Choices):
+        column.prop(settings, choice.name)
 
 
 def _draw_target(layout: Any, context: Any) -> None:

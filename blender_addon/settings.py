@@ -11,6 +11,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 
 from .core.errors import InputError
 from .core.options import RunOptions
+from .core.retarget.choices import Choices
 
 NOT_IN_THE_PANEL = {
     "device": "the engine takes the graphics card when there is one",
@@ -49,6 +50,16 @@ def option_properties(**more: Any) -> dict[str, Any]:
     }
 
 
+def choice_properties(**more: Any) -> dict[str, Any]:
+    """Name -> Blender property for every field of `Choices`; `more` goes to each of them."""
+    found = {}
+    for choice in dataclasses.fields(Choices):
+        meta = choice.metadata
+        words = {"name": meta["name"], "description": meta["help"][0].upper() + meta["help"][1:], "default": choice.default}
+        found[choice.name] = EnumProperty(items=meta["items"], **words, **more) if "items" in meta else BoolProperty(**words, **more)
+    return found
+
+
 def run_options(settings: Any) -> RunOptions:
     """The options of a run from anything with the properties of `option_properties`. Raises InputError with one sentence."""
     person = str(settings.person_number) if settings.person == "number" else settings.person
@@ -73,4 +84,5 @@ class VideoMocapSettings(bpy.types.PropertyGroup):
         "video": StringProperty(name="Video", subtype="FILE_PATH",
                                 description="A video file, a folder of numbered images, or 2D keypoints on file"),
         **option_properties(),
+        **choice_properties(),
     }

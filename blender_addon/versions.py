@@ -48,6 +48,17 @@ def assign_take(owner: Any, action: Any) -> None:
         animation.action_slot = action.slots[0]
 
 
+def push_take(owner: Any, action: Any, start: float) -> None:
+    """Puts `action` on an NLA track of its own, at the top; the active action of `owner` stays what it is."""
+    animation = owner.animation_data or owner.animation_data_create()
+    track = animation.nla_tracks.new()
+    track.name = action.name
+    strip = track.strips.new(action.name, round(start), action)
+    if bpy.app.version >= (4, 4):
+        strip.action_slot = action.slots[0]
+    strip.extrapolation = "NOTHING"
+
+
 def curves_of(owner: Any) -> list[Any]:
     """The f-curves that move `owner` now."""
     animation = owner.animation_data

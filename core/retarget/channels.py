@@ -25,6 +25,17 @@ def rotation_channels(quaternions: np.ndarray, mode: str) -> tuple[str, np.ndarr
     return "rotation_euler", _euler(quaternions, mode)
 
 
+def from_channels(values: np.ndarray, mode: str) -> np.ndarray:
+    """(T, 4) unit quaternions of what `rotation_channels` gave, or of values near that, as Blender understands them."""
+    if mode == "QUATERNION":
+        return rotations.normalise(values)
+    if mode == "AXIS_ANGLE":
+        axis = values[:, 1:] / np.maximum(np.linalg.norm(values[:, 1:], axis=-1, keepdims=True), 1e-12)
+        return rotations.from_rotation_vector(values[:, :1] * axis)
+    outer_first = mode[::-1]
+    return rotations.from_euler(values[:, ["XYZ".index(axis) for axis in outer_first]], outer_first)
+
+
 def _euler(quaternions: np.ndarray, order: str) -> np.ndarray:
     """(T, 3) angles about x, y, z."""
     outer_first = order[::-1]  # Blender names the axis that acts first; as a product R = R_last ... R_first.

@@ -4,21 +4,25 @@ Method: every mapped bone gets, in the world, the source joint's rotation away f
 orientation as aligned with the T-pose (`alignment`). Working in global rotations makes the result independent of the rest
 pose, bone axes and roll, object transform, unmapped bones in between, and missing joints. Spine and neck chains of any length
 share the rotation evenly. The root's path is scaled by the length of the legs, and ankles keep the rig's own height, so that
-flat feet stay on its floor. Limits: bone scale in the rig's pose is ignored; inverse-kinematics controls are not driven.
+flat feet stay on its floor; feet on the ground are then planted (`planting`). Limits: bone scale in the rig's pose is ignored;
+inverse-kinematics controls are not driven.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from .. import rotations
+from ..errors import InputError
 from ..motion import Motion
 from ..skeleton import INDEX, Skeleton
 from .alignment import facing, rest_alignment
 from .mapping import Mapping
+from .planting import Leg, plant
+from .pose import Pose
 from .rig import Rig
 
 _SOLE_BELOW_TOE = 0.025  # metres from the canonical toe joint down to the sole, as in Skeleton.stature
@@ -45,24 +49,66 @@ class RigMotion:
     """What to key. rotations: bone -> (T, 4) quaternions (w, x, y, z), continuous, relative to rest as Blender's are.
 
     root_bone: the bone that carries the location; root_location: (T, 3) armature units, as Blender's location channel.
+    travel: where a bone above carries the way over the ground, that bone -> (T, 3), likewise.
+    slide: centimetres, the farthest that a foot on the ground gets from where it stands.
     """
 
     rotations: dict[str, np.ndarray]
     root_bone: str
     root_location: np.ndarray
     placement: Placement
+    slide: float = 0.0
+    travel: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def locations(self) -> dict[str, np.ndarray]:
+        """Every bone that is moved -> (T, 3)."""
+        return {self.root_bone: self.root_location, **self.travel}
 
 
-def retarget(motion: Motion, rig: Rig, mapping: Mapping) -> RigMotion:
-    """The motion on the rig. Raises nothing for a mapping that `map_rig` gave."""
+WAYS = ("hips", "root", "in place")
+"""Who carries the way over the ground: the hips with everything else, the bone at the top of the rig, or nobody."""
+
+
+def retarget(motion: Motion, rig: Rig, mapping: Mapping, plant_feet: bool = True, way: str = "hips") -> RigMotion:
+    """The motion on the rig; plant_feet: feet that the motion says are on the ground stand still on this rig too. way: one of `WAYS`.
+
+    Raises InputError for a motion that is not finite and when there is no bone that could carry the way; the mapping must be one that
+    `check_mapping` has seen.
+    """
+    if not (np.isfinite(motion.local_rotations).all() and np.isfinite(motion.root_translation).all()):
+        raise InputError("The motion holds numbers that are not finite; run the video again.")
     frame = facing(rig, mapping)
     _, source = motion.skeleton.forward_kinematics(motion.local_rotations, motion.root_translation)
     wanted = _wanted_orientations(motion, source, rig, mapping, frame)
-    posed = _Pose(rig, wanted)
-    basis = {rig.names[bone]: rotations.continuous(posed.local(bone)) for bone in sorted(wanted)}
     placement = place(motion.skeleton, rig, mapping, frame)
-    mover, location = _root_location(motion, source, rig, mapping, placement, posed)
-    return RigMotion(basis, rig.names[mover], location, placement)
+    moved = _moved(motion, source, rig, mapping, placement, Pose(rig, wanted))
+    slide = 0.0
+    if plant_feet and motion.contacts.any():
+        moved, slide = _plant(motion, source, rig, mapping, placement, frame, wanted, moved)
+    posed = Pose(rig, wanted)
+    basis = {rig.names[bone]: rotations.continuous(posed.local(bone)) for bone in sorted(wanted)}
+    mover = _mover(rig, mapping)
+    moved, travel = _divided(rig, mover, moved, way)
+    location = rotations.rotate(rotations.inverse(posed.location_axes(mover)), moved)
+    top = {rig.names[b]: rotations.rotate(rotations.inverse(posed.location_axes(b)), path) for b, path in travel.items()}
+    return RigMotion(basis, rig.names[mover], location, placement, slide, top)
+
+
+def _divided(rig: Rig, mover: int, moved: np.ndarray, way: str) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """What of `moved` (T, 3) stays with the mover, and which bone carries the way over the ground, (T, 3) armature space."""
+    if way == "hips":
+        return moved, {}
+    path = moved @ rig.world[:3, :3].T
+    level = (path - path[:1]) * np.array([1.0, 1.0, 0.0])
+    over_ground = level @ np.linalg.inv(rig.world[:3, :3]).T
+    if way == "in place":
+        return moved - over_ground, {}
+    top = next((b for b in reversed(rig.ancestors(mover)) if not rig.connected[b]), None)
+    if top is None:
+        raise InputError(f"{rig.label} has no bone above '{rig.names[mover]}' that could carry the way over the ground; "
+                         "let the hips carry it.")
+    return moved - over_ground, {top: over_ground}
 
 
 def place(skeleton: Skeleton, rig: Rig, mapping: Mapping, frame: np.ndarray) -> Placement:
@@ -120,69 +166,63 @@ def _shared(chain: tuple[str, ...], first: str, last: str, source: np.ndarray, c
     return [(bone, first, rotations.slerp(a, b, np.array(share))) for bone, share in zip(chain, shares)]
 
 
-class _Pose:
-    """Orientations of bones in armature space: those of `wanted`, bone -> (T, 4), are given, the others follow."""
-
-    def __init__(self, rig: Rig, wanted: dict[int, np.ndarray]) -> None:
-        self._rig = rig
-        self._rest = rig.rest_rotations
-        self._posed: dict[int, np.ndarray] = dict(wanted)
-
-    def before(self, bone: int) -> np.ndarray:
-        """(..., 4) the orientation that the bone gets from its parent alone."""
-        parent = int(self._rig.parents[bone]) if self._rig.inherits_rotation[bone] else -1
-        share = float(self._rig.hold[bone])
-        if share < 1e-3:
-            return self._carried(bone, parent)
-        return rotations.slerp(self._carried(bone, parent), self._carried(bone, int(self._rig.held_by[bone])), np.array(share))
-
-    def _carried(self, bone: int, by: int) -> np.ndarray:
-        """(..., 4) the orientation that the bone has when it moves with another one as at rest; -1 stands for the armature."""
-        if by < 0:
-            return self._rest[bone]
-        offset = rotations.multiply(rotations.inverse(self._rest[by]), self._rest[bone])
-        return rotations.multiply(self.of(by), offset)
-
-    def local(self, bone: int) -> np.ndarray:
-        """(..., 4) the bone's rotation relative to rest, as its channels hold it."""
-        return rotations.multiply(rotations.inverse(self.before(bone)), self.of(bone))
-
-    def of(self, bone: int) -> np.ndarray:
-        """(..., 4) the bone's orientation in armature space; bones that nothing drives keep the rig's present pose."""
-        if bone not in self._posed:
-            self._posed[bone] = rotations.multiply(self.before(bone), self._rig.basis[bone])
-        return self._posed[bone]
-
-    def location_axes(self, bone: int) -> np.ndarray:
-        """(..., 4) the axes along which the bone's location channel moves it, in armature space."""
-        parent = int(self._rig.parents[bone])
-        if not self._rig.local_location[bone]:
-            return rotations.IDENTITY if parent < 0 else self.of(parent)
-        return self._carried(bone, parent)
-
-    def head(self, bone: int) -> np.ndarray:
-        """(..., 3) where the bone's head is in armature space when no bone is moved off its place."""
-        parent = int(self._rig.parents[bone])
-        place = self._rig.rest[bone, :3, 3]
-        if parent < 0:
-            return place
-        arm = rotations.rotate(rotations.inverse(self._rest[parent]), place - self._rig.rest[parent, :3, 3])
-        return self.head(parent) + rotations.rotate(self.of(parent), arm)
+def _mover(rig: Rig, mapping: Mapping) -> int:
+    """The bone that carries the figure: the hips, or the nearest above them that can move."""
+    hips = rig.index(mapping.bones["Hips"])
+    return next((b for b in (hips, *rig.ancestors(hips)) if not rig.connected[b]), hips)
 
 
-def _root_location(motion: Motion, source: np.ndarray, rig: Rig, mapping: Mapping, placement: Placement,
-                   posed: _Pose) -> tuple[int, np.ndarray]:
-    """The bone that carries the figure (the hips, or the nearest above them that can move) and its location (T, 3).
+def _moved(motion: Motion, source: np.ndarray, rig: Rig, mapping: Mapping, placement: Placement, posed: Pose) -> np.ndarray:
+    """(T, 3) how far the figure is moved from where its bones alone put it, armature space.
 
     The middle of the hip joints is what follows the motion: rigs differ in where their hips bone starts.
     """
-    bones = {joint: rig.index(bone) for joint, bone in mapping.bones.items()}
-    hips = bones["Hips"]
-    mover = next((b for b in (hips, *rig.ancestors(hips)) if not rig.connected[b]), hips)
     rest = motion.skeleton.rest_offsets
     offset = 0.5 * (rest[INDEX["LeftUpLeg"]] + rest[INDEX["RightUpLeg"]])
     middle = placement(motion.root_translation + rotations.rotate(source[:, INDEX["Hips"]], offset))
-    at_rest = 0.5 * (rig.rest[bones["LeftUpLeg"], :3, 3] + rig.rest[bones["RightUpLeg"], :3, 3]) - rig.rest[hips, :3, 3]
-    arm = rotations.rotate(posed.of(hips), rotations.rotate(rotations.inverse(rig.rest_rotations[hips]), at_rest))
-    moved = rig.from_world(middle) - arm - posed.head(hips)
-    return mover, rotations.rotate(rotations.inverse(posed.location_axes(mover)), moved)
+    left, right = (posed.head(rig.index(mapping.bones[side + "UpLeg"])) for side in ("Left", "Right"))
+    return rig.from_world(middle) - 0.5 * (left + right)
+
+
+def _plant(motion: Motion, source: np.ndarray, rig: Rig, mapping: Mapping, placement: Placement, frame: np.ndarray,
+           wanted: dict[int, np.ndarray], moved: np.ndarray) -> tuple[np.ndarray, float]:
+    """Changes `wanted` so that feet stand; returns what `_moved` becomes and how far a foot slides, cm."""
+    sides = [side for side in ("Left", "Right") if side + "Foot" in mapping.bones]
+    posed, joints = Pose(rig, wanted), motion.joints_world()
+    legs = [_leg(side, motion, source, joints, rig, mapping, placement, frame, posed, moved) for side in sides]
+    planted = plant(legs, motion.times)
+    world, back = rig.world_rotation, rotations.inverse(rig.world_rotation)
+    for side, turns in zip(sides, planted.turns):
+        for part, turn in zip(("UpLeg", "Leg", "Foot", "Toe"), (*turns, turns[2])):
+            if side + part in mapping.bones:
+                bone = rig.index(mapping.bones[side + part])
+                wanted[bone] = rotations.multiply(back, rotations.multiply(turn, rotations.multiply(world, wanted[bone])))
+    return moved + (planted.shift @ np.linalg.inv(rig.world[:3, :3]).T), 100.0 * planted.slide
+
+
+def _leg(side: str, motion: Motion, source: np.ndarray, joints: np.ndarray, rig: Rig, mapping: Mapping, placement: Placement,
+         frame: np.ndarray, posed: Pose, moved: np.ndarray) -> Leg:
+    bones = mapping.bones
+    hip, knee, ankle = (rig.to_world(posed.head(rig.index(bones[side + part])) + moved) for part in ("UpLeg", "Leg", "Foot"))
+    turn = rotations.from_matrix(frame)
+    foot, thigh = (rotations.multiply(turn, rotations.multiply(source[:, INDEX[side + part]], rotations.inverse(turn)))
+                   for part in ("Foot", "UpLeg"))
+    ground = placement.origin[2]
+    height = _ankle_height(rig, mapping) - ground
+    if side + "Toe" in bones:
+        ball = rig.to_world(posed.head(rig.index(bones[side + "Toe"])) + moved)
+    else:
+        _, ahead, _ = placement.scale * motion.skeleton.rest_offsets[INDEX[side + "Toe"]]
+        ball = ankle + rotations.rotate(foot, frame @ np.array([0.0, ahead, placement.scale * _SOLE_BELOW_TOE - height]))
+    flat_ball = height + float(np.mean(rotations.rotate(rotations.inverse(foot), ball - ankle)[:, 2]))
+    rest = motion.skeleton.rest_offsets
+    own_ankle = _SOLE_BELOW_TOE - rest[INDEX[side + "Toe"], 2]
+    lift = placement.scale * (joints[:, [INDEX[side + "Foot"], INDEX[side + "Toe"]], 2] - np.array([own_ankle, _SOLE_BELOW_TOE]))
+    contacts = motion.contacts[:, :2] if side == "Left" else motion.contacts[:, 2:]
+    return Leg(hip, knee, ankle, ball, foot, rotations.rotate(thigh, frame @ np.array([0.0, -1.0, 0.0])), contacts,
+               np.array([0.0, 0.0, -height]), ground + np.array([0.0, flat_ball]), lift)
+
+
+def _ankle_height(rig: Rig, mapping: Mapping) -> float:
+    return float(np.mean([rig.heads_world[rig.index(mapping.bones[side + "Foot"]), 2] for side in ("Left", "Right")
+                          if side + "Foot" in mapping.bones]))

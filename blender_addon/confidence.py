@@ -1,0 +1,25 @@
+"""How much the picture says about each frame, as a curve beside the animation, and markers where it says little."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import numpy as np
+
+from .core.motion import Motion
+from .core.retarget.planting import runs
+from .curves import key_curves
+
+PROPERTY = "Mocap Confidence"
+_LITTLE = 0.4  # mean confidence of the joints below which a frame is worth a look
+
+
+def key_confidence(armature: Any, curves: Any, frames: np.ndarray, motion: Motion) -> None:
+    """Keys the armature's custom property `PROPERTY`, 0 to 1, and marks in the timeline where doubtful stretches begin and end."""
+    values = motion.confidence.mean(axis=1)
+    armature[PROPERTY] = float(values[0])
+    key_curves(curves, f'["{PROPERTY}"]', PROPERTY, frames, values[:, None])
+    for start, stop in runs(values < _LITTLE):
+        for name, row in (("doubtful", start), ("doubtful end", stop - 1)):
+            bpy.context.scene.timeline_markers.new(name, frame=round(float(frames[row])))

@@ -1,0 +1,85 @@
+"""Fewer keys: the curve between them, the promise of 2 mm and 0.5 degrees, contacts and turning points kept; ways over the ground."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from test_planting import own_rig, planted_walk
+from test_retarget import pose_rig, some_rig
+
+from core import rotations
+from core.errors import InputError
+from core.retarget import Rig, RigMotion, retarget, rotation_channels
+from core.retarget.channels import from_channels
+from core.retarget.decimate import FARTHEST, MOST, cubic, needed_rows, simplify
+
+MODES = ("QUATERNION", "XYZ", "ZYX", "AXIS_ANGLE")
+
+
+def test_a_cubic_is_kept_by_its_two_ends() -> None:
+    frames = np.linspace(1, 41, 401)
+    values = np.stack([frames**2, 3 - frames], axis=1)
+    np.testing.assert_allclose(cubic(frames, values, np.array([0, 400])), values, atol=1e-6)
+    rows = needed_rows(frames, values, lambda curve: np.abs(curve - values).max(axis=1), 0.5, [100])
+    assert list(rows) == [0, 100, 400]
+
+
+def thinned(rig: Rig, moved: RigMotion, frames: np.ndarray, keys: object) -> RigMotion:
+    """The motion as Blender would play the keys."""
+    turned = {}
+    for bone, q in moved.rotations.items():
+        mode = rig.modes[rig.index(bone)]
+        turned[bone] = from_channels(cubic(frames, rotation_channels(q, mode)[1], keys.turned[bone]), mode)  # type: ignore[attr-defined]
+    return dataclasses.replace(moved, rotations=turned,
+                               root_location=cubic(frames, moved.root_location, keys.moved[moved.root_bone]))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_simplified_keys_keep_their_promise(seed: int) -> None:
+    motion = planted_walk(90)
+    rig, mapping = some_rig(np.random.default_rng(seed), sway=0.3)
+    rig = dataclasses.replace(rig, modes=tuple(MODES[i % 4] for i in range(len(rig.names))))
+    moved, frames = retarget(motion, rig, mapping), 1 + 0.8 * np.arange(90)
+    keys = simplify(rig, moved, frames, motion.contacts)
+    dense, thin = pose_rig(rig, moved), pose_rig(rig, thinned(rig, moved, frames, keys))
+    mapped = [rig.index(b) for b in moved.rotations]
+    assert np.linalg.norm(dense[0] - thin[0], axis=-1)[:, mapped].max() <= FARTHEST + 1e-9
+    assert rotations.angle_between(dense[1], thin[1])[:, mapped].max() <= MOST + 1e-9
+    count, total = sum(len(r) for r in keys.turned.values()), 90 * len(keys.turned)
+    assert count < 0.6 * total
+    changes = np.flatnonzero(np.any(np.diff(motion.contacts.astype(int), axis=0), axis=1))
+    assert all(set(changes) <= set(rows) for rows in [*keys.turned.values(), *keys.moved.values()])
+
+
+def test_stillness_needs_two_keys() -> None:
+    motion = planted_walk(1)
+    still = dataclasses.replace(planted_walk(60), contacts=np.zeros((60, 4), bool), local_rotations=np.tile(
+        motion.local_rotations, (60, 1, 1)), root_translation=np.tile(motion.root_translation, (60, 1)))
+    rig, mapping = own_rig(motion.skeleton)
+    keys = simplify(rig, retarget(still, rig, mapping), np.arange(60.0), still.contacts)
+    assert all(list(rows) == [0, 59] for rows in [*keys.turned.values(), *keys.moved.values()])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_channels_go_back(mode: str) -> None:
+    q = rotations.normalise(np.random.default_rng(0).normal(size=(50, 4)))
+    assert rotations.angle_between(q, from_channels(rotation_channels(q, mode)[1], mode)).max() < 1e-6
+
+
+def test_ways_over_the_ground() -> None:
+    motion = planted_walk(60)
+    rig, mapping = some_rig(np.random.default_rng(3), scale=0.01, heading=1.0)
+    everything = pose_rig(rig, retarget(motion, rig, mapping))[0]
+    hips = rig.index("Hips")
+    there = pose_rig(rig, retarget(motion, rig, mapping, way="in place"))[0]
+    middle = 0.5 * (there[:, rig.index("LeftUpLeg")] + there[:, rig.index("RightUpLeg")])
+    assert np.ptp(everything[:, hips, :2], axis=0).max() > 0.5
+    moved = retarget(motion, rig, mapping, way="root")
+    assert set(moved.locations) == {"Hips", "root"} and np.isfinite(middle).all()
+    np.testing.assert_allclose(there[:, :, 2], everything[:, :, 2], atol=1e-9)
+    assert np.ptp(there[:, hips, :2], axis=0).max() < 0.25
+    with pytest.raises(InputError, match="no bone above 'Hips'"):
+        own, own_mapping = own_rig(motion.skeleton)
+        retarget(motion, own, own_mapping, way="root")
