@@ -1,7 +1,7 @@
 """Builds the scene of `core.export.scene` in a fresh file and saves or exports it: `python -m blender_addon.scene_script`.
 
-stdin: {"motion": path, "footage": path or null, "files": {"blend": path, "fbx": path, "glb": path}}. stdout: on failure one JSON
-event of core.events. Exit code 0, 1. Runs under pip's bpy, which prints what it likes to the same stdout.
+stdin: {"motion": path, "footage": path or null, "files": {"blend": path, "fbx": path, "glb": path}}. stdout: warnings and a
+failure as JSON events of core.events. Exit code 0, 1. Runs under pip's bpy, which prints what it likes to the same stdout.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .apply import Take, apply_motion
 from .core.errors import InputError
 from .core.events import JsonReporter
 from .core.motion import Motion, load_motion
+from .footage import check_footage
 
 _FLOOR = 10.0  # metres, side of the grid
 
@@ -123,13 +124,25 @@ def export_glb(path: Path) -> None:
                               export_optimize_animation_size=False)
 
 
+def _that_can_be_shown(footage: str | None) -> Path | None:
+    """The footage; None, with a warning, for a folder of images that Blender cannot show: the rest of the scene is as good."""
+    try:
+        if footage is not None:
+            check_footage(Path(footage))
+            return Path(footage)
+    except InputError as error:
+        print(flush=True)  # whatever bpy has left on the line before
+        JsonReporter(sys.stdout).warning(str(error))
+    return None
+
+
 def main() -> int:
     """Does what stdin asks for; returns the exit code."""
     try:
         request = json.loads(sys.stdin.readline())
         motion, footage = load_motion(request["motion"]), request["footage"]
         name = Path(footage).stem if footage else "Take"
-        build_scene(motion, Path(footage) if footage else None, name)
+        build_scene(motion, _that_can_be_shown(footage), name)
         files = {kind: Path(path) for kind, path in request["files"].items()}
         if "blend" in files:
             save_blend(files["blend"])
@@ -144,4 +157,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # bpy 4.2 crashes when it is taken down after a glTF export; everything is written by now

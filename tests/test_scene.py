@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from core import cli
 from core.errors import Cancelled
 from core.events import Reporter
 from core.export import scene
 from core.export.scene import SceneError, write_scene
+from core.options import RunOptions
+from core.pipeline import run
 
 SLEEPS = "open(request['motion'] + '.pid', 'w').write(str(os.getpid())); time.sleep(60)"
 
@@ -41,6 +45,13 @@ def test_only_what_is_wanted_is_asked_for(tmp_path: Path, monkeypatch: pytest.Mo
     assert not (tmp_path / "scene.fbx").exists()
 
 
+def test_a_warning_of_the_child_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDEO_MOCAP_BPY", stand_in(tmp_path, "print(json.dumps({'event': 'warning', 'text': 'No numbers.'}))"))
+    reporter = Reporter()
+    write_scene(tmp_path / "motion.npz", tmp_path, {"blend"}, tmp_path, reporter)
+    assert reporter.warnings == ["No numbers."]
+
+
 @pytest.mark.parametrize(("body", "sentence"), [
     ("print('Blender 5'); print(json.dumps({'event': 'error', 'kind': 'fault', 'text': 'The disk is full.'})); sys.exit(1)",
      "The disk is full."),
@@ -65,3 +76,33 @@ def test_cancel_ends_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         write_scene(tmp_path / "motion.npz", None, {"blend"}, tmp_path, CancelsLater())
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text()), 0)
+
+
+LOOK = """
+import bpy, os, sys
+bpy.ops.wm.open_mainfile(filepath=sys.argv[1])
+scene = bpy.context.scene
+(armature,) = (o for o in scene.objects if o.type == "ARMATURE")
+(behind,) = scene.camera.data.background_images
+print("FOUND", scene.render.fps, scene.frame_start, scene.frame_end, len(armature.data.bones), armature.animation_data.action.name,
+      os.path.realpath(bpy.path.abspath(behind.image.filepath)))
+for frame in (1, 8, 15):
+    scene.frame_set(frame)
+    print("SHOWN", frame, behind.image_user.frame_current)
+"""
+
+
+def test_a_run_leaves_all_three_scene_files(tmp_path: Path) -> None:
+    """Half a second out of the middle of the sample: the picture behind the camera is that of the motion's own time."""
+    python = scene._interpreter()
+    if python is None:
+        pytest.skip("Blender's module is not set up")
+    reporter = Reporter()
+    result = run(cli.SAMPLE, tmp_path, RunOptions(start=1.0, end=1.5, formats=("npz", "blend", "fbx", "glb")), reporter)
+    assert result.problem is None and {"npz", "blend", "fbx", "glb"} <= set(result.files)
+    assert all(result.files[name].stat().st_size > 10_000 for name in ("blend", "fbx", "glb"))
+    assert result.files["fbx"].read_bytes().startswith(b"Kaydara FBX") and result.files["glb"].read_bytes().startswith(b"glTF")
+    answer = subprocess.run([str(python), "-c", LOOK, str(result.files["blend"])], capture_output=True, text=True, check=True, timeout=120)
+    said = [line.split(" ", 1) for line in answer.stdout.splitlines() if line.startswith(("FOUND", "SHOWN"))]
+    assert said[0][1] == f"30 1 15 21 sample {os.path.realpath(cli.SAMPLE)}"
+    assert [line[1] for line in said[1:]] == ["1 31", "8 38", "15 45"]

@@ -64,6 +64,9 @@ def _run(python: Path, request: dict, reporter: Reporter) -> None:
         if process.poll() is None:
             process.kill()
         process.wait()
+    for line in said:
+        if line.startswith('{"event": "warning"'):
+            reporter.warning(json.loads(line)["text"])
     error = next((json.loads(line)["text"] for line in said if line.startswith('{"event": "error"')), None)
     if process.returncode != 0 or error:
         raise SceneError(error or f"Blender's module stopped with code {process.returncode} while it wrote the scene.")

@@ -118,3 +118,17 @@ def test_the_script_says_in_one_sentence_what_is_wrong(tmp_path: Path, bpy_pytho
     event = json.loads(answer.stdout.splitlines()[-1])
     assert answer.returncode == 1 and event["event"] == "error" and "cannot be read as a motion file" in event["text"]
     assert not (tmp_path / "scene.blend").exists()
+
+
+def test_images_that_cannot_be_shown_are_left_out_with_a_warning(tmp_path: Path, bpy_python: str) -> None:
+    synthetic_motion().save(tmp_path / "motion.npz")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").touch()
+    request = {"motion": str(tmp_path / "motion.npz"), "footage": str(tmp_path / "images"),
+               "files": {"blend": str(tmp_path / "scene.blend")}}
+    answer = subprocess.run([bpy_python, "-m", "blender_addon.scene_script"], cwd=REPO, input=json.dumps(request), text=True,
+                            capture_output=True, check=True, timeout=120)
+    (event,) = (json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{"))
+    assert event["event"] == "warning" and "a.png has no number" in event["text"]
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
+    assert not bpy.context.scene.camera.data.background_images
