@@ -15,6 +15,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from . import versions
 from .core import rotations
 from .core.retarget import Mapping, Rig
 
@@ -80,10 +81,9 @@ def _matrix(quaternion: np.ndarray) -> Any:
 @contextmanager
 def _at_rest(armature: Any, bones: list[str]) -> Iterator[None]:
     """The bones' own channels at rest and no action at work, for a while."""
-    before = {name: {c: tuple(getattr(armature.pose.bones[name], c)) for c in _CHANNELS} for name in bones}
-    animation = armature.animation_data
-    use_nla = animation.use_nla if animation is not None else False
-    action, slot = (animation.action, getattr(animation, "action_slot", None)) if animation is not None else (None, None)
+    channels = {name: {c: tuple(getattr(armature.pose.bones[name], c)) for c in _CHANNELS} for name in bones}
+    moved_by, animation = versions.taken(armature), armature.animation_data
+    use_nla = animation is not None and animation.use_nla
     try:
         if animation is not None:
             animation.action, animation.use_nla = None, False
@@ -91,11 +91,10 @@ def _at_rest(armature: Any, bones: list[str]) -> Iterator[None]:
             armature.pose.bones[name].matrix_basis = _matrix(rotations.IDENTITY)
         yield
     finally:
-        for name, channels in before.items():
-            for channel, value in channels.items():
+        for name, values in channels.items():
+            for channel, value in values.items():
                 setattr(armature.pose.bones[name], channel, value)
         if animation is not None:
-            animation.action, animation.use_nla = action, use_nla
-            if slot is not None:
-                animation.action_slot = slot
+            versions.put_back(armature, moved_by)
+            animation.use_nla = use_nla
         bpy.context.view_layer.update()

@@ -1,0 +1,218 @@
+"""What a take on somebody's rig is like: planted feet, few keys, strips, ways over the ground; and what it leaves untouched."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+import pytest
+from blender_addon.core import rotations
+from blender_addon.core.errors import InputError
+from blender_addon.core.motion import Motion
+from blender_addon.core.retarget import map_rig
+from blender_addon.core.retarget.choices import Choices
+from blender_addon.core.skeleton import INDEX
+from helpers import CANONICAL, MIXAMO, RIGIFY, joints_in_blender, limb_error, make_rig, snapshot, synthetic_motion
+
+from blender_addon import versions
+from blender_addon.apply import apply_motion
+from blender_addon.rigs import read_rig
+
+
+def standing(frames: int = 40) -> Motion:
+    """Somebody who sways, turns the hips and bends the knees with both feet on the ground; the left one is lifted at last."""
+    motion = synthetic_motion(frames)
+    time = motion.times
+    turns = 0.3 * rotations.to_rotation_vector(motion.local_rotations)
+    for side, sign in (("Left", 1), ("Right", -1)):
+        bend = 0.25 + 0.15 * np.sin(2 * time + sign)
+        for joint, share in (("UpLeg", -1.0), ("Leg", 2.0), ("Foot", -1.0)):
+            turns[:, INDEX[side + joint]] = np.stack([share * bend, 0 * bend, 0 * bend], axis=-1)
+    turns[:, 0] = np.stack([0 * time, 0.04 * np.sin(3 * time), 0.1 * np.sin(2 * time)], axis=-1)
+    root = np.stack([0.02 * np.sin(2 * time), 0.01 * np.cos(time), 0.93 + 0.01 * np.sin(2 * time)], axis=-1)
+    contacts = np.ones((frames, 4), bool)
+    contacts[frames - 12:, :2] = False
+    return dataclasses.replace(motion, local_rotations=rotations.from_rotation_vector(turns), root_translation=root, contacts=contacts)
+
+
+def places(armature: Any, names: dict[str, str], motion: Motion) -> np.ndarray:
+    """(T, J, 3) joints of the rig at the motion's times, by Blender's own evaluation."""
+    render = bpy.context.scene.render
+    frames = 1 + (motion.times - motion.times[0]) * render.fps / render.fps_base
+    return np.array([list(joints_in_blender(armature, names, f).values()) for f in frames])
+
+
+def test_feet_in_contact_stand_still_on_another_body() -> None:
+    motion, armature = standing(), make_rig(MIXAMO)
+    apply_motion(bpy.context, motion, "take", armature)
+    feet = {j: MIXAMO[j] for j in ("LeftFoot", "LeftToe", "RightFoot", "RightToe")}
+    there = places(armature, feet, motion)
+    moves = np.linalg.norm(np.diff(there, axis=0), axis=-1)
+    assert moves[:27, :2].max() < 1e-4 and moves[:, 2:].max() < 1e-4
+    assert moves[28:, :2].max() > 1e-3 and moves[28:, :2].max() < 0.05
+    bpy.context.scene.frame_set(1)
+    apply_motion(bpy.context, motion, "loose", armature, choices=Choices(plant_feet=False))
+    loose = places(armature, feet, motion)
+    assert np.linalg.norm(np.diff(loose, axis=0), axis=-1)[:27].max() > 1e-3 and limb_error(armature, MIXAMO, motion) < 0.1
+
+
+@pytest.mark.parametrize("mode", ["QUATERNION", "XYZ", "AXIS_ANGLE"])
+def test_fewer_keys_stay_within_their_promise(mode: str) -> None:
+    motion, armature = standing(), make_rig(RIGIFY)
+    for bone in armature.pose.bones:
+        bone.rotation_mode = mode
+    apply_motion(bpy.context, motion, "dense", armature)
+    dense, all_keys = places(armature, RIGIFY, motion), key_count(armature)
+    apply_motion(bpy.context, motion, "few", armature, choices=Choices(simplify=True))
+    few = places(armature, RIGIFY, motion)
+    assert np.linalg.norm(few - dense, axis=-1).max() <= 0.002 + 1e-5
+    assert key_count(armature) < 0.6 * all_keys
+    curve = versions.curves_of(armature)[0]
+    assert curve.keyframe_points[0].interpolation == "BEZIER" and curve.keyframe_points[0].handle_right_type == "ALIGNED"
+    lifted = float(np.float32(1 + motion.times[27] * 24))
+    assert all(any(abs(k.co[0] - lifted) < 1e-3 for k in c.keyframe_points) for c in versions.curves_of(armature))
+
+
+def key_count(armature: Any) -> int:
+    return sum(len(c.keyframe_points) for c in versions.curves_of(armature))
+
+
+def test_a_strip_leaves_the_active_action_in_place() -> None:
+    motion, armature = synthetic_motion(), make_rig(MIXAMO)
+    apply_motion(bpy.context, motion, "own", armature)
+    own = armature.animation_data.action
+    take = apply_motion(bpy.context, motion, "strip", armature, start_frame=50, choices=Choices(nla=True))
+    assert armature.animation_data.action == own
+    (track,) = armature.animation_data.nla_tracks
+    assert track.strips[0].action.name == take.action and round(track.strips[0].frame_start) == 50
+    armature.animation_data.action = None
+    there = joints_in_blender(armature, MIXAMO, 50.0)
+    a, b = "LeftArm", "LeftForeArm"
+    wanted = motion.joints_world()[0, INDEX[b]] - motion.joints_world()[0, INDEX[a]]
+    got = there[b] - there[a]
+    assert got @ wanted / np.linalg.norm(got) / np.linalg.norm(wanted) > 0.99999
+
+
+def test_the_root_bone_carries_the_way() -> None:
+    motion, armature = synthetic_motion(), make_rig(CANONICAL)
+    bpy.ops.object.mode_set(mode="EDIT")
+    root = armature.data.edit_bones.new("root")
+    root.head, root.tail = (0, 0, 0), (0, 0.3, 0)
+    armature.data.edit_bones["Hips"].parent = root
+    bpy.ops.object.mode_set(mode="OBJECT")
+    apply_motion(bpy.context, motion, "plain", armature)
+    plain = places(armature, CANONICAL, motion)
+    apply_motion(bpy.context, motion, "root", armature, choices=Choices(way="root"))
+    np.testing.assert_allclose(places(armature, CANONICAL, motion), plain, atol=1e-5)
+    way = places(armature, {"root": "root"}, motion)[:, 0]
+    assert abs(way[:, 2]).max() < 1e-6 and np.linalg.norm(way[-1] - way[0]) > 0.3
+    apply_motion(bpy.context, motion, "in place", armature, choices=Choices(way="in place"))
+    still = places(armature, CANONICAL, motion)
+    np.testing.assert_allclose(still[..., 2], plain[..., 2], atol=1e-5)
+    assert np.linalg.norm(still[-1, 0, :2] - still[0, 0, :2]) < 0.1
+    with pytest.raises(InputError, match="no bone above"):
+        apply_motion(bpy.context, motion, "none", make_rig(MIXAMO), choices=Choices(way="root"))
+
+
+def test_confidence_is_a_curve_with_marks() -> None:
+    confidence = np.ones((30, 21))
+    confidence[10:15] = 0.1
+    motion = dataclasses.replace(synthetic_motion(), confidence=confidence)
+    take = apply_motion(bpy.context, motion, "take", choices=Choices(confidence=True))
+    armature = bpy.data.objects[take.armature]
+    bpy.context.scene.frame_set(1 + round(12 * 24 / 25))
+    assert armature.evaluated_get(bpy.context.evaluated_depsgraph_get())["Mocap Confidence"] < 0.2
+    assert [m.name for m in bpy.context.scene.timeline_markers] == ["doubtful", "doubtful end"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_generated_rigs_follow_through_blenders_evaluation(seed: int) -> None:
+    """Random rest poses, rolls, modes, units, headings: every limb within a tenth of a degree, without and with connected bones."""
+    rng = np.random.default_rng(seed)
+    names = [CANONICAL, MIXAMO, RIGIFY][seed % 3]
+    motion, armature = synthetic_motion(seed=seed), make_rig(names, rng.uniform(-20, 80), seed, float(rng.choice([1.0, 0.01])))
+    for bone in armature.pose.bones:
+        bone.rotation_mode = str(rng.choice(["QUATERNION", "XYZ", "ZXY", "AXIS_ANGLE"]))
+        bone.bone.use_inherit_rotation = bool(rng.random() < 0.8)
+        bone.bone.use_local_location = bool(rng.random() < 0.8)
+    heading = rng.uniform(-3, 3)
+    armature.rotation_euler[2] = heading
+    bpy.context.view_layer.update()
+    apply_motion(bpy.context, motion, "take", armature)
+    turn = rotations.to_matrix(rotations.from_rotation_vector(np.array([0.0, 0.0, heading])))
+    assert limb_error(armature, names, motion, turn) < 0.1
+
+
+def everything(armature: Any) -> Any:
+    """All of the file and of the rig that an import must leave bit for bit, its own keys aside."""
+    armature.animation_data.action = None
+    bones = armature.data.bones
+    flags = {b.name: (tuple(b.head_local), tuple(b.tail_local), b.use_connect, b.use_inherit_rotation, b.use_local_location,
+                      b.inherit_scale, b.use_deform, b.hide, tuple(map(tuple, b.matrix_local))) for b in bones}
+    posed = {p.name: (p.rotation_mode, tuple(p.lock_rotation), tuple(p.lock_location), tuple(p.location), tuple(p.scale),
+                      tuple(p.rotation_quaternion), tuple(p.rotation_euler), tuple(p.rotation_axis_angle),
+                      [(c.type, c.influence, c.mute) for c in p.constraints]) for p in armature.pose.bones}
+    return flags, posed, [t.name for t in armature.animation_data.nla_tracks]
+
+
+@pytest.mark.parametrize("constrained", [False, True])
+def test_nothing_else_is_touched(constrained: bool) -> None:
+    armature = make_rig(RIGIFY)
+    if constrained:
+        hold = armature.pose.bones["forearm.R"].constraints.new("COPY_ROTATION")
+        hold.target, hold.subtarget, hold.influence = armature, "upper_arm.L", 0.0
+    armature.pose.bones["shin.L"].lock_rotation = (True, False, False)
+    other = bpy.data.objects.new("other", None)
+    bpy.context.scene.collection.objects.link(other)
+    apply_motion(bpy.context, synthetic_motion(seed=5), "old", armature)
+    old, scene = armature.animation_data.action, bpy.context.scene
+    scene.frame_set(7)
+    bpy.ops.object.mode_set(mode="POSE")
+    other.select_set(True)
+    before = snapshot()
+    marks = [(c.data_path, c.array_index, [tuple(k.co) for k in c.keyframe_points]) for c in versions.curves_of(armature)]
+    apply_motion(bpy.context, synthetic_motion(), "take", armature)
+    after = snapshot()
+    for part in ("scene", "mode", "active"):
+        assert after[part] == before[part]
+    assert {k: v[1:3] for k, v in after["objects"].items()} == {k: v[1:3] for k, v in before["objects"].items()}
+    assert after["objects"]["rig"][3][0] == before["objects"]["rig"][3][0]
+    assert set(after["blocks"]["actions"]) == {*before["blocks"]["actions"], "take"}
+    versions.assign_take(armature, old)
+    assert [(c.data_path, c.array_index, [tuple(k.co) for k in c.keyframe_points]) for c in versions.curves_of(armature)] == marks
+    bpy.ops.object.mode_set(mode="OBJECT")
+
+
+def test_reading_a_control_rig_leaves_its_pose(shared: Path) -> None:
+    """The probing of constraints turns bones; all of it is put back to the last bit."""
+    from blender_addon.controls import with_constraints
+    path = shared / "rigs" / "rigify_generated.blend"
+    if not path.exists():
+        pytest.skip(f"no rigs in {shared}")
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    armature = bpy.data.objects[json.loads(path.with_suffix(".json").read_text())["armature_object"]]
+    armature.animation_data_create()
+    for i, bone in enumerate(armature.pose.bones):
+        bone.rotation_euler, bone.location = (0.1 * (i % 5), 0.2, 0.3), (0.01 * (i % 3), 0.0, 0.0)
+        bone.rotation_quaternion = (0.9, 0.1, 0.2, 0.3)
+    bpy.context.view_layer.update()  # drivers of the rig turn bones of their own
+    before = everything(armature)
+    rig = read_rig(armature)
+    mapping = map_rig(rig)
+    held = with_constraints(armature, rig, mapping)
+    assert everything(armature) == before
+    assert {rig.names[b] for b in np.flatnonzero(held.hold > 0)} == {"neck", "head", "upper_arm_fk.L", "upper_arm_fk.R"}
+
+
+def test_a_motion_that_is_not_finite_is_refused() -> None:
+    motion = synthetic_motion()
+    motion.root_translation[3] = np.nan
+    armature = make_rig(MIXAMO)
+    before = snapshot()
+    with pytest.raises(InputError, match="not finite"):
+        apply_motion(bpy.context, motion, "take", armature)
+    assert snapshot() == before
