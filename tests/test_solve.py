@@ -18,13 +18,18 @@ from core.export.bvh import read_bvh
 from core.keypoints import ATTACHMENTS, CANONICAL, LIMB_KEYPOINTS, Keypoints
 from core.motion import Motion
 from core.skeleton import INDEX, JOINTS, PARENTS, Skeleton
-from core.solve import solve
+from core.solve import Choices, solve
+from core.solve.body import Body
+from core.solve.contacts import FOOT_POINTS, runs
 
 SHARED = Path(os.environ.get("VIDEO_MOCAP_SHARED", Path(__file__).parents[2] / "shared"))
 
 
-def solved(scene: Scene, stature: float | None = None) -> Motion:
-    motion = solve(scene.lifted, scene.keypoints, scene.K, stature)
+FLOATING = Choices(contacts=False, ground=False)
+
+
+def solved(scene: Scene, stature: float | None = None, choices: Choices | None = None) -> Motion:
+    motion = solve(scene.lifted, scene.keypoints, scene.K, stature, choices=choices)
     check(motion)
     return motion
 
@@ -55,7 +60,7 @@ def error(motion: Motion, scene: Scene) -> np.ndarray:
 @given(st.integers(0, 2**31), st.floats(-3.1, 3.1), st.floats(-0.1, 0.4), st.floats(1.3, 2.1))
 def test_noise_free_motion_comes_back(seed: int, azimuth: float, tilt: float, stature: float) -> None:
     scene = film(*wander(seed, 45), azimuth, tilt, distance=3 * stature, stature=stature)
-    motion = solved(scene)
+    motion = solved(scene, choices=FLOATING)
     limbs = [INDEX[ATTACHMENTS[n][0]] for n in LIMB_KEYPOINTS]
     assert error(motion, scene)[:, limbs].mean() < 0.001 and error(motion, scene).mean() < 0.004
     assert np.quantile(error(motion, scene), 0.95) < 0.03  # the trunk's inner joints are believed less
@@ -139,6 +144,35 @@ def test_stature_sets_the_size() -> None:
     assert motion.skeleton.stature == pytest.approx(1.9, abs=1e-6)
     ratio = motion.joints_camera()[:, 0, 2].mean() / scene.joints[:, 0, 2].mean()
     assert ratio == pytest.approx(1.9 / scene.skeleton.stature, rel=0.03)
+
+
+def test_a_planted_foot_does_not_move_and_none_goes_through_the_floor() -> None:
+    local, root = walk(90)
+    scene = film(local, root, azimuth=1.3, noise=0.03, pixels=3.0)
+    motion = solved(scene)
+    feet = Body(motion.skeleton, FOOT_POINTS).pose(motion.local_rotations, motion.root_translation).points
+    assert motion.contacts.any()
+    for point in range(4):
+        for start, stop in runs(motion.contacts[:, point]):
+            assert np.ptp(feet[start:stop, point], axis=0).max() < 0.002
+    assert feet[..., 2].min() > -0.01
+
+
+def test_a_known_camera() -> None:
+    scene = film(*walk(60), azimuth=1.3, tilt=0.3)
+    motion = solved(scene, choices=Choices(camera_pitch=0.3))
+    assert motion.meta["solver"]["camera_tilt_deg"] == pytest.approx(np.degrees(0.3), abs=0.5)
+    height = -(motion.camera.R[0].T @ motion.camera.t[0])[2]  # of the camera's place
+    taller = solved(scene, choices=Choices(camera_pitch=0.3, camera_height=1.2 * height))
+    assert taller.skeleton.stature == pytest.approx(1.2 * motion.skeleton.stature, rel=0.03)
+
+
+@pytest.mark.parametrize("smooth", ["none", "strong"])
+def test_smoothing(smooth: str) -> None:
+    scene = film(*walk(60), azimuth=1.2, noise=0.03, pixels=4.0)
+    shake = [np.linalg.norm(np.diff(solved(scene, choices=Choices(smooth=s)).joints_world(), n=2, axis=0), axis=-1).mean()
+             for s in ("light", smooth)]
+    assert (shake[1] > shake[0]) == (smooth == "none")
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3])

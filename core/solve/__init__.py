@@ -1,9 +1,10 @@
 """From lifted markers and the picture to a motion: one skeleton with constant bones, joint rotations, a path in the world, contacts.
 
 `solve` is the stage; the parts: `bones` (the skeleton), `start` (a first pose), `root` (a first place), `fit` (everything at once),
-`world` (up, ground, camera), `contacts`, `gaps`.
+`world` (up, ground, camera), `contacts`, `footing`, `gaps`; what the user may decide: `choices`.
 """
 
+from .choices import Choices
 from .solver import solve
 
-__all__ = ["solve"]
+__all__ = ["Choices", "solve"]

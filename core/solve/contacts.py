@@ -34,7 +34,7 @@ def speeds(points: np.ndarray, times: np.ndarray) -> np.ndarray:
     return np.linalg.norm(np.gradient(points, times, axis=0), axis=-1)
 
 
-def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
+def runs(flags: np.ndarray) -> list[tuple[int, int]]:
     """Half-open ranges in which `flags` (T,) is true."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(int)))
     return list(zip(edges[::2], edges[1::2], strict=True))
@@ -42,12 +42,12 @@ def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
 
 def _clean(certain: np.ndarray, possible: np.ndarray, shortest: int) -> np.ndarray:
     down = np.zeros_like(certain)
-    for start, stop in _runs(possible):
+    for start, stop in runs(possible):
         down[start:stop] = certain[start:stop].any()
-    for start, stop in _runs(~down):
+    for start, stop in runs(~down):
         if stop - start <= shortest and start > 0 and stop < len(down):
             down[start:stop] = True
-    for start, stop in _runs(down):
+    for start, stop in runs(down):
         if stop - start < shortest and stop - start < len(down):
             down[start:stop] = False
     return down

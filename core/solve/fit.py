@@ -23,7 +23,7 @@ from .footing import Footing
 from .limits import Rows, prior_rows
 from .smoothness import Smoothness, smoothness
 
-_OUTLIER = 3.0  # standard deviations: where evidence starts to lose its say
+_OUTLIER = 2.0  # standard deviations: where evidence starts to lose its say
 _HIPS = ("LeftUpLeg", "RightUpLeg")
 _LONGEST_STEP = 0.6  # radians (and metres) in one iteration
 _ENOUGH = 5e-4  # relative gain below which the fit is done
@@ -37,7 +37,7 @@ class Evidence:
 
     positions: (T, M, 3) metres about the hips' middle; weight_3d: (T, M) 1 / variance; image: (T, K, 2) normalised image places
     (x/z, y/z); weight_2d: (T, K) 1 / variance in those units. Weight 0 where nothing is known; no NaN. times: (T,) seconds.
-    footing: see there.
+    footing: see there. restlessness: how much more than usual the velocity may change (`choices`).
     """
 
     positions: np.ndarray
@@ -47,12 +47,13 @@ class Evidence:
     weight_2d: np.ndarray
     times: np.ndarray
     footing: Footing
+    restlessness: float = 1.0
 
     def window(self, start: int, stop: int) -> Evidence:
         """Frames start to stop - 1."""
         cut = slice(start, stop)
         return Evidence(self.positions[cut], self.weight_3d[cut], self.seen_points, self.image[cut], self.weight_2d[cut], self.times[cut],
-                        self.footing.window(start, stop))
+                        self.footing.window(start, stop), self.restlessness)
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class _Terms:
     slide_weight: np.ndarray
     sink: np.ndarray  # (T, 4) height above the ground in standard deviations, and (T, 4) its robust weight
     sink_weight: np.ndarray
+    through: np.ndarray  # (T, 4) how deep below the floor, in standard deviations, 0 above it
+    adrift: np.ndarray  # (T, 4, 3) from the places where planted points are held, in standard deviations
     cost: float
 
 
@@ -131,13 +134,16 @@ class _Problem:
         slide_weight, slide_cost = _robust(slide)
         sink_weight, sink_cost = _robust(sink[..., None])
         priors = prior_rows(state.local)
-        smooth = smoothness(state.local, state.root, self.evidence.times) if len(state.root) > 2 else None
+        smooth = smoothness(state.local, state.root, self.evidence.times, self.evidence.restlessness) if len(state.root) > 2 else None
         cost = cost_3d + cost_2d + 0.5 * float(np.sum(priors.residual**2)) + (smooth.cost if smooth else 0.0)
-        cost += slide_cost + sink_cost
+        through = np.minimum(feet @ footing.up - footing.floor, 0.0) * np.sqrt(footing.hardness)
+        adrift = (feet - footing.anchor) * np.sqrt(footing.held)[..., None]
+        cost += slide_cost + sink_cost + 0.5 * float(np.sum(through**2) + np.sum(adrift**2))
         frames = len(state.root)
         residual = np.concatenate([off_3d.reshape(frames, -1), off_2d.reshape(frames, -1)], axis=1)
         weight = np.concatenate([np.repeat(weight_3d, 3, axis=1), np.repeat(weight_2d, 2, axis=1)], axis=1)
-        return _Terms(pose, residual, weight, priors, smooth, slide, slide_weight, sink, sink_weight, cost)
+        return _Terms(pose, residual, weight, priors, smooth, slide, slide_weight, sink, sink_weight, through, adrift,
+                      cost)
 
     def _image(self, pose: Pose) -> np.ndarray:
         points = pose.points[:, self.evidence.seen_points]
@@ -161,9 +167,13 @@ class _Problem:
     def _add_footing(self, columns: np.ndarray, gradient: np.ndarray, terms: _Terms, moves: np.ndarray) -> None:
         """Feet that stay where they are and on the ground; moves (T, 4, 3, DOF) of the foot points."""
         footing, frames = self.evidence.footing, len(moves)
-        sink = (footing.up @ moves) * np.sqrt(footing.ground * terms.sink_weight)[..., None]
-        columns[:, :, :DOF] += sink.transpose(0, 2, 1) @ sink
-        gradient += ((terms.sink * np.sqrt(terms.sink_weight))[:, None] @ sink)[:, 0]
+        rise = footing.up @ moves
+        sink = rise * np.sqrt(footing.ground * terms.sink_weight)[..., None]
+        _add(columns, gradient, sink, terms.sink * np.sqrt(terms.sink_weight))
+        _add(columns, gradient, rise * np.sqrt(footing.hardness * (terms.through < 0))[..., None], terms.through)
+        if footing.held.any():
+            held = moves * np.sqrt(footing.held)[..., None, None]
+            _add(columns, gradient, held.reshape(frames, -1, DOF), terms.adrift.reshape(frames, -1))
         scale = np.sqrt(footing.still * terms.slide_weight)[..., None, None]
         rows = 3 * len(self._feet)
         before, after = ((scale * moves[cut]).reshape(frames - 1, rows, DOF) for cut in (slice(0, -1), slice(1, None)))
@@ -192,6 +202,12 @@ def _robust(residual: np.ndarray) -> tuple[np.ndarray, float]:
     """Weights (T, N) and half the summed cost of Cauchy's loss for residual vectors (T, N, d)."""
     square = np.sum(residual**2, axis=-1) / _OUTLIER**2
     return 1.0 / (1.0 + square), 0.5 * _OUTLIER**2 * float(np.log1p(square).sum())
+
+
+def _add(columns: np.ndarray, gradient: np.ndarray, rows: np.ndarray, residual: np.ndarray) -> None:
+    """Rows (T, R, DOF) with residuals (T, R), each of one frame."""
+    columns[:, :, :DOF] += rows.transpose(0, 2, 1) @ rows
+    gradient += (residual[:, None] @ rows)[:, 0]
 
 
 def _columns(joint: int) -> slice:

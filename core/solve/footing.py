@@ -2,19 +2,21 @@
 
 Problem: depth from size is vague, so a standing foot would drift along the line of sight. Method: a heel or toe that does not move in the
 picture hardly moves in space; the fit is told so for each pair of frames, robustly, so that a foot that does move costs little.
-Once the ground is known, still feet near it belong onto it, which ties the root's depth to the picture.
+Once the ground is known, still feet near it belong onto it, which ties the root's depth to the picture, and no foot goes through it.
+At last the contacts are known: a point that is down is held to one place for as long as it is.
 Limits: a foot that flies straight at the camera looks still for a moment (the robust loss lets it go); one floor, no stairs.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..keypoints import Keypoints
 from .bones import weighted_median
-from .contacts import FOOT_POINTS
+from .contacts import FOOT_POINTS, runs
 from .world import World
 
 _STILL = 0.25  # metres a second in the picture: about where a foot counts as moving
@@ -22,21 +24,43 @@ _DRIFT = 0.06  # metres a second: what a planted foot's points do move
 _GROUND_SPREAD = 0.025  # metres
 _NEAR_LOWEST = 0.12  # metres: a still foot further above the other one stands on something else
 _REACH = 0.07  # seconds to both sides over which motion in the picture is measured
+_HELD = 0.0005  # metres: how far a planted point may be from its place
+_SLIP = 0.04  # metres: a point that is further from the middle of its contact slides and is not held
+_FLOOR_SPREAD = 0.004  # metres: how hard the floor is
 
 
 @dataclass(frozen=True)
 class Footing:
     """Of T frames and the four `FOOT_POINTS`. still: (T-1, 4) 1 / variance (1 / m^2) of the move from a frame to the next; ground:
-    (T, 4) 1 / variance of the height; up: (3,) camera axes; level: (4,) heights along `up` at which they are in a standing foot."""
+    (T, 4) 1 / variance of the height; up: (3,) camera axes; level: (4,) heights along `up` at which they are in a standing foot; floor:
+    the height below which nothing goes, and 1 / variance of how hard it is; held: (T, 4) 1 / variance of the distance from anchor
+    (T, 4, 3), the place in the camera where a planted point stays."""
 
     still: np.ndarray
     ground: np.ndarray
     up: np.ndarray
     level: np.ndarray
+    floor: float
+    hardness: float
+    held: np.ndarray
+    anchor: np.ndarray
 
     def window(self, start: int, stop: int) -> Footing:
         """Frames start to stop - 1."""
-        return Footing(self.still[start:max(start, stop - 1)], self.ground[start:stop], self.up, self.level)
+        cut = slice(start, stop)
+        return dataclasses.replace(self, still=self.still[start:max(start, stop - 1)], ground=self.ground[cut], held=self.held[cut],
+                                   anchor=self.anchor[cut])
+
+    def planted(self, feet: np.ndarray, contacts: np.ndarray) -> Footing:
+        """The same, with the points feet (T, 4, 3) held to one place in every contact (T, 4)."""
+        anchor, held = feet.copy(), np.zeros(contacts.shape)
+        for point in range(contacts.shape[1]):
+            for start, stop in runs(contacts[:, point]):
+                place = np.median(feet[start:stop, point], axis=0)
+                place = place + max(0.0, self.floor - place @ self.up) * self.up
+                anchor[start:stop, point] = place
+                held[start:stop, point] = np.linalg.norm(feet[start:stop, point] - place, axis=-1) < _SLIP
+        return dataclasses.replace(self, held=held / _HELD**2, anchor=anchor)
 
 
 def stillness(keypoints: Keypoints, seen: np.ndarray, depth: np.ndarray, focal: float) -> np.ndarray:
@@ -54,15 +78,19 @@ def stillness(keypoints: Keypoints, seen: np.ndarray, depth: np.ndarray, focal: 
 
 def footing(still: np.ndarray, times: np.ndarray, feet: np.ndarray | None = None, world: World | None = None) -> Footing:
     """The rows for stillness (T, 4); feet (T, 4, 3) in the camera and the world, once there are some, add the ground."""
+    free, nowhere = np.zeros_like(still), np.zeros(still.shape + (3,))
     step = np.diff(times)[:, None]
     both = np.minimum(still[1:], still[:-1]) / (_DRIFT * step) ** 2
     if feet is None or world is None:
-        return Footing(np.where(step < 0.5, both, 0.0), np.zeros_like(still), np.array([0.0, -1.0, 0.0]), np.zeros(len(FOOT_POINTS)))
+        down = np.array([0.0, -1.0, 0.0])
+        return Footing(np.where(step < 0.5, both, 0.0), free, down, np.zeros(len(FOOT_POINTS)), -np.inf, 0.0, free, nowhere)
     up = world.rotation[:, 2]
     height = feet @ up
     standing = still * (height < height.min(1, keepdims=True) + _NEAR_LOWEST)
-    heel, toe = (_level(height[:, columns], standing[:, columns], float(world.translation @ up)) for columns in ([0, 2], [1, 3]))
-    return Footing(np.where(step < 0.5, both, 0.0), standing / _GROUND_SPREAD**2, up, np.array([heel, toe, heel, toe]))
+    floor = float(world.translation @ up)
+    heel, toe = (max(floor, _level(height[:, columns], standing[:, columns], floor)) for columns in ([0, 2], [1, 3]))
+    return Footing(np.where(step < 0.5, both, 0.0), standing / _GROUND_SPREAD**2, up, np.array([heel, toe, heel, toe]), floor,
+                   1.0 / _FLOOR_SPREAD**2, free, nowhere)
 
 
 def _level(height: np.ndarray, standing: np.ndarray, ground: float) -> float:

@@ -42,15 +42,15 @@ class Smoothness:
     cost: float
 
 
-def smoothness(local: np.ndarray, root: np.ndarray, times: np.ndarray) -> Smoothness:
-    """For local rotations (T, 21, 4), root (T, 3), times (T,) seconds, increasing."""
+def smoothness(local: np.ndarray, root: np.ndarray, times: np.ndarray, restlessness: float = 1.0) -> Smoothness:
+    """For local rotations (T, 21, 4), root (T, 3), times (T,) seconds, increasing; restlessness: a factor on the measured rates."""
     step = np.diff(times)
     turn = rotations.to_rotation_vector(rotations.multiply(rotations.inverse(local[:-1]), local[1:]))
     move = np.concatenate([np.diff(root, axis=0)[:, None], turn], axis=1)  # (T-1, 22, 3)
     back = np.swapaxes(rotations.to_matrix(rotations.from_rotation_vector(turn)), -1, -2)
     back = np.concatenate([np.broadcast_to(np.eye(3), (len(step), 1, 3, 3)), back], axis=1)
     a, b = step[:-1], step[1:]
-    scale = np.where(np.maximum(a, b) <= LONGEST_GAP, 1.0, 0.0)[:, None] / np.sqrt(_RATE * (0.5 * (a + b))[:, None])
+    scale = np.where(np.maximum(a, b) <= LONGEST_GAP, 1.0, 0.0)[:, None] / np.sqrt(restlessness * _RATE * (0.5 * (a + b))[:, None])
     a, b, s = a[:, None, None], b[:, None, None], scale[..., None]
     residual = s * (move[1:] / b - move[:-1] / a)
     before = (s / a)[..., None] * back[:-1]

@@ -8,6 +8,7 @@ Limits: one person, a camera that stands still, an undistorted picture.
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +21,8 @@ from ..keypoints import ATTACHMENTS, CANONICAL, Keypoints
 from ..motion import Camera, Motion, project, to_camera
 from ..skeleton import INDEX, Skeleton
 from .body import Body, point_of
-from .bones import estimate_skeleton, refine_skeleton
+from .bones import estimate_skeleton, of_stature, refine_skeleton
+from .choices import Choices
 from .confidence import joint_confidence
 from .contacts import FOOT_POINTS, detect_contacts
 from .fit import Evidence, State, fit
@@ -39,6 +41,8 @@ _SMALLEST_SIGMA = 0.002
 _VAGUE, _VAGUE_SIGMA = ("Hips", "Spine", "Spine1", "LeftShoulder", "RightShoulder"), 0.04  # metres: skeletons differ in them
 _ALWAYS = ("LeftArm", "RightArm", "LeftUpLeg", "RightUpLeg")  # markers of the trunk, whatever the take shows
 _SHORTEST_STEP = 1e-3  # seconds
+_PASSES = 3
+_SCALES = (0.3, 3.0)  # how far a camera's height may change the person's size
 _HARDLY = 0.1  # confidence: what never gets more than this was never shown
 
 
@@ -53,14 +57,15 @@ class Lifted(Protocol):
     def sigma(self) -> np.ndarray: ...
 
 
-def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | None = None, reporter: Reporter | None = None) -> Motion:
+def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | None = None, reporter: Reporter | None = None,
+          choices: Choices | None = None) -> Motion:
     """The motion of the person in `keypoints`.
 
     lifted: names (M), positions (T, M, 3) metres about the hips' middle in camera axes, sigma (T, M) metres; NaN and inf where
     unseen. K: (3, 3) pixels. stature: the person's height in metres; None keeps the lifted size.
-    Raises InputError when no frame has a person, Cancelled when the reporter was told so.
+    choices: see there. Raises InputError when no frame has a person, Cancelled when the reporter was told so.
     """
-    reporter = reporter or Reporter()
+    reporter, choices = reporter or Reporter(), choices or Choices()
     seen = keypoints.seen & np.isfinite(lifted.positions).all(-1).any(-1)
     if not seen.any():
         raise InputError("No person was found in any frame; choose another range or another video.")
@@ -70,10 +75,11 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
     skeleton = estimate_skeleton(lifted.names, positions[seen], sigma[seen], stature)
     body = Body(skeleton, lifted.names + tuple(sorted({point_of(n) for n in CANONICAL} - set(lifted.names))))
     evidence, start = _prepare(body, positions[seen], sigma[seen], canonical, K, seen)
+    evidence = dataclasses.replace(evidence, restlessness=choices.restlessness)
     with threadpool_limits(1, "blas"):  # thousands of small products: handing them to threads costs more than they do
         still = stillness(canonical, seen, start.root[:, 2], K[0, 0])
-        skeleton, state, world = _fit_twice(body, evidence, start, still, stature, reporter)
-    motion = _motion(skeleton, state, world, keypoints, K, seen, joint_confidence(lifted.names, sigma, canonical))
+        fitted = _fit_all(body, evidence, start, still, stature, choices, reporter)
+    motion = _motion(fitted, keypoints, K, seen, joint_confidence(lifted.names, sigma, canonical))
     return dataclasses.replace(motion, meta={"solver": _quality(motion, canonical, K)})
 
 
@@ -120,37 +126,77 @@ def _prepare(body: Body, positions: np.ndarray, sigma: np.ndarray, keypoints: Ke
     root = locate(lifted[:, points], image, confidence, 2.5 * stature)
     spread = np.array([_LOOSE.get(n, 1.0) for n in keypoints.names]) * _PIXEL_SPREAD * stature
     weight_3d = np.where(known, 1.0 / np.where(known, sigma, 1.0) ** 2, 0.0)
-    weight_2d = confidence * (root[:, 2:] / spread) ** 2
+    weight_2d = (confidence * root[:, 2:] / spread) ** 2  # confidence is a chance: what is unsure counts little
     times = keypoints.times[seen]
     evidence = Evidence(np.where(known[..., None], positions, 0.0), weight_3d, points, image, weight_2d, times,
                         footing(np.zeros((len(times), len(FOOT_POINTS))), times))
     return evidence, State(local, root)
 
 
-def _fit_twice(body: Body, evidence: Evidence, start: State, still: np.ndarray, stature: float | None,
-               reporter: Reporter) -> tuple[Skeleton, State, World]:
-    """First without a ground, then with bones measured in the first fit's pose and on its ground; still: (S, 4) of the foot points."""
+@dataclass(frozen=True)
+class _Fitted:
+    """What the seen frames came to. contacts: (S, 4) of `FOOT_POINTS`."""
+
+    skeleton: Skeleton
+    state: State
+    world: World
+    contacts: np.ndarray
+
+
+def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, stature: float | None, choices: Choices,
+             reporter: Reporter) -> _Fitted:
+    """First without a ground, then with bones measured in the first fit's pose and on its ground, at last with planted feet held.
+
+    still: (S, 4) of the foot points.
+    """
     times = evidence.times
-    evidence = dataclasses.replace(evidence, footing=footing(still, times))
+    evidence = dataclasses.replace(evidence, footing=footing(still if choices.contacts else 0.0 * still, times))
     state = _fit_windows(body, evidence, start, reporter, 0)
+    evidence, state, skeleton = _with_bones(body, evidence, state, stature, choices)
+    body = Body(skeleton, body.names)
+    if choices.ground:
+        ground = footing(still, times, _feet(skeleton, state), _world(skeleton, state, times, choices))
+        still_rows = ground.still if choices.contacts else evidence.footing.still
+        evidence = dataclasses.replace(evidence, footing=dataclasses.replace(ground, still=still_rows))
+    state = _fit_windows(body, evidence, state, reporter, 1)
+    world = _world(skeleton, state, times, choices)
+    feet = _feet(skeleton, state)
+    contacts = detect_contacts(world.from_camera(feet), times)
+    if choices.contacts:
+        ground = footing(still, times, feet, world) if choices.ground else evidence.footing
+        evidence = dataclasses.replace(evidence, footing=ground.planted(feet, contacts))
+        state, contacts = _fit_windows(body, evidence, state, reporter, 2), evidence.footing.held > 0
+    reporter.progress("solve", len(times), len(times))
+    return _Fitted(skeleton, state, world, contacts)
+
+
+def _with_bones(body: Body, evidence: Evidence, state: State, stature: float | None,
+                choices: Choices) -> tuple[Evidence, State, Skeleton]:
+    """The skeleton as measured in the first fit's pose, and everything in its size."""
     markers = evidence.positions.shape[1]
     points = body.pose(state.local, state.root).points[:, :markers]
     skeleton = refine_skeleton(body.skeleton, body.names[:markers], evidence.positions, evidence.weight_3d, points, stature)
-    feet = Body(skeleton, FOOT_POINTS).pose(state.local, state.root).points
-    evidence = dataclasses.replace(evidence, footing=footing(still, times, feet, _world(skeleton, state, times)))
-    state = _fit_windows(Body(skeleton, body.names), evidence, state, reporter, len(times))
-    return skeleton, state, _world(skeleton, state, times)
+    if choices.camera_height is None:
+        return evidence, state, skeleton
+    world = _world(skeleton, state, evidence.times, choices)
+    scale = float(np.clip(choices.camera_height / max(-world.translation @ world.rotation[:, 2], 0.1), *_SCALES))
+    evidence = dataclasses.replace(evidence, positions=scale * evidence.positions, weight_3d=evidence.weight_3d / scale**2)
+    return evidence, State(state.local, scale * state.root), of_stature(skeleton, scale * skeleton.stature)
+
+
+def _feet(skeleton: Skeleton, state: State) -> np.ndarray:
+    return Body(skeleton, FOOT_POINTS).pose(state.local, state.root).points
 
 
 def _fit_windows(body: Body, evidence: Evidence, start: State, reporter: Reporter, before: int) -> State:
-    """Fits windows that overlap and fades each into the next; `before` frames of twice their number are done already."""
+    """Fits windows that overlap and fades each into the next; `before` of the `_PASSES` over the frames are done already."""
     frames = len(evidence.times)
     windows = _windows(evidence.times)
     local, root = start.local.copy(), start.root.copy()
     done = 0
     for number, (first, last) in enumerate(windows):
         def report(at: int = done) -> None:
-            reporter.progress("solve", (before + at) // 2, frames)
+            reporter.progress("solve", (before * frames + at) // _PASSES, frames)
 
         result = fit(body, evidence.window(first, last), State(start.local[first:last], start.root[first:last]), report)
         shared = max(0, windows[number - 1][1] - first) if number else 0
@@ -160,7 +206,6 @@ def _fit_windows(body: Body, evidence: Evidence, start: State, reporter: Reporte
         local[common] = rotations.slerp(local[common], result.local[:shared], share[:, None])
         local[first + shared:last], root[first + shared:last] = result.local[shared:], result.root[shared:]
         done = last
-    reporter.progress("solve", (before + frames) // 2, frames)
     return State(rotations.continuous(local), root)
 
 
@@ -177,11 +222,12 @@ def _windows(times: np.ndarray) -> list[tuple[int, int]]:
     return [(s, len(times) if s == starts[-1] else s + size) for s in starts]
 
 
-def _world(skeleton: Skeleton, state: State, times: np.ndarray) -> World:
+def _world(skeleton: Skeleton, state: State, times: np.ndarray, choices: Choices) -> World:
     pose = Body(skeleton, GROUND_POINTS).pose(state.local, state.root)
     ankles = pose.joints[:, [INDEX["LeftFoot"], INDEX["RightFoot"]]].mean(1)
     forward = -pose.rotations[:, INDEX["Hips"], :, 1]
-    return find_world(pose.points, ankles, pose.joints[:, INDEX["Neck"]], pose.joints[:, INDEX["Hips"]], forward, times)
+    return find_world(pose.points, ankles, pose.joints[:, INDEX["Neck"]], pose.joints[:, INDEX["Hips"]], forward, times,
+                      choices.camera_pitch)
 
 
 def _quality(motion: Motion, canonical: Keypoints, K: np.ndarray) -> dict[str, float]:
@@ -197,16 +243,17 @@ def _quality(motion: Motion, canonical: Keypoints, K: np.ndarray) -> dict[str, f
             "camera_roll_deg": round(float(np.degrees(np.arcsin(np.clip(up[0], -1, 1)))), 1)}
 
 
-def _motion(skeleton: Skeleton, state: State, world: World, keypoints: Keypoints, K: np.ndarray, seen: np.ndarray,
-            confidence: np.ndarray) -> Motion:
-    """The state in the world, with a row for every frame of the take."""
+def _motion(fitted: _Fitted, keypoints: Keypoints, K: np.ndarray, seen: np.ndarray, confidence: np.ndarray) -> Motion:
+    """The fit in the world, with a row for every frame of the take."""
+    state, world = fitted.state, fitted.world
     local = state.local.copy()
     local[:, 0] = rotations.multiply(rotations.from_matrix(world.rotation.T), local[:, 0])
     times, frames = _increasing(keypoints.times), len(seen)
     local, root = fill(rotations.continuous(local), world.from_camera(state.root), seen, times)
-    feet = Body(skeleton, FOOT_POINTS).pose(local, root).points
+    contacts = np.zeros((frames, len(FOOT_POINTS)), dtype=bool)
+    contacts[seen] = fitted.contacts
     camera = Camera(np.asarray(K, dtype=np.float64), np.tile(world.rotation, (frames, 1, 1)), np.tile(world.translation, (frames, 1)),
                     keypoints.width, keypoints.height)
     seen_2d = np.concatenate([keypoints.xy, keypoints.confidence[..., None]], axis=-1)
-    return Motion(skeleton, local, root, keypoints.times, keypoints.fps, np.where(seen[:, None], confidence, 0.0),
-                  detect_contacts(feet, times) & seen[:, None], camera, keypoints.names, seen_2d)
+    return Motion(fitted.skeleton, local, root, keypoints.times, keypoints.fps, np.where(seen[:, None], confidence, 0.0),
+                  contacts, camera, keypoints.names, seen_2d)

@@ -16,6 +16,7 @@ import numpy as np
 from .contacts import speeds
 
 _ROLL, _TILT, _UPRIGHT, _PLANE = np.radians(1.5), np.radians(15.0), np.radians(4.0), 0.03
+_KNOWN = np.radians(0.1)  # a tilt that somebody measured
 _SOLE = 0.028
 """Metres between a standing foot's toe joint and the ground: 0.025 in the mocap pack, 0.03 on the rendered people."""
 GROUND_POINTS = ("l_heel", "LeftToe", "r_heel", "RightToe")
@@ -35,12 +36,14 @@ class World:
         return (points - self.translation) @ self.rotation
 
 
-def find_world(feet: np.ndarray, ankles: np.ndarray, neck: np.ndarray, hips: np.ndarray, forward: np.ndarray, times: np.ndarray) -> World:
+def find_world(feet: np.ndarray, ankles: np.ndarray, neck: np.ndarray, hips: np.ndarray, forward: np.ndarray, times: np.ndarray,
+               pitch: float | None = None) -> World:
     """The world of a clip; all in the camera's axes, metres, only frames in which the person was seen.
 
     feet: (T, 4, 3) `GROUND_POINTS`; ankles: (T, 3) their middle; neck, hips: (T, 3); forward: (T, 3) where the hips face.
+    pitch: radians that the camera looks down, where it is known.
     """
-    up, height = _ground(feet, neck - ankles, times)
+    up, height = _ground(feet, neck - ankles, times, pitch)
     at_start = times <= times[0] + _START
     facing = _level(forward[at_start].mean(0), up)
     y = -facing
@@ -63,11 +66,12 @@ def _up(roll: float, tilt: float) -> np.ndarray:
     return np.array([np.sin(roll), -np.cos(roll) * np.cos(tilt), -np.cos(roll) * np.sin(tilt)])
 
 
-def _ground(feet: np.ndarray, axis: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, float]:
+def _ground(feet: np.ndarray, axis: np.ndarray, times: np.ndarray, pitch: float | None) -> tuple[np.ndarray, float]:
     """Up (3,) and the ground's height along it (metres from the camera, negative below it)."""
     axis = axis / np.maximum(np.linalg.norm(axis, axis=-1, keepdims=True), 1e-6)
     slow = speeds(feet, times) < _RESTING
-    roll = tilt = 0.0
+    level, spread = (0.0, _TILT) if pitch is None else (pitch, _KNOWN)
+    roll, tilt = 0.0, level
     for _ in range(12):
         up = _up(roll, tilt)
         resting, _ = _resting(feet, slow, up)
@@ -79,8 +83,8 @@ def _ground(feet: np.ndarray, axis: np.ndarray, times: np.ndarray) -> tuple[np.n
         off = points @ up
         weight = 1.0 / (1.0 + (off / (2 * _PLANE)) ** 2) / _PLANE**2 * min(1.0, 40.0 / max(len(points), 1))
         slopes = points @ rows
-        normal = np.diag([1 / _ROLL**2, 1 / _TILT**2]) + trust / _UPRIGHT**2 * rows.T @ rows + (slopes * weight[:, None]).T @ slopes
-        right = np.array([-roll / _ROLL**2, -tilt / _TILT**2]) + trust / _UPRIGHT**2 * rows.T @ lean - slopes.T @ (weight * off)
+        normal = np.diag([1 / _ROLL**2, 1 / spread**2]) + trust / _UPRIGHT**2 * rows.T @ rows + (slopes * weight[:, None]).T @ slopes
+        right = np.array([-roll / _ROLL**2, (level - tilt) / spread**2]) + trust / _UPRIGHT**2 * rows.T @ lean - slopes.T @ (weight * off)
         step = np.linalg.solve(normal, right)
         roll, tilt = roll + step[0], float(np.clip(tilt + step[1], -1.4, 1.4))
     up = _up(roll, tilt)
