@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..events import Reporter
 from ..flips import mend_flips
 from ..keypoints import Keypoints
+from ..presence import check_presence
 from ..track import Pose, Track, choose_person, follow, median_centre, median_height
 from ..video import Source
 from .close_up import CloseUp, follow_back, pose
@@ -25,10 +26,7 @@ from .detector import BLAZEPOSE, Detection, Detector
 from .mediapipe_detector import MediaPipeDetector
 
 STAGE = "2D keypoints"
-_LEAST_SEEN = 0.1  # of the frames; less is not a take of a person
-_MOSTLY_SEEN = 0.9  # of the frames; where it is less, the user is told
-_BRIEF = 0.3  # seconds without the person that are not worth telling
-_TOLD = 5  # stretches
+
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,9 @@ def extract_keypoints(source: Source, person: str, reporter: Reporter, detector:
     person: "largest", "central" or a number as `list_people` gives them for the same range; detector: None for MediaPipe, with
     close-ups; one that is given stays open. Raises InputError when nobody is there, or the wanted one hardly ever.
     """
-    return finished(_enough(_wanted(source, person, reporter, detector), source, reporter), reporter)
+    keypoints = _wanted(source, person, reporter, detector)
+    check_presence(keypoints, source.path.name, reporter)
+    return finished(keypoints, reporter)
 
 
 def _wanted(source: Source, person: str, reporter: Reporter, detector: Detector | None) -> Keypoints:
@@ -186,18 +186,6 @@ def _keypoints(rows: Sequence[Detection | None], times: np.ndarray, source: Sour
     return Keypoints(names, xy, confidence, times, source.width, source.height, source.fps, depth, world)
 
 
-def _enough(keypoints: Keypoints, source: Source, reporter: Reporter) -> Keypoints:
-    """The keypoints; tells the user where the person is missing."""
-    if keypoints.seen.mean() >= _LEAST_SEEN:
-        if keypoints.seen.mean() < _MOSTLY_SEEN:
-            reporter.warning(f"The person is seen in {int(keypoints.seen.sum())} of {len(keypoints)} frames "
-                             f"({_stretches(keypoints)}); elsewhere the pose is interpolated or held.")
-        return keypoints
-    first, last = _seconds(keypoints)
-    raise InputError(f"The person is seen in only {int(keypoints.seen.sum())} of the {len(keypoints)} frames of {source.path}, between "
-                     f"{first:.2f} s and {last:.2f} s; choose that part by start and end.")
-
-
 def finished(keypoints: Keypoints, reporter: Reporter) -> Keypoints:
     """Sides mended, confidences lowered where they are not earned, what is outside the picture missing. Training calls it as well."""
     mended, changed = mend_flips(keypoints)
@@ -206,14 +194,6 @@ def finished(keypoints: Keypoints, reporter: Reporter) -> Keypoints:
     steady = steadiness(mended.xy, mended.times)
     inside = inside_picture(mended.xy, mended.width, mended.height)
     return mended.replace(confidence=np.where(inside, mended.confidence * steady, 0.0))
-
-
-def _stretches(keypoints: Keypoints) -> str:
-    """From when to when the person is seen, such as "0.0 s to 3.3 s, 5.7 s to 10.0 s"; the longest few, brief losses left out."""
-    times = keypoints.times[keypoints.seen]
-    parts = np.split(times, np.flatnonzero(np.diff(times) > _BRIEF) + 1)
-    told = sorted(sorted(parts, key=lambda p: p[0] - p[-1])[:_TOLD], key=lambda p: float(p[0]))
-    return ", ".join(f"{p[0]:.1f} s to {p[-1]:.1f} s" for p in told) + (", and more" if len(parts) > _TOLD else "")
 
 
 def _seconds(keypoints: Keypoints) -> tuple[float, float]:
