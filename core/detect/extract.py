@@ -28,7 +28,6 @@ from .mediapipe_detector import MediaPipeDetector
 STAGE = "2D keypoints"
 
 
-
 @dataclass(frozen=True)
 class PersonSummary:
     """One person as `list_people` tells them.
