@@ -23,6 +23,7 @@ from .core.errors import Cancelled, InputError
 from .core.inputs import is_keypoint_input
 from .core.motion import load_motion
 from .core.options import RunOptions
+from .core.retarget import Mapping
 from .core.retarget.choices import DEFAULTS, Choices
 from .footage import check_footage
 from .process import JsonProcess
@@ -95,9 +96,9 @@ class ImportJob(Job):
     what = "The engine"
 
     def __init__(self, video: Path, options: RunOptions, scene: Any, armature: Any | None, start_frame: int, footage: bool,
-                 choices: Choices = DEFAULTS) -> None:
+                 choices: Choices = DEFAULTS, mapping: Mapping | None = None) -> None:
         if armature is not None:
-            check_target(armature)
+            check_target(armature, mapping)
         self._footage = video if footage and not is_keypoint_input(video) else None
         if self._footage is not None:
             check_footage(self._footage)
@@ -105,7 +106,7 @@ class ImportJob(Job):
         engine.is_known.cache_clear()
         self._video, self._start_frame, self._camera = video, start_frame, footage
         self._scene, self._armature = scene.name, armature.name if armature is not None else None
-        self._choices = choices
+        self._choices, self._mapping = choices, mapping
         self._folder = Path(tempfile.mkdtemp(prefix="video_mocap_"))
         self.take: Take | None = None
         request = {"input": str(video), "out": str(self._folder), "options": options.to_json()}
@@ -128,7 +129,7 @@ class ImportJob(Job):
             scene = context.scene
         with _in_scene(context, scene):
             self.take = apply_motion(context, motion, self._video.stem, armature, float(self._start_frame), self._footage, self._camera,
-                                     self._choices)
+                                     self._choices, self._mapping if armature is not None else None)
         seconds = float(motion.times[-1] - motion.times[0])
         self.status.message = f"{len(motion)} frames ({seconds:.1f} s) on '{self.take.armature}'."
         if self.take.slide >= 0.1:

@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 from bpy.props import StringProperty
 
+from .bones import chosen_mapping
 from .core.errors import Cancelled, InputError
 from .core.retarget.choices import Choices
 from .jobs import DESK, ImportJob, Job, SetupJob
@@ -113,8 +114,9 @@ class ImportVideo(_JobOperator, bpy.types.Operator):
         settings = context.scene.video_mocap
         video = video_path(self.filepath or settings.video)
         values = _Given(self, settings)
-        return ImportJob(video, run_options(values), context.scene, chosen_armature(context), values.start_frame, values.footage,
-                         Choices.of(values))
+        armature = chosen_armature(context)
+        return ImportJob(video, run_options(values), context.scene, armature, values.start_frame, values.footage, Choices.of(values),
+                         chosen_mapping(context.scene, armature))
 
 
 class SetUpEngine(_JobOperator, bpy.types.Operator):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import textwrap
 from typing import Any
 
@@ -11,8 +10,7 @@ import bpy
 from bpy.props import StringProperty
 
 from . import engine
-from .core.errors import InputError
-from .core.retarget import map_names
+from .bones import draw_bones, found_mapping
 from .core.retarget.choices import Choices
 from .jobs import DESK, Status
 from .rigs import chosen_armature
@@ -37,7 +35,6 @@ class SidebarPanel(bpy.types.Panel):
         layout.prop(settings, "video", text="")
         _draw_options(layout.column(), settings)
         _draw_target(layout, context)
-        _draw_choices(layout.column(), settings)
         if DESK.job is None:
             layout.operator("video_mocap.import_video", text="Import video as pose", icon="ARMATURE_DATA")
         else:
@@ -45,6 +42,48 @@ class SidebarPanel(bpy.types.Panel):
         _draw_outcome(layout, context, DESK.status)
         if DESK.job is None and not engine.is_known():
             layout.operator("video_mocap.setup_engine", text="Set up engine", icon="IMPORT")
+
+
+class _Part:
+    """What the panels inside the sidebar's panel share."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Video Mocap"
+    bl_parent_id = "VIDEO_MOCAP_PT_panel"
+    bl_options = {"DEFAULT_CLOSED"}
+
+
+class TakePanel(_Part, bpy.types.Panel):
+    """How the take is put onto the rig"""
+
+    bl_idname = "VIDEO_MOCAP_PT_take"
+    bl_label = "Take"
+
+    def draw(self, context: Any) -> None:
+        """One row for each choice."""
+        self.layout.use_property_split = True
+        self.layout.use_property_decorate = False
+        for choice in dataclasses.fields(Choices):
+            self.layout.prop(context.scene.video_mocap, choice.name)
+
+
+class BonesPanel(_Part, bpy.types.Panel):
+    """Which bone is which joint"""
+
+    bl_idname = "VIDEO_MOCAP_PT_bones"
+    bl_label = "Bones"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """With an armature to go onto."""
+        return chosen_armature(context) is not None
+
+    def draw(self, context: Any) -> None:
+        """The list of `bones`."""
+        self.layout.use_property_split = True
+        self.layout.use_property_decorate = False
+        draw_bones(self.layout, context, chosen_armature(context))
 
 
 def _draw_options(column: Any, settings: Any) -> None:
@@ -55,32 +94,18 @@ def _draw_options(column: Any, settings: Any) -> None:
         column.prop(settings, name)
 
 
-def _draw_choices(column: Any, settings: Any) -> None:
-    for choice in dataclasses.fields(Choices):
-        column.prop(settings, choice.name)
-
-
 def _draw_target(layout: Any, context: Any) -> None:
     armature = chosen_armature(context)
     if armature is None:
         layout.label(text="Onto: a new armature", icon="ADD")
         return
-    name, problem = _rig_of(tuple(b.name for b in armature.data.bones), armature.name)
+    mapping, problem = found_mapping(armature)
     column = layout.column(align=True)
     column.label(text=f"Onto: {armature.name}", icon="ERROR" if problem else "OUTLINER_OB_ARMATURE")
-    if name:
-        column.label(text=f"Bones of {name}", icon="BLANK1")
+    if mapping is not None:
+        column.label(text=f"Bones of {mapping.map_name}", icon="BLANK1")
     if problem:
         _draw_sentence(layout, context, problem, "ERROR")
-
-
-@functools.lru_cache(maxsize=8)
-def _rig_of(bones: tuple[str, ...], name: str) -> tuple[str, str]:
-    """(rig map that fits, "") or ("", why none does); kept, because the panel is drawn often."""
-    try:
-        return map_names(bones, f"The armature '{name}'").map_name, ""
-    except InputError as error:
-        return "", str(error)
 
 
 def _draw_progress(layout: Any, status: Status) -> None:
@@ -143,4 +168,4 @@ class VideoDrop(bpy.types.FileHandler):
         return context.area is not None and context.area.type == "VIEW_3D"
 
 
-CLASSES = (VideoMocapPreferences, SidebarPanel, VideoDrop)
+CLASSES = (VideoMocapPreferences, SidebarPanel, TakePanel, BonesPanel, VideoDrop)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
+from .bones import BoneList
 from .core.errors import InputError
 from .core.options import RunOptions
 from .core.retarget.choices import Choices
@@ -85,4 +86,5 @@ class VideoMocapSettings(bpy.types.PropertyGroup):
                                 description="A video file, a folder of numbered images, or 2D keypoints on file"),
         **option_properties(),
         **choice_properties(),
+        "bones": PointerProperty(type=BoneList),
     }
