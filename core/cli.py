@@ -78,7 +78,7 @@ def _dispatch(command: str, rest: list[str]) -> int:
         from .bench import main as bench
 
         return bench(rest)
-    print(f"error: There is no command {command!r}; use one of {', '.join(COMMANDS)}.", file=sys.stderr)
+    print(f"error: There is no command {command!r}; use one of {', '.join(COMMANDS)}, setup.", file=sys.stderr)
     return 2
 
 
@@ -149,8 +149,11 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _probe_parser() -> argparse.ArgumentParser:
-    parser = _parser("probe", "Says what is in VIDEO (size, rate, length, people) and what a run would do with it.")
+    parser = _parser("probe", "Says what is in VIDEO (size, rate, length, people) and what a run would do with it. The numbers of the "
+                              "people are those that run --person takes for the same --start and --end.")
     parser.add_argument("video", metavar="VIDEO", help="what to look at: as for run")
+    parser.add_argument("--start", type=float, metavar="SECONDS", help="look for people from this time on")
+    parser.add_argument("--end", type=float, metavar="SECONDS", help="look for people up to this time")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
@@ -158,7 +161,7 @@ def _probe_parser() -> argparse.ArgumentParser:
 def _probe(args: argparse.Namespace) -> int:
     from .probe import describe, probe
 
-    found = probe(Path(args.video), TerminalReporter())
+    found = probe(Path(args.video), TerminalReporter(), args.start, args.end)
     print(json.dumps(found) if args.json else describe(found))
     return 0
 

@@ -7,6 +7,7 @@ Standard library only: Blender imports this too.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,7 +35,8 @@ class RunOptions:
         None, "resample the motion to this frame rate (else: the video's own times); for images and keypoint files that hold no times: "
         "the rate they were taken at", metavar="N", type=float)
     focal: float | None = _option(
-        None, "focal length in pixels of the video's width, if known (else: assumed)", metavar="PIXELS", type=float)
+        None, "focal length in pixels, if known: the lens's 35 mm equivalent / 36 x the longer side of the picture (else: the longer side)",
+        metavar="PIXELS", type=float)
     height: float | None = _option(None, "the person's height in metres, if known (else: 1.70)", metavar="METRES", type=float)
     formats: tuple[str, ...] = _option(("npz", "bvh"), "what to write, comma separated: " + ", ".join(FORMATS),
                                        metavar="LIST", type=str)
@@ -42,6 +44,10 @@ class RunOptions:
 
     def check(self) -> RunOptions:
         """Returns itself; raises InputError with one sentence on a value that cannot be meant."""
+        for name in ("start", "end", "fps", "focal", "height"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                raise InputError(f"The {name} is {value}; it must be a number.")
         if self.start is not None and self.start < 0:
             raise InputError(f"The start is {self.start:g} s; it cannot be negative.")
         if self.end is not None and self.end <= (self.start or 0.0):

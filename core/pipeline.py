@@ -20,7 +20,7 @@ import numpy as np
 
 from . import __version__
 from .camera import assume_intrinsics
-from .errors import InputError
+from .errors import Cancelled, InputError
 from .events import Reporter
 from .export.bvh import write_bvh
 from .export.overlay import write_overlay
@@ -36,6 +36,7 @@ from .solve import solve
 from .track import choose_person
 from .video import DEFAULT_IMAGE_FPS, Source, open_source
 
+_RESULTS = ("motion.npz", "motion.bvh", "overlay.mp4", "scene.blend", "scene.fbx", "scene.glb")  # besides keypoints.npz
 SCENE_FORMATS = ("blend", "fbx", "glb")
 
 
@@ -57,9 +58,19 @@ def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, re
     """
     options.check()
     lifter = resolve_lifter(options.lifter, options.device)
-    path, out = Path(path), _writable_folder(Path(out))
-    source, keypoints = _keypoints(path, options, reporter)
-    keypoints.save(out / "keypoints.npz")
+    path, out = Path(path), Path(out)
+    fresh = not out.exists()
+    out = _writable_folder(out)
+    try:
+        _spare_the_input(path, out)
+        source, keypoints = _keypoints(path, options, reporter)
+    except (InputError, Cancelled):
+        if fresh:  # nothing was made: leave no empty folder behind
+            out.rmdir()
+        raise
+    _clear_leftovers(out)
+    if path.resolve() != out / "keypoints.npz":
+        keypoints.save(out / "keypoints.npz")
     files = {"keypoints": out / "keypoints.npz"}
 
     K = assume_intrinsics(keypoints.width, keypoints.height, options.focal)
@@ -134,6 +145,19 @@ def _write(motion: Motion, source: Source | None, path: Path, out: Path, options
         if scene_formats:
             footage = path.resolve() if source else None
             files |= write_scene(motion_path, footage, scene_formats, out, reporter)
+
+
+def _spare_the_input(path: Path, out: Path) -> None:
+    """Refuses to write a result over the video that it is made from."""
+    if path.resolve().parent == out and path.name in _RESULTS:
+        raise InputError(f"{path} would be overwritten by this run's own {path.name}; choose another folder with --out.")
+
+
+def _clear_leftovers(out: Path) -> None:
+    """Removes what an earlier run that was killed or failed has left: half-written files and its traceback."""
+    for name in [p.name for p in out.glob("*.partial*")] + ["error.log"]:
+        if name == "error.log" or name.split(".")[0] in {result.split(".")[0] for result in _RESULTS}:
+            (out / name).unlink(missing_ok=True)
 
 
 def _writable_folder(out: Path) -> Path:

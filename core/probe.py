@@ -12,15 +12,16 @@ from .keypoint_files import read_people
 from .lift import resolve_lifter
 
 
-def probe(path: Path, reporter: Reporter) -> dict:
-    """A JSON-able dict: "input" (size, rate, length), "people" (one entry each, numbered as --person takes them), "plan"."""
+def probe(path: Path, reporter: Reporter, start: float | None = None, end: float | None = None) -> dict:
+    """A JSON-able dict: "input" (size, rate, length), "people" (one entry each, numbered as --person takes them for the same range of
+    seconds), "plan"."""
     if is_keypoint_input(path):
         return _probe_keypoints(path, reporter)
     from .detect import list_people
     from .video import open_source, probe_source
 
     info = dataclasses.asdict(probe_source(path))
-    people = [dataclasses.asdict(person) for person in list_people(open_source(path), reporter)]
+    people = [dataclasses.asdict(person) for person in list_people(open_source(path, start, end), reporter)]
     return {"input": info, "people": people, "plan": _plan(info["width"], info["height"], bool(people))}
 
 

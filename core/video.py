@@ -178,7 +178,7 @@ class VideoSource(Source):
         try:
             container = av.open(str(self.path))
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise InputError(f"{self.path} cannot be read as a video; give a video file such as MP4, MOV, AVI or WebM.") from error
+            raise InputError(_unreadable(self.path)) from error
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         formats = set(container.format.name.split(","))
         if formats & _NOT_VIDEO_FORMATS or any(n == "image2" or n.endswith("_pipe") for n in formats):
@@ -292,6 +292,16 @@ class VideoSource(Source):
     def _check_start(self) -> None:
         if self.start > 0 and self._duration is not None and self.start >= self._duration:
             raise self._beyond_end(self._duration)
+
+
+def _unreadable(path: Path) -> str:
+    """Why FFmpeg cannot open a file, as far as its first bytes tell."""
+    head = path.read_bytes()[:12] if path.stat().st_size < 2**20 else path.open("rb").read(12)
+    if not head:
+        return f"{path} is empty; copy or record it again."
+    if head[4:8] == b"ftyp":
+        return f"{path} is an MP4 or MOV that breaks off before its index; copy or record it again."
+    return f"{path} cannot be read as a video; give a video file such as MP4, MOV, AVI or WebM."
 
 
 @dataclass

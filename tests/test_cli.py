@@ -85,3 +85,23 @@ def test_unwritable_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["fly"]) == 2
     assert "run" in capsys.readouterr().err
+
+
+def test_the_input_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = tmp_path / "overlay.mp4"
+    video.write_bytes(cli.SAMPLE.read_bytes())
+    code, events = run_json(capsys, str(video), "--out", str(tmp_path), "--overlay")
+    assert code == 2 and video.read_bytes() == cli.SAMPLE.read_bytes()
+    assert_one_sentence(events, "overlay.mp4", "--out")
+
+
+def test_a_run_that_never_began_leaves_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_json(capsys, str(tmp_path / "none.mp4"), "--out", str(tmp_path / "new"))[0] == 2
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_recording_without_its_index_is_told_from_no_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "cut.mp4").write_bytes(cli.SAMPLE.read_bytes()[:2000])
+    code, events = run_json(capsys, str(tmp_path / "cut.mp4"), "--out", str(tmp_path / "out"))
+    assert code == 2
+    assert_one_sentence(events, "cut.mp4", "again")
