@@ -1,8 +1,10 @@
 """Training data from a real detector: what MediaPipe saw of rendered people, beside the exact truth.
 
+A run is brought to what the 2D stage would have made of it: MediaPipe's smoothing taken out (`models.unsmooth`), then the same honest
+confidences, mended sides and missing keypoints as at run time, by the same functions of `core.detect`.
 The runs come from `make_detections.py` of the rendering tool (16 to 32 frames each, varied people, cameras, light, occluders). The
 truth is of the MakeHuman rig: its limbs, hands, feet, neck, head and skin points are ours; its pelvis, spine bones and clavicles are
-defined otherwise and get no weight. numpy only.
+defined otherwise and get no weight.
 """
 
 from __future__ import annotations
@@ -10,23 +12,29 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from core.keypoints import CANONICAL, CONVENTIONS
+from core.detect.confidence import honest_confidence
+from core.detect.detector import BLAZEPOSE
+from core.detect.extract import finished
+from core.events import Reporter
+from core.keypoints import CANONICAL, NPZ_ERRORS, Keypoints
 from core.lift import MARKERS
 
+from .unsmooth import raw_landmarks, raw_visibility
 from .windows import Windows
 
 FRAMES = 32
+Run = Mapping[str, np.ndarray]
+"""The arrays of a run_*.npz."""
 _SIDES = {"UpLeg": "hip", "Leg": "knee", "Foot": "ankle", "Toe": "foot", "Arm": "shoulder", "ForeArm": "elbow", "Hand": "wrist"}
 RIG_POINT: dict[str, str] = (
     {f"{long}{ours}": f"{short}_{rig}" for ours, rig in _SIDES.items() for long, short in (("Left", "l"), ("Right", "r"))}
     | {"Neck": "neck", "Head": "head", "HeadEnd": "head_top"} | {n: n for n in MARKERS if n in CANONICAL})
 """Our marker -> the name of the rig's point; markers that are not in here have another definition there."""
-_BLAZEPOSE = [CONVENTIONS["blazepose33"].index(n) for n in CANONICAL]
 
 
 def held_out(motion: str) -> bool:
@@ -41,12 +49,18 @@ def read_runs(folders: list[Path]) -> tuple[Windows, Windows]:
     for folder in folders:
         for path in sorted(folder.glob("run_*.npz")):
             try:
-                with np.load(path) as data:
-                    rows.setdefault(path.name, [path.name, held_out(str(data["motion"])), _window(data)])
-            except (zipfile.BadZipFile, OSError, EOFError, KeyError, ValueError):
+                data = read_run(path)
+                rows.setdefault(path.name, [path.name, held_out(str(data["motion"])), _window(data)])
+            except NPZ_ERRORS:
                 continue  # still being written
     kept = [r for r in rows.values() if (r[2]["confidence"] > 0).any()]
     return tuple(_stack([r[2] for r in kept if r[1] == part]) for part in (False, True))  # type: ignore[return-value]
+
+
+def read_run(path: Path) -> Run:
+    """The arrays of one run. Raises one of `NPZ_ERRORS`."""
+    with np.load(path) as data:
+        return {name: data[name] for name in data.files}
 
 
 def digest(folders: list[Path]) -> str:
@@ -55,23 +69,34 @@ def digest(folders: list[Path]) -> str:
     return hashlib.sha256(json.dumps(listing).encode()).hexdigest()[:16]
 
 
-def _window(data: np.lib.npyio.NpzFile) -> dict[str, np.ndarray]:
+def keypoints_of(data: Run) -> Keypoints:
+    """What MediaPipe reports of a run at run time, before the rest of the 2D stage: BlazePose's 33, NaN where nobody was detected."""
+    seen = data["detections"].astype(np.float64)
+    fps = float(data["fps"])
+    told = np.round(np.arange(len(seen)) * 1000 / fps) / 1000  # as MediaPipe was told
+    raw = raw_landmarks(np.concatenate([seen[..., :3], data["world_landmarks"]], axis=-1), told)
+    confidence = np.nan_to_num(honest_confidence(raw_visibility(seen[..., 3]), seen[..., 4]))
+    return Keypoints(BLAZEPOSE, raw[..., :2], confidence, np.arange(len(seen)) / fps, int(data["width"]), int(data["height"]), fps,
+                     depth=raw[..., 2], world=raw[..., 3:])
+
+
+def _window(data: Run) -> dict[str, np.ndarray]:
     names = data["names"].tolist()
     rig = [names.index(RIG_POINT.get(m, "l_hip")) for m in MARKERS]
     known = np.array([m in RIG_POINT for m in MARKERS], dtype=np.float32)
-    joints, seen = data["joints3d_cam"], data["detections"][:, _BLAZEPOSE]
+    joints = data["joints3d_cam"]
     hips = joints[:, [names.index("l_hip"), names.index("r_hip")]].mean(1, keepdims=True)
-    frames = len(joints)
-    detected = data["detected"]
+    k = finished(keypoints_of(data), Reporter()).canonical()
     return {
-        "xy": _pad(seen[..., :2], np.nan), "depth": _pad(seen[..., 2], np.nan), "confidence": _pad(np.nan_to_num(seen[..., 3]), 0.0),
-        "world": _pad(data["world_landmarks"][:, _BLAZEPOSE], np.nan), "K": data["K"],
-        "size": np.array([data["width"], data["height"]], dtype=np.float64), "seconds": np.arange(FRAMES) / float(data["fps"]),
-        "real": _pad(detected, False), "target": _pad((joints - hips)[:, rig], 0.0),
-        "weight": _pad(detected[:, None] * np.broadcast_to(known, (frames, len(MARKERS))), 0.0)}
+        "xy": _pad(k.xy, np.nan), "depth": _pad(k.depth, np.nan), "confidence": _pad(k.confidence, 0.0),
+        "world": _pad(k.world, np.nan), "K": data["K"],
+        "size": np.array([k.width, k.height], dtype=np.float64), "seconds": np.arange(FRAMES) / k.fps,
+        "real": _pad(k.seen, False), "target": _pad((joints - hips)[:, rig], 0.0),
+        "weight": _pad(k.seen[:, None] * np.broadcast_to(known, (len(joints), len(MARKERS))), 0.0)}
 
 
-def _pad(value: np.ndarray, fill: object) -> np.ndarray:
+def _pad(value: np.ndarray | None, fill: object) -> np.ndarray:
+    assert value is not None
     value = value[:FRAMES]
     return np.concatenate([value, np.full((FRAMES - len(value),) + value.shape[1:], fill, dtype=value.dtype)])
 

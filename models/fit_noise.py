@@ -13,35 +13,39 @@ from pathlib import Path
 
 import numpy as np
 
-from core.keypoints import CANONICAL, CONVENTIONS, LIMB_KEYPOINTS
+from core.camera import pixel_rays
+from core.detect.confidence import logit, steadiness
+from core.flips import mend_flips
+from core.keypoints import CANONICAL, LIMB_KEYPOINTS, NPZ_ERRORS
 
+from .detections import Run, keypoints_of, read_run
 from .noise import DATA, MIRRORED, REFERENCE, Scene, regressors, scene
 
 STEADY, MOVING = 24, 32
-_BLAZEPOSE = [CONVENTIONS["blazepose33"].index(n) for n in CANONICAL]
 _LIMBS = [CANONICAL.index(n) for n in LIMB_KEYPOINTS]
 _SIGN = np.array([-1, 1, 1, -1, 1, 1, 1])  # of each channel in a mirror
 
 
-def differences(path: Path) -> tuple[Scene, np.ndarray, float] | None:
-    """True scene, differences (T, 27, CHANNELS) and frame rate of the detected frames of a run; None with less than 8 frames."""
-    with np.load(path) as data:
-        seen = data["detected"]
-        if seen.sum() < 8:
-            return None
-        names = data["names"].tolist()
-        true = scene(data["joints3d_cam"][seen][:, [names.index(n) for n in CANONICAL]].astype(np.float64))
-        points = data["detections"][seen][:, _BLAZEPOSE].astype(np.float64)
-        K, fps = data["K"], float(data["fps"])
-        world = data["world_landmarks"][seen][:, _BLAZEPOSE]
-    rays = np.concatenate([(points[..., :2] - K[:2, 2]) / K[0, 0], np.ones_like(points[..., :1])], axis=-1)
-    rays = np.einsum("tij,tkj->tki", true.rotation, rays)
+def differences(data: Run) -> tuple[Scene, np.ndarray, float] | None:
+    """True scene, differences (T, 27, CHANNELS) and frame rate of the detected frames of a run; None with less than 8 frames.
+
+    What was seen is what the 2D stage makes of it, but that keypoints outside the picture stay: the model describes them too.
+    """
+    k = mend_flips(keypoints_of(data))[0].canonical()
+    if k.seen.sum() < 8:
+        return None
+    assert k.depth is not None and k.world is not None
+    names = data["names"].tolist()
+    seen = k.seen
+    true = scene(data["joints3d_cam"][seen][:, [names.index(n) for n in CANONICAL]].astype(np.float64))
+    K = data["K"]
+    rays = np.einsum("tij,tkj->tki", true.rotation, pixel_rays(k.xy[seen], K))
     far = true.distance[:, None]
     flat = rays[..., :2] / rays[..., 2:] * far[..., None] - true.flat()
-    depth = points[..., 2] / K[0, 0] * far - true.body[..., 2]
-    confidence = np.clip(points[..., 3], 0.002, 0.998)
-    logit = np.log(confidence / (1 - confidence))
-    return true, np.concatenate([flat, depth[..., None], world - true.body, logit[..., None]], axis=-1), fps
+    depth = k.depth[seen] / K[0, 0] * far - true.body[..., 2]
+    confidence = (k.confidence * steadiness(k.xy, k.times))[seen]
+    difference = np.concatenate([flat, depth[..., None], k.world[seen] - true.body, logit(confidence)[..., None]], axis=-1)
+    return true, difference, k.fps
 
 
 def exchanged(true: Scene, difference: np.ndarray) -> bool:
@@ -102,8 +106,8 @@ def main(argv: list[str]) -> int:
     takes = []
     for path in sorted(Path(argv[0]).glob("run_*.npz")):
         try:
-            take = differences(path)
-        except (OSError, ValueError, EOFError):
+            take = differences(read_run(path))
+        except NPZ_ERRORS:
             continue  # still being written
         if take:
             takes.append(take)

@@ -98,9 +98,8 @@ class Synthesis:
         focal = K[:, 0, 0][:, None, None]
         xy = rays[..., :2] / np.maximum(rays[..., 2:], 0.05) * focal[..., None] + K[:, None, None, :2, 2]
         behind = (keypoints[..., 2] < 0.15) | (rays[..., 2] < 0.15)
-        outside = ~((xy >= 0) & (xy <= size[:, None, None])).all(-1)
-        dropped = np.less(rng.random(n), 0.4)[:, None, None]  # some detectors drop what leaves the frame, MediaPipe does not
-        gone = behind | (outside & dropped)
+        outside = ~((xy >= 0) & (xy < size[:, None, None])).all(-1)  # the 2D stage drops them as well
+        gone = behind | outside
         xy[gone] = np.nan
         target = camera[:, :, : len(MARKERS)] - camera[:, :, _HIPS].mean(2, keepdims=True)
         return Windows(

@@ -28,12 +28,13 @@ def _rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 class _Layer(nn.Module):
     """Pre-norm attention and feed-forward, each with a skip connection."""
 
-    def __init__(self, width: int, heads: int, hidden: int) -> None:
+    def __init__(self, width: int, heads: int, hidden: int, dropout: float) -> None:
         super().__init__()
         self.heads = heads
         self.norm_attention, self.norm_feed = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.merge = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.feed = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+        self.drop = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, cosine: Tensor, sine: Tensor, mask: Tensor) -> Tensor:
         q, k, v = self.qkv(self.norm_attention(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
@@ -41,8 +42,8 @@ class _Layer(nn.Module):
         q, k = _rotate(q, cosine, sine), _rotate(k, cosine, sine)
         # Written out: for these short windows torch's fused attention is several times slower backwards on a CPU.
         attention = torch.softmax(q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]) + mask, dim=-1)
-        x = x + self.merge((attention.to(v.dtype) @ v).transpose(1, 2).flatten(2))
-        return x + self.feed(self.norm_feed(x))
+        x = x + self.drop(self.merge((attention.to(v.dtype) @ v).transpose(1, 2).flatten(2)))
+        return x + self.drop(self.feed(self.norm_feed(x)))
 
 
 class Temporal(nn.Module):
@@ -50,11 +51,12 @@ class Temporal(nn.Module):
 
     window = 32
 
-    def __init__(self, inputs: int, markers: int, width: int, layers: int, heads: int, hidden: int) -> None:
+    def __init__(self, inputs: int, markers: int, width: int, layers: int, heads: int, hidden: int,
+                 dropout: float = 0.0) -> None:
         super().__init__()
         self.standardise = Standardise(inputs)
         self.up = nn.Sequential(nn.Linear(inputs, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
-        self.layers = nn.ModuleList(_Layer(width, heads, hidden) for _ in range(layers))
+        self.layers = nn.ModuleList(_Layer(width, heads, hidden, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.head = MarkerHead(width, markers)
         self.straight = nn.Linear(inputs, markers * 3, bias=False)

@@ -1,15 +1,17 @@
 """Trains one lifting network from mocap and detections, from nothing to a weights file that describes itself.
 
-    build.py train --config NAME --data MOCAP [--detections DIR] [--resume]
+    build.py train --config NAME --data MOCAP [--detections DIR] [--fine-tune] [--resume] [--install]
 
 Each step draws windows from two sources: mocap under imagined cameras with a modelled detector (`models.synthesis`), and what MediaPipe
 really saw of rendered people (`models.detections`). Both are mirrored, rolled, thinned out and seen through a guessed lens
-(`models.windows`). The loss is the markers' mean distance from the truth, plus that of their steps from frame to frame, plus the
-likelihood of the error's size, which teaches the network to say how wrong it is (its gradient does not reach the positions). What is
-kept is a running mean of the weights. All randomness of step n comes from (seed, n), so that a resumed training does what an
-uninterrupted one does.
+(`models.windows`); the few detections are also played at other speeds and backwards, with more noise, so that they are not learned by
+heart. Targets have the mean adult's size: the network says the pose, the solver decides about size. The loss is the markers' mean
+distance from the truth, plus that of their steps from frame to frame, plus the likelihood of the error's size, which teaches the
+network to say how wrong it is (its gradient does not reach the positions). What is kept is a running mean of the weights. All
+randomness of step n comes from (seed, n), so that a resumed training does what an uninterrupted one does.
 
-Checkpoint, log and loss plot are under ~/.cache/video-mocap/training/NAME; the weights go to models/weights/NAME.safetensors.
+Every 500 steps the network is judged on motions that it has never seen. Checkpoint, loss plot and the best weights so far stay under
+~/.cache/video-mocap/training/NAME; the weights in the repository (models/weights) change only at the end, and only with --install.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ import argparse
 import dataclasses
 import json
 import math
+import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -37,7 +41,7 @@ from .configs import Config, config
 from .features import make_view
 from .heads import Standardise
 from .synthesis import Synthesis
-from .windows import Windows, any_roll, guessed_intrinsics, mirrored, thinned
+from .windows import TIMED, Windows, any_roll, guessed_intrinsics, jittered, mirrored, of_mean_size, retimed, thinned
 
 CACHE = Path.home() / ".cache" / "video-mocap" / "training"
 VALIDATE_EVERY = 500
@@ -50,9 +54,12 @@ def main(argv: list[str]) -> int:
     """The command `train`."""
     args = _arguments(argv)
     settings = config(args.config)
+    if args.fine_tune:  # the way is shorter from there
+        settings = dataclasses.replace(settings, steps=settings.steps // 2, learning_rate=0.6 * settings.learning_rate)
     folders = [args.detections] if args.detections else []
     torch.manual_seed(settings.seed)
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # the other core prepares the next batch
+    parent = registry.load(args.config) if args.fine_tune else None
     pack = mocap.load(args.data)
     training = Synthesis(pack.part("train"))
     real, held_out = detections.read_runs(folders) if folders else (None, None)
@@ -62,27 +69,32 @@ def main(argv: list[str]) -> int:
     about = {"config": settings.to_json(), "seed": settings.seed, "revision": _revision(),
              "data": {"mocap": pack.digest, "detections": detections.digest(folders) if folders else None,
                       "real_windows": 0 if real is None else len(real)}}
+    if parent is not None:
+        about["fine_tuned_from"] = {k: parent.metadata.get(k) for k in ("steps", "revision", "data", "minutes", "fine_tuned_from")}
 
     def draw(rng: np.random.Generator) -> Tensors:
         batches = [training.draw(rng, settings.batch, settings.window)]
         if real is not None:
-            batches.append(_some(real, rng, settings.real_batch, min(settings.window, detections.FRAMES)))
+            some = _some(real, rng, settings.real_batch, min(settings.window, detections.FRAMES))
+            batches.append(jittered(retimed(some, rng), rng))
         return _joined([prepare(w, rng) for w in batches])
 
     folder = CACHE / settings.name
     folder.mkdir(parents=True, exist_ok=True)
-    fit(settings, draw, judges, folder, about, args.resume)
+    best = fit(settings, draw, judges, folder, about, args.resume, None if parent is None else parent.network)
+    if args.install:
+        shutil.copyfile(best, registry.WEIGHTS / best.name)
+    print(f"The best weights are {best}; " + ("installed." if args.install else "--resume --install puts them into models/weights."))
     return 0
 
 
 def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges: dict[str, Tensors], folder: Path,
-        about: dict[str, Any], resume: bool) -> None:
-    """The training loop; leaves checkpoint, log and plot in `folder` and the weights in the registry's place."""
+        about: dict[str, Any], resume: bool, parent: nn.Module | None = None) -> Path:
+    """The training loop, from `parent` or from nothing; leaves checkpoint and plot in `folder` and returns the best weights' path."""
     from tqdm import tqdm
 
     network = registry.build(settings.name, settings.arguments)
-    first_batches = [draw(np.random.default_rng([settings.seed, i])) for i in range(4)]
-    cast(Standardise, network.standardise).fit(torch.cat([features[real] for features, _, real, _, _ in first_batches]))
+    _initialise(network, draw, settings.seed, parent)
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, settings))
     kept = registry.build(settings.name, settings.arguments)  # carries the running mean of the weights
@@ -90,13 +102,14 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
     kept.load_state_dict(network.state_dict())
     history: list[dict[str, Any]] = []
     first = 0
+    best = folder / f"{settings.name}.safetensors"
     if resume and (folder / "checkpoint.pt").exists():
         first, history = _restore(folder / "checkpoint.pt", network, optimiser, schedule, average)
     begin, losses = time.time(), []
     bar = tqdm(range(first, settings.steps), initial=first, total=settings.steps, desc=settings.name, mininterval=5)
-    for step in bar:
+    for step, batch in zip(bar, _ahead(draw, settings, first), strict=True):
         network.train()
-        loss = loss_of(network, draw(np.random.default_rng([settings.seed, 1000 + step])), settings)
+        loss = loss_of(network, batch, settings)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -105,18 +118,46 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
         _follow(average, network, min(settings.average, (step + 1) / (step + 10)))
         losses.append(float(loss.detach()))
         if (step + 1) % VALIDATE_EVERY == 0 or step + 1 == settings.steps:
-            figures = {name: judge(kept, t) for name, t in judges.items()}
+            answers = {name: answers_to(kept, t) for name, t in judges.items()}
+            figures = {name: judge(answers[name], t) for name, t in judges.items()}
             history.append({"step": step + 1, "loss": float(np.mean(losses)), "seconds": time.time() - begin, **figures})
             losses.clear()
             bar.write(json.dumps(history[-1]))
             _keep(folder, step + 1, network, optimiser, schedule, average, history)
-            registry.save(registry.WEIGHTS / f"{settings.name}.safetensors", kept,
-                          about | {"steps": step + 1, "figures": figures, "minutes": round((time.time() - begin) / 60, 1)})
+            if score(history[-1]) <= min(map(score, history)):
+                scale = sigma_scale([(answers[name], t) for name, t in judges.items()])
+                minutes = round((time.time() - begin) / 60, 1)
+                registry.save(best, kept, about | {"steps": step + 1, "figures": figures, "minutes": minutes, "sigma_scale": scale})
             _plot(history, folder / "loss.png")
+    return best
+
+
+def _initialise(network: nn.Module, draw: Callable[[np.random.Generator], Tensors], seed: int, parent: nn.Module | None) -> None:
+    """The weights of `parent`, or random ones with the input's mean and deviation from four batches."""
+    if parent is not None:
+        network.load_state_dict(parent.state_dict())
+        return
+    first_batches = [draw(np.random.default_rng([seed, i])) for i in range(4)]
+    cast(Standardise, network.standardise).fit(torch.cat([features[real] for features, _, real, _, _ in first_batches]))
+
+
+def _ahead(draw: Callable[[np.random.Generator], Tensors], settings: Config, first: int) -> Iterator[Tensors]:
+    """The batches of steps `first` to the last; the next one is drawn while one is used."""
+    def batch(step: int) -> Tensors:
+        return draw(np.random.default_rng([settings.seed, 1000 + step]))
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(batch, first)
+        for step in range(first, settings.steps):
+            ready = coming.result()
+            if step + 1 < settings.steps:
+                coming = pool.submit(batch, step + 1)
+            yield ready
 
 
 def prepare(w: Windows, rng: np.random.Generator) -> Tensors:
-    """Windows as a training step takes them: mirrored, rolled, thinned, through a guessed lens."""
+    """Windows as a training step takes them: of the mean size, mirrored, rolled, thinned, through a guessed lens."""
+    w = of_mean_size(w)
     w = thinned(any_roll(mirrored(w, rng.random(len(w)) < 0.5), rng), rng)
     return tensors(w, guessed_intrinsics(w, rng))
 
@@ -150,16 +191,48 @@ def loss_of(network: nn.Module, batch: Tensors, settings: Config) -> Tensor:
     return loss
 
 
-def judge(network: nn.Module, batch: Tensors) -> dict[str, float]:
-    """Millimetres over the limbs' 12 joints, hips centred: mean error, after Procrustes, and what the network expected."""
-    features, seconds, real, target, weight = batch
+def answers_to(network: nn.Module, batch: Tensors) -> Tensor:
+    """(N, T, M, 4) of the network in inference mode."""
     network.eval()
     with torch.inference_mode():
-        answer = torch.cat([network(*[a[i : i + 64] for a in (features, seconds, real)]) for i in range(0, len(features), 64)])
+        return torch.cat([network(*[a[i : i + 64] for a in batch[:3]]) for i in range(0, len(batch[0]), 64)])
+
+
+def judge(answer: Tensor, batch: Tensors) -> dict[str, float]:
+    """Millimetres over the limbs' 12 joints, hips centred: mean error as it is, with each window at its best size, after Procrustes,
+    and what the network expected."""
+    target, weight = batch[3:]
     valid = (weight[..., _LIMBS] > 0).all(-1)
-    guess, truth = (a[valid][:, _LIMBS].double().numpy() for a in (answer[..., :3], target))
+    sized = _best_size(answer[..., :3], target, weight)
+    guess, fitted, truth = (a[valid][:, _LIMBS].double().numpy() for a in (answer[..., :3], sized, target))
     expected = answer[..., 3][valid][:, _LIMBS].exp().mean()
-    return {k: round(1000 * float(v), 1) for k, v in (("mpjpe", mpjpe(guess, truth)), ("pa", pa_mpjpe(guess, truth)), ("said", expected))}
+    kinds: dict[str, Any] = {"mpjpe": mpjpe(guess, truth), "sized": mpjpe(fitted, truth), "pa": pa_mpjpe(guess, truth), "said": expected}
+    return {kind: round(1000 * float(value), 1) for kind, value in kinds.items()}
+
+
+def score(entry: dict[str, Any]) -> float:
+    """What training is judged by: the mean over the judges of the errors that do not depend on size."""
+    judged = [f for f in entry.values() if isinstance(f, dict)]
+    return float(np.mean([f["sized"] + f["pa"] for f in judged]))
+
+
+def sigma_scale(judged: list[tuple[Tensor, Tensors]]) -> list[float]:
+    """(M,) what the expected errors must be multiplied by to be right on average, each set of windows counting alike; 1 if unknown."""
+    logs = np.zeros((len(judged), len(MARKERS)))
+    for row, (answer, (_, _, _, target, weight)) in zip(logs, judged, strict=True):
+        there = (weight > 0).double()
+        error = _length(_best_size(answer[..., :3], target, weight) - target)
+        wrong, said = ((there * value).sum((0, 1)).numpy() for value in (error, answer[..., 3].exp()))
+        row[:] = np.where(said > 0, np.log(np.maximum(wrong, 1e-9) / np.maximum(said, 1e-9)), np.nan)
+    known = np.isfinite(logs)
+    return [round(float(v), 3) for v in np.exp(np.where(known, logs, 0.0).sum(0) / np.maximum(known.sum(0), 1))]
+
+
+def _best_size(guess: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """The guess (N, T, M, 3), each window enlarged to fit its target best."""
+    w = weight[..., None]
+    overlap, size = (w * guess * target).sum((1, 2, 3)), (w * guess * guess).sum((1, 2, 3))
+    return guess * (overlap / size.clamp_min(1e-9))[:, None, None, None]
 
 
 def _validation(w: Windows) -> Tensors:
@@ -176,8 +249,7 @@ def _some(w: Windows, rng: np.random.Generator, count: int, frames: int) -> Wind
     """`count` windows of w, cut to `frames` from a random start."""
     start = int(rng.integers(0, w.real.shape[1] - frames + 1))
     cut = w.take(rng.integers(0, len(w), count))
-    timed = ("xy", "confidence", "depth", "world", "seconds", "real", "target", "weight")
-    return dataclasses.replace(cut, **{name: getattr(cut, name)[:, start : start + frames] for name in timed})
+    return dataclasses.replace(cut, **{name: getattr(cut, name)[:, start : start + frames] for name in TIMED})
 
 
 def _length(difference: Tensor) -> Tensor:
@@ -246,9 +318,14 @@ def _revision() -> str:
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="build.py train", description="Trains a lifting network.", allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="build.py train", allow_abbrev=False,
+        description="Trains a lifting network; prints its errors on unseen motions every 500 steps.")
     parser.add_argument("--config", required=True, choices=sorted(registry.NETWORKS), help="which network")
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="mocap folder with train/ and val/ (BVH)")
     parser.add_argument("--detections", type=Path, metavar="DIR", help="folder of run_*.npz: detections beside truth")
+    parser.add_argument("--fine-tune", action="store_true",
+                        help="start from the weights in models/weights: half the steps, at 0.6 of the learning rate")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--install", action="store_true", help="at the end, put the best weights into models/weights")
     return parser.parse_args(argv)

@@ -15,7 +15,7 @@ import numpy as np
 from core.camera import assume_intrinsics
 from core.keypoints import CANONICAL, CONVENTIONS
 from core.lift import MARKERS
-from core.skeleton import mirror_name
+from core.skeleton import INDEX, Skeleton, mirror_name
 
 _MIRRORED_KEYPOINTS = np.array([CANONICAL.index(mirror_name(n)) for n in CANONICAL])
 _MIRRORED_MARKERS = np.array([MARKERS.index(mirror_name(n)) for n in MARKERS])
@@ -23,7 +23,15 @@ _CONVENTION_MASKS = np.array([[n in names for n in CANONICAL] for names in CONVE
 _LIMBS = tuple(np.array([CANONICAL.index(f"{side}_{part}") for part in parts]) for side in "lr" for parts in (
     ("elbow", "wrist", "index", "pinky", "thumb"), ("wrist", "index", "pinky", "thumb"), ("knee", "ankle", "heel", "toe"),
     ("ankle", "heel", "toe")))
+_BONES = [(f"{side}{a}", f"{side}{b}") for side in ("Left", "Right") for a, b in (
+    ("UpLeg", "Leg"), ("Leg", "Foot"), ("Arm", "ForeArm"), ("ForeArm", "Hand"))]
+_BONE_STARTS, _BONE_ENDS = ([MARKERS.index(bone[i]) for bone in _BONES] for i in (0, 1))
+_MEAN_BONES = float(np.linalg.norm(Skeleton.mean().rest_offsets[[INDEX[end] for _, end in _BONES]], axis=-1).sum())
 _LOWER = np.array([i for i, n in enumerate(CANONICAL) if n[2:] in ("knee", "ankle", "heel", "toe")])
+
+
+TIMED = ("xy", "confidence", "depth", "world", "seconds", "real", "target", "weight")
+"""The arrays of `Windows` that have a row a frame."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,46 @@ def any_roll(w: Windows, rng: np.random.Generator) -> Windows:
     return dataclasses.replace(w, **changed)
 
 
+def retimed(w: Windows, rng: np.random.Generator) -> Windows:
+    """Each window at another speed, 0.8 to 1.25 of its own, a third of them backwards."""
+    back = rng.random(len(w)) < 0.33
+    seconds = (w.seconds - w.seconds[:, :1]) * np.exp(rng.uniform(-0.22, 0.22, len(w)))[:, None]
+    changed = {name: getattr(w, name).copy() for name in TIMED if name != "seconds"}
+    for value in changed.values():
+        value[back] = value[back, ::-1]
+    seconds[back] = seconds[back, -1:] - seconds[back, ::-1]
+    return dataclasses.replace(w, **changed, seconds=seconds)
+
+
+def jittered(w: Windows, rng: np.random.Generator) -> Windows:
+    """Windows with more noise, each its own amount: so that a network cannot know a take by its errors.
+
+    Every keypoint gets an error that stays and one that changes from frame to frame; so does the logit of its confidence.
+    """
+    size = _spread(w.xy)[:, None, None, None]
+    amount = np.abs(rng.normal(size=(len(w), 1, 1, 1)))
+
+    def noise(like: np.ndarray, stays: float, changes: float) -> np.ndarray:
+        return amount * (stays * rng.normal(size=like[:, :1].shape) + changes * rng.normal(size=like.shape))
+
+    depth = noise(w.depth[..., None], 0.1, 0.05)[..., 0]
+    logit = np.log(np.clip(w.confidence, 1e-4, 1 - 1e-4) / (1 - np.clip(w.confidence, 1e-4, 1 - 1e-4)))
+    confidence = 1 / (1 + np.exp(-logit - noise(logit[..., None], 0.4, 0.2)[..., 0]))
+    return dataclasses.replace(
+        w, xy=w.xy + size * noise(w.xy, 0.03, 0.015), depth=w.depth + size[..., 0] * depth,
+        world=w.world + noise(w.world, 0.02, 0.01), confidence=np.where(w.confidence > 0, confidence, 0.0))
+
+
+def of_mean_size(w: Windows) -> Windows:
+    """Targets as large as the mean adult's, measured by the bones of arms and legs.
+
+    How large a person is cannot be seen (a child close by fills the picture like an adult further away), so a network that has to say
+    it learns its training people by heart, and its guess is worse than the mean. The solver decides about size.
+    """
+    lengths = np.linalg.norm(w.target[:, :, _BONE_ENDS] - w.target[:, :, _BONE_STARTS], axis=-1).sum(-1).max(1)
+    return dataclasses.replace(w, target=w.target * (_MEAN_BONES / np.maximum(lengths, 0.1))[:, None, None, None])
+
+
 def thinned(w: Windows, rng: np.random.Generator) -> Windows:
     """Windows as poorer sources would report them; about two fifths are left as they are but for the camera."""
     n, frames = w.real.shape
@@ -121,6 +169,15 @@ def guessed_intrinsics(w: Windows, rng: np.random.Generator, share: float = 0.5)
     close = w.K.copy()
     close[:, :2, :2] *= np.exp(rng.normal(0.0, 0.03, (len(w), 1, 1)))
     return np.where((rng.random(len(w)) < share)[:, None, None], assumed, close)
+
+
+def _spread(xy: np.ndarray) -> np.ndarray:
+    """(N,) pixels: deviation of the keypoints (N, T, K, 2) from their middle, in the frame where it is largest; NaN is left out."""
+    there = np.isfinite(xy).all(-1, keepdims=True)
+    count = np.maximum(there.sum(2, keepdims=True), 1)
+    middle = np.where(there, xy, 0.0).sum(2, keepdims=True) / count
+    variance = np.where(there, (xy - middle) ** 2, 0.0).sum((2, 3)) / count[..., 0, 0]
+    return np.asarray(np.sqrt(variance.max(1)))
 
 
 def _lost_keypoints(rng: np.random.Generator, n: int, frames: int) -> np.ndarray:

@@ -22,10 +22,10 @@ from models import detections, fit_noise, mocap, noise, registry, train  # noqa:
 from models.configs import config  # noqa: E402
 from models.features import SIZE, make_view  # noqa: E402
 from models.synthesis import Synthesis  # noqa: E402
-from models.windows import Windows, any_roll, guessed_intrinsics, mirrored, rolled, thinned  # noqa: E402
+from models.windows import TIMED, Windows, any_roll, guessed_intrinsics, jittered, mirrored, of_mean_size, retimed, rolled, thinned  # noqa: E402
 
 SMALL = {"residual": {"width": 32, "blocks": 1, "dropout": 0.1},
-         "temporal": {"width": 32, "layers": 1, "heads": 2, "hidden": 32}}
+         "temporal": {"width": 32, "layers": 1, "heads": 2, "hidden": 32, "dropout": 0.1}}
 
 
 # ---------------------------------------------------------------- a small mocap pack, written here
@@ -163,6 +163,34 @@ def test_thinning_only_takes_away(windows: Windows) -> None:
     assert np.isnan(thin.depth[np.isnan(thin.xy).any(-1)]).all()
 
 
+def test_another_speed_and_backwards_keeps_every_frame(windows: Windows) -> None:
+    played = retimed(windows, np.random.default_rng(0))
+    ratio = (played.seconds[:, -1] - played.seconds[:, 0]) / (windows.seconds[:, -1] - windows.seconds[:, 0])
+    assert (np.diff(played.seconds, axis=1) > 0).all() and ((ratio > 0.79) & (ratio < 1.26)).all()
+    back = (played.target[:, 0] == windows.target[:, -1]).all((1, 2))
+    assert 0 < back.sum() < len(windows)
+    for name in set(TIMED) - {"seconds"}:
+        np.testing.assert_array_equal(getattr(played, name)[back], getattr(windows, name)[back, ::-1])
+        np.testing.assert_array_equal(getattr(played, name)[~back], getattr(windows, name)[~back])
+
+
+def test_more_noise_leaves_truth_and_gaps_alone(windows: Windows) -> None:
+    noisy = jittered(windows, np.random.default_rng(0))
+    assert (np.isnan(noisy.xy) == np.isnan(windows.xy)).all() and ((noisy.confidence > 0) == (windows.confidence > 0)).all()
+    moved = np.nanmean(np.linalg.norm(noisy.world - windows.world, axis=-1))
+    assert 0.005 < moved < 0.08
+    np.testing.assert_array_equal(noisy.target, windows.target)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.3, 3.0))
+def test_the_mean_size_does_not_depend_on_the_size(windows: Windows, scale: float) -> None:
+    usual, other = of_mean_size(windows), of_mean_size(dataclasses.replace(windows, target=scale * windows.target))
+    np.testing.assert_allclose(usual.target, other.target, atol=1e-6)
+    thigh = np.linalg.norm(usual.target[:, :, MARKERS.index("LeftLeg")] - usual.target[:, :, MARKERS.index("LeftUpLeg")], axis=-1)
+    assert ((thigh > 0.3) & (thigh < 0.6)).all()
+
+
 def test_guessed_lenses_are_assumed_or_near(windows: Windows) -> None:
     near = guessed_intrinsics(windows, np.random.default_rng(0), share=0.0)
     assert np.allclose(near[:, 0, 0] / windows.K[:, 0, 0], 1, atol=0.2)
@@ -284,7 +312,7 @@ def tiny(name: str, steps: int = 4) -> object:
     return dataclasses.replace(config(name), arguments=SMALL[name], steps=steps, batch=4, window=6, warm_up=2)
 
 
-def run_fit(name: str, pack: mocap.Pack, folder: Path, stop_at: int | None, resume: bool) -> dict[str, torch.Tensor]:
+def run_fit(name: str, pack: mocap.Pack, folder: Path, stop_at: int | None, resume: bool, parent: object = None) -> dict[str, torch.Tensor]:
     source = Synthesis(pack.part("train"))
     calls = 0
 
@@ -298,7 +326,7 @@ def run_fit(name: str, pack: mocap.Pack, folder: Path, stop_at: int | None, resu
     judges = {"val": train.tensors(source.draw(np.random.default_rng(0), 3, 6), np.tile(np.diag([900.0, 900, 1]), (3, 1, 1)))}
     torch.manual_seed(1)
     with contextlib.suppress(KeyboardInterrupt):
-        train.fit(tiny(name), draw, judges, folder, {"config": tiny(name).to_json()}, resume)
+        train.fit(tiny(name), draw, judges, folder, {"config": tiny(name).to_json()}, resume, parent)
     return torch.load(folder / "checkpoint.pt", weights_only=True)["network"]
 
 
@@ -315,7 +343,41 @@ def test_an_interrupted_training_goes_on_as_if_nothing_happened(
     for key, value in whole.items():
         assert torch.equal(value, parts[key]), key
     assert (tmp_path / "whole" / "loss.png").stat().st_size > 1000
-    assert registry.load(name).metadata["steps"] == 4
+    assert not list(tmp_path.glob("*.safetensors"))  # what is installed changes on demand only
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path / "whole")
+    loaded = registry.load(name)
+    assert loaded.metadata["steps"] in (2, 4) and len(loaded.metadata["sigma_scale"]) == len(MARKERS)
+    assert (np.array(loaded.metadata["sigma_scale"]) > 0).all()
+
+
+def test_fine_tuning_starts_from_its_parent(pack: mocap.Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "_rate", lambda step, settings: 0.0)
+    parent = registry.build("temporal", SMALL["temporal"])
+    child = run_fit("temporal", pack, tmp_path, None, False, parent)
+    for key, value in parent.state_dict().items():
+        assert torch.equal(value, child[key]), key
+
+
+def test_expected_errors_are_put_right() -> None:
+    torch.manual_seed(0)
+    target, weight = torch.randn(2, 3, len(MARKERS), 3), torch.ones(2, 3, len(MARKERS))
+    weight[:, :, 5] = 0  # nobody knows about this one
+    off = torch.nn.functional.normalize(torch.randn(2, 3, len(MARKERS), 3), dim=-1)
+    answer = torch.cat([target + 0.02 * off, torch.full((2, 3, len(MARKERS), 1), float(np.log(0.01)))], dim=-1)
+    scale = np.array(train.sigma_scale([(answer, (torch.zeros(1), torch.zeros(1), torch.zeros(1), target, weight))]))
+    assert scale[5] == 1.0 and np.allclose(np.delete(scale, 5), 2.0, atol=0.2)
+
+
+def test_training_installs_only_when_told(pack: mocap.Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train.mocap, "load", lambda folder: pack)
+    monkeypatch.setattr(train, "config", tiny)
+    monkeypatch.setattr(train, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path / "weights")
+    (tmp_path / "weights").mkdir()
+    assert train.main(["--config", "temporal", "--data", "anywhere"]) == 0
+    assert not list((tmp_path / "weights").iterdir())
+    assert train.main(["--config", "temporal", "--data", "anywhere", "--resume", "--install"]) == 0
+    assert registry.load("temporal").metadata["config"]["steps"] == 4
 
 
 def test_the_loss_sees_position_and_expectation() -> None:
@@ -388,8 +450,7 @@ def test_runs_are_read(shared: Path) -> None:
     some = sorted(folder.glob("run_*.npz"))[:8]
     rows = []
     for path in some:
-        with np.load(path) as data:
-            rows.append(detections._window(data))
+        rows.append(detections._window(detections.read_run(path)))
     w = detections._stack(rows)
     assert w.xy.shape == (len(some), detections.FRAMES, 27, 2)
     assert ((w.weight > 0).any(-1) == w.real).all()

@@ -15,7 +15,7 @@ class Config:
     arguments: dict[str, Any]
     window: int = 32
     batch: int = 32  # synthetic windows a step
-    real_batch: int = 20  # windows of detections a step, when there are detections
+    real_batch: int = 16  # windows of detections a step, when there are detections
     steps: int = 10_000
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
