@@ -98,7 +98,7 @@ def _write(armature: Any, rig: Rig, moved: RigMotion, frames: np.ndarray, name: 
         channel, values = rotation_channels(quaternions, rig.modes[rig.index(bone)])
         _key(curves, bone, channel, frames, values, keys.turned[bone] if keys else None)
     for bone, switch, value in rig.switches:
-        key_curves(curves, f'{_path(bone)}["{bpy.utils.escape_identifier(switch)}"]', bone, frames[:1], np.array([[value]]), "CONSTANT")
+        key_curves(curves, _path(bone) + switch, bone, frames[:1], np.array([[value]]), "CONSTANT")
     if choices.confidence:
         key_confidence(armature, curves, frames, motion)
     if choices.nla:

@@ -20,22 +20,28 @@ from .core import rotations
 from .core.retarget import Mapping, Rig
 
 _TURN = rotations.from_rotation_vector(np.array([0.3, 0.4, 0.5]))
+_SOLVERS = ("IK", "SPLINE_IK")
 _CHANNELS = ("location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale")
 
 
 def with_constraints(armature: Any, rig: Rig, mapping: Mapping) -> Rig:
-    """The rig with `held_by` and `hold` as the armature's constraints make them; the rig itself where there are none to matter."""
+    """The rig with `held_by` and `hold` as the armature's constraints make them; the rig itself where there are none to matter.
+
+    Inverse kinematics on mapped bones would overrule the motion: turning it off becomes a switch of the rig.
+    """
     driven = sorted(rig.index(name) for name in {*mapping.joints.values(), *mapping.spine, *mapping.neck})
     passed = {a for b in driven for a in (b, *rig.ancestors(b))}
     if not any(not c.mute for b in passed for c in armature.pose.bones[rig.names[b]].constraints):
         return rig
-    with _at_rest(armature, [rig.names[b] for b in driven]):
+    solvers = [(rig.names[b], c) for b in driven for c in armature.pose.bones[rig.names[b]].constraints if c.type in _SOLVERS and not c.mute]
+    with _at_rest(armature, [rig.names[b] for b in driven]), _muted([c for _, c in solvers]):
         shares = _probed(armature, rig, driven)
     held_by, hold = rig.held_by.copy(), rig.hold.copy()
     for bone in driven:
         parent = next((a for a in rig.ancestors(bone) if a in driven), -1)
         held_by[bone], hold[bone] = _held(bone, parent, shares)
-    return dataclasses.replace(rig, held_by=held_by, hold=hold)
+    off = tuple((bone, f'.constraints["{bpy.utils.escape_identifier(c.name)}"].influence', 0.0) for bone, c in solvers)
+    return dataclasses.replace(rig, held_by=held_by, hold=hold, switches=(*rig.switches, *off))
 
 
 def _held(bone: int, parent: int, shares: dict[int, dict[int, float]]) -> tuple[int, float]:
@@ -76,6 +82,18 @@ def _matrix(quaternion: np.ndarray) -> Any:
     from mathutils import Quaternion
 
     return Quaternion(quaternion).to_matrix().to_4x4()
+
+
+@contextmanager
+def _muted(constraints: list[Any]) -> Iterator[None]:
+    """The constraints do nothing, for a while."""
+    for constraint in constraints:
+        constraint.mute = True
+    try:
+        yield
+    finally:
+        for constraint in constraints:
+            constraint.mute = False
 
 
 @contextmanager

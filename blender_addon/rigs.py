@@ -56,7 +56,7 @@ def _is_control(bone: Any) -> bool:
 
 
 def _switches(posed: list[Any]) -> tuple[tuple[str, str, float], ...]:
-    return tuple((p.name, name, value) for p in posed for name, value in FK_SWITCHES.items() if name in p.keys())  # noqa: SIM118
+    return tuple((p.name, f'["{name}"]', value) for p in posed for name, value in FK_SWITCHES.items() if name in p.keys())  # noqa: SIM118
 
 
 def _declared(data: Any) -> dict[str, str]:

@@ -71,7 +71,7 @@ def _add_figure(armature: Any) -> None:
 
 
 def _add_floor(scene: Any, armature: Any) -> None:
-    """A metre grid on the ground, drawn as lines so that the footage shows through, and a sun."""
+    """A metre grid on the ground, drawn as lines so that the footage shows through, a sun and a grey world."""
     steps = int(_FLOOR)
     line = np.arange(steps + 1) - _FLOOR / 2
     vertices = [(float(x), float(y), 0.0) for y in line for x in line]
@@ -87,6 +87,8 @@ def _add_floor(scene: Any, armature: Any) -> None:
     sun.rotation_euler = (math.radians(40), math.radians(15), 0.0)
     for thing in (floor, sun):
         scene.collection.objects.link(thing)
+    scene.world = bpy.data.worlds.new("World")
+    scene.world.color = (0.25, 0.25, 0.25)
 
 
 def _look_through_camera() -> None:
@@ -112,15 +114,23 @@ def _relative(file: Path, folder: Path) -> str:
         return str(file)
 
 
+def _select_what_moves() -> None:
+    """Figure and armature, not the scenery."""
+    for thing in bpy.context.scene.objects:
+        thing.select_set(thing.type == "ARMATURE" or thing.parent is not None)
+
+
 def export_fbx(path: Path) -> None:
     """Figure and armature with this take only, at every frame."""
+    _select_what_moves()
     bpy.ops.export_scene.fbx(filepath=str(path), object_types={"ARMATURE", "MESH"}, add_leaf_bones=False, bake_anim_use_all_actions=False,
-                             bake_anim_use_nla_strips=False, bake_anim_simplify_factor=0.0)
+                             use_selection=True, bake_anim_use_nla_strips=False, bake_anim_simplify_factor=0.0)
 
 
 def export_glb(path: Path) -> None:
     """Figure and armature with this take, as one binary file."""
-    bpy.ops.export_scene.gltf(filepath=str(path), export_format="GLB", export_animation_mode="ACTIVE_ACTIONS",
+    _select_what_moves()
+    bpy.ops.export_scene.gltf(filepath=str(path), export_format="GLB", use_selection=True, export_animation_mode="ACTIVE_ACTIONS",
                               export_optimize_animation_size=False)
 
 

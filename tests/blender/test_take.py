@@ -216,3 +216,17 @@ def test_a_motion_that_is_not_finite_is_refused() -> None:
     with pytest.raises(InputError, match="not finite"):
         apply_motion(bpy.context, motion, "take", armature)
     assert snapshot() == before
+
+
+def test_inverse_kinematics_on_mapped_bones_gives_way() -> None:
+    armature, motion = make_rig(MIXAMO), synthetic_motion()
+    target = bpy.data.objects.new("target", None)
+    bpy.context.scene.collection.objects.link(target)
+    target.location = (1.0, 1.0, 1.0)
+    solver = armature.pose.bones[MIXAMO["LeftForeArm"]].constraints.new("IK")
+    solver.target, solver.chain_count, solver.influence = target, 2, 0.75
+    bpy.context.view_layer.update()
+    apply_motion(bpy.context, motion, "take", armature)
+    assert limb_error(armature, MIXAMO, motion) < 0.1 and not solver.mute
+    (curve,) = (c for c in versions.curves_of(armature) if "constraints" in c.data_path)
+    assert len(curve.keyframe_points) == 1 and curve.keyframe_points[0].co[1] == 0.0
