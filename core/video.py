@@ -11,6 +11,7 @@ Limits:  the first video stream only; high dynamic range is not tone-mapped; int
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -389,6 +390,8 @@ class ImageSource(Source):
             yield Frame(index, self._times[number], rgb)
         if broken:
             self.problem = f"{len(broken)} of the images in {self.path} cannot be read (first: {broken[0]}); they were taken as black."
+        elif gap := _first_gap([self._all[i] for i in self._chosen]):
+            self.problem = f"Images are missing in {self.path} after {gap.name}; those that are there were taken as following each other."
 
     def frames_before(self, index: int) -> Iterator[Frame]:
         for i in range(min(index, len(self._chosen)) - 1, -1, -1):
@@ -406,6 +409,15 @@ class ImageSource(Source):
             raise InputError(f"The images in {self.path} differ in size: {self._all[number].name} is {rgb.shape[1]}x{rgb.shape[0]}, "
                              f"the first {self.width}x{self.height}; export them all at one size.")
         return rgb
+
+
+def _first_gap(images: list[Path]) -> Path | None:
+    """The image after which the numbering leaves more out than it usually does (every second frame is no gap), or None."""
+    numbers = [int(digits[-1]) for digits in (re.findall(r"\d+", image.stem) for image in images) if digits]
+    steps = np.diff(numbers)
+    if len(numbers) != len(images) or not len(steps) or steps.max() <= np.median(steps):
+        return None
+    return images[int(np.argmax(steps > np.median(steps)))]
 
 
 def _read_image(path: Path) -> np.ndarray | None:

@@ -211,7 +211,7 @@ def test_numbered_images(tmp_path: Path, suffix: str) -> None:
     (folder / "notes.txt").write_text("x")
     source = open_source(folder, fps=10)
     frames = read(source)
-    assert [f[2] for f in frames] == list(range(6)) and source.expected_frames == 6 and source.problem is None
+    assert [f[2] for f in frames] == list(range(6)) and source.expected_frames == 6 and "missing" in (source.problem or "")
     np.testing.assert_allclose([f[1] for f in frames], np.arange(6) / 10)
     assert [f.index for f in source.frames_before(3)] == [2, 1, 0]
     assert [f[2] for f in read(open_source(folder, 0.2, 0.4, fps=10))] == [2, 3]
@@ -236,3 +236,11 @@ def test_image_folder_faults(tmp_path: Path) -> None:
         open_source(tmp_path / "dead")
     with pytest.raises(InputError, match="beyond the end"):
         open_source(write_images(tmp_path / "few", [1, 2]), start=5)
+
+
+def test_a_gap_in_the_numbers_is_told_and_a_regular_step_is_not(tmp_path: Path) -> None:
+    source = open_source(write_images(tmp_path / "gap", [*range(1, 6), *range(8, 12)]))
+    assert len(list(source.frames())) == 9
+    assert source.problem is not None and "5" in source.problem
+    source = open_source(write_images(tmp_path / "second", [2, 4, 6, 8]))
+    assert len(list(source.frames())) == 4 and source.problem is None
