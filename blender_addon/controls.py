@@ -33,8 +33,9 @@ def with_constraints(armature: Any, rig: Rig, mapping: Mapping) -> Rig:
     passed = {a for b in driven for a in (b, *rig.ancestors(b))}
     if not any(not c.mute for b in passed for c in armature.pose.bones[rig.names[b]].constraints):
         return rig
-    solvers = [(rig.names[b], c) for b in driven for c in armature.pose.bones[rig.names[b]].constraints if c.type in _SOLVERS and not c.mute]
-    with _at_rest(armature, [rig.names[b] for b in driven]), _muted([c for _, c in solvers]):
+    names = [rig.names[b] for b in driven]
+    solvers = [(bone, c) for bone in names for c in armature.pose.bones[bone].constraints if c.type in _SOLVERS and not c.mute]
+    with _at_rest(armature, names), _muted([c for _, c in solvers]):
         shares = _probed(armature, rig, driven)
     held_by, hold = rig.held_by.copy(), rig.hold.copy()
     for bone in driven:

@@ -99,7 +99,7 @@ def directions(points: dict[str, np.ndarray], a: str, b: str) -> np.ndarray:
     return way / np.linalg.norm(way, axis=-1, keepdims=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(seed=st.integers(0, 2**31), missing=st.sets(st.sampled_from(OPTIONAL)), extra=st.integers(0, 2),
        scale=st.sampled_from([1.0, 0.01, 3.0]), heading=st.floats(-3, 3), sway=st.floats(0, 1))
 def test_limbs_of_any_rig_follow(seed: int, missing: set[str], extra: int, scale: float, heading: float, sway: float) -> None:

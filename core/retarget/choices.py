@@ -19,7 +19,7 @@ class Choices:
     """How a take is put onto a rig."""
 
     plant_feet: bool = _choice(True, "Plant Feet", "feet that stand on the ground stand still on this rig, whatever its proportions")
-    way: str = _choice("hips", "Way", "which bone carries the way over the ground", items=(
+    way: str = _choice("hips", "Travel", "which bone carries the way over the ground", items=(
         ("hips", "Hips", "The hips carry the whole motion"),
         ("root", "Root Bone", "The bone at the top of the rig carries the way over the ground, as games want it"),
         ("in place", "In Place", "The figure stays where it begins")))

@@ -21,7 +21,8 @@ class Rig:
     basis: (B, 4) quaternions (w, x, y, z), the present pose; it counts for bones that the motion does not drive.
     controls: (B,) bool, bones that animators are meant to move: with a custom shape, free to turn and without constraints.
     held_by, hold: (B,) a bone that constraints of the rig make this one follow instead of its parent (-1: none, or the armature itself),
-    and how much, in [0, 1]. switches: (bone, property, value) of what must be set before the controls of joints act; property as it follows the bone in a path.
+    and how much, in [0, 1].
+    switches: (bone, property, value) of what must be set before the controls of joints act; property as it follows the bone in a path.
     declared: joint -> bone, as the rig's own metadata say (VRM).
     """
 
