@@ -13,7 +13,7 @@ from core.camera import ASSUMED_FOCAL, assume_intrinsics, person_view, pixel_ray
 from core.errors import Cancelled, InputError
 from core.events import Reporter
 from core.keypoints import ATTACHMENTS, CANONICAL, CONVENTIONS, Keypoints
-from core.lift import MARKERS, lift, resolve_lifter
+from core.lift import MARKERS, _batches, _windows, lift, resolve_lifter
 from core.skeleton import INDEX, Skeleton
 
 WIDTH, HEIGHT = 640, 480
@@ -125,6 +125,16 @@ def test_the_frame_rate_hardly_matters(lifter, fps):
     slow = lift(standing_person(int(30 * seconds)), K, lifter).positions[30]
     other = lift(standing_person(int(fps * seconds), fps), K, lifter).positions[int(fps)]
     assert np.linalg.norm(slow - other, axis=-1).mean() < 0.04
+
+
+@pytest.mark.parametrize(("fps", "length"), [(12.0, 32), (30.0, 32), (60.0, 64), (240.0, 256), (1000.0, 256)])
+def test_windows_span_a_second_and_hold_every_frame(fps, length):
+    seen = np.arange(700)
+    windows = list(_windows(seen, seen / fps, 32))
+    assert {len(w) for w in windows} == {length}
+    assert np.array_equal(np.unique(np.concatenate(windows)), seen)
+    batches = list(_batches(iter(windows)))
+    assert sum(map(len, batches)) == len(windows) and max(sum(map(len, b)) for b in batches) <= 2048
 
 
 @pytest.mark.parametrize("convention", ["coco17", "openpose18", "openpose25"])
