@@ -289,6 +289,10 @@ def test_weights_survive_saving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         before = network(torch.from_numpy(features), torch.arange(4.0)[None], torch.ones(1, 4, dtype=torch.bool)).numpy()
     assert np.allclose(answer[..., :3], before[..., :3], atol=0.01)
     assert np.allclose(answer[..., 3], np.exp(before[..., 3]), rtol=0.05)
+    registry.save(tmp_path / "temporal.safetensors", network,
+                  {"config": {"arguments": SMALL["temporal"]}, "sigma_scale": [2.0] * len(MARKERS)})
+    corrected = registry.load("default").run(features, np.arange(4.0)[None], np.ones((1, 4), dtype=bool))
+    assert np.allclose(corrected[..., 3], 2 * answer[..., 3]) and np.allclose(corrected[..., :3], answer[..., :3])
 
 
 def test_missing_weights_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
