@@ -23,6 +23,7 @@ from .core.motion import Motion
 from .core.retarget import Mapping, Rig, RigMotion, check_mapping, map_rig, retarget, rotation_channels
 from .core.retarget.choices import DEFAULTS, Choices
 from .core.retarget.decimate import simplify
+from .core.retarget.inverse import with_controls
 from .curves import key_curves, key_few
 from .footage import add_camera
 from .rigs import new_armature, read_rig
@@ -78,6 +79,7 @@ def apply_motion(context: Any, motion: Motion, name: str, armature: Any | None =
         mapping = mapping or map_rig(rig)
         rig = with_constraints(armature, rig, mapping)
         moved = retarget(motion, rig, mapping, planted, choices.way)
+        rig, moved = with_controls(rig, mapping, moved, choices.controls)
         frames = frames_of(motion, context.scene, start_frame)
         made = add_camera(context, motion, moved.placement, frames, footage, name) if camera else None
         action = _write(armature, rig, moved, frames, name, motion, choices)

@@ -36,13 +36,14 @@ def with_constraints(armature: Any, rig: Rig, mapping: Mapping) -> Rig:
     names = [rig.names[b] for b in driven]
     solvers = [(bone, c) for bone in names for c in armature.pose.bones[bone].constraints if c.type in _SOLVERS and not c.mute]
     with _at_rest(armature, names), _muted([c for _, c in solvers]):
-        shares = _probed(armature, rig, driven)
-    held_by, hold = rig.held_by.copy(), rig.hold.copy()
+        shares, rigid = _probed(armature, rig, driven)
+    held_by, hold, carried = rig.held_by.copy(), rig.hold.copy(), rig.carried.copy()
     for bone in driven:
         parent = next((a for a in rig.ancestors(bone) if a in driven), -1)
         held_by[bone], hold[bone] = _held(bone, parent, shares)
+        carried[bone] = hold[bone] > 0.99 and (bone, int(held_by[bone])) in rigid
     off = tuple((bone, f'.constraints["{bpy.utils.escape_identifier(c.name)}"].influence', 0.0) for bone, c in solvers)
-    return dataclasses.replace(rig, held_by=held_by, hold=hold, switches=(*rig.switches, *off))
+    return dataclasses.replace(rig, held_by=held_by, hold=hold, carried=carried, switches=(*rig.switches, *off))
 
 
 def _held(bone: int, parent: int, shares: dict[int, dict[int, float]]) -> tuple[int, float]:
@@ -55,28 +56,33 @@ def _held(bone: int, parent: int, shares: dict[int, dict[int, float]]) -> tuple[
     return nearest, 1.0 if parent in fully else 1.0 - shares[bone].get(parent, 0.0)
 
 
-def _probed(armature: Any, rig: Rig, driven: list[int]) -> dict[int, dict[int, float]]:
-    """bone -> bones that turn it -> how far, 1 for all the way."""
-    still = _orientations(armature, rig, driven)
+def _probed(armature: Any, rig: Rig, driven: list[int]) -> tuple[dict[int, dict[int, float]], set[tuple[int, int]]]:
+    """bone -> bones that turn it -> how far, 1 for all the way; and (bone, other) where it goes along with the other's place as well."""
+    still = _frames(armature, rig, driven)
     shares: dict[int, dict[int, float]] = {b: {} for b in driven}
+    rigid = set()
+    whole = rotations.angle_between(rotations.IDENTITY, _TURN)
     for bone in driven:
         posed = armature.pose.bones[rig.names[bone]]
         matrix = posed.matrix_basis.copy()
         posed.matrix_basis = matrix @ _matrix(_TURN)
-        turned = _orientations(armature, rig, driven)
+        turned = _frames(armature, rig, driven)
         posed.matrix_basis = matrix
-        whole = rotations.angle_between(rotations.IDENTITY, _TURN)
-        for other in driven:
-            share = float(rotations.angle_between(still[other], turned[other]) / whole)
-            if other != bone and share > 0.01:
+        change = turned[bone] @ np.linalg.inv(still[bone])
+        for other in (b for b in driven if b != bone):
+            a, b = (rotations.from_matrix(f[other][:3, :3]) for f in (still, turned))
+            share = float(rotations.angle_between(a, b) / whole)
+            if share > 0.01:
                 shares[other][bone] = share
-    return shares
+            if np.allclose((change @ still[other])[:3, 3], turned[other][:3, 3], atol=1e-3 * np.abs(still[other][:3, 3]).max()):
+                rigid.add((other, bone))
+    return shares, rigid
 
 
-def _orientations(armature: Any, rig: Rig, bones: list[int]) -> dict[int, np.ndarray]:
+def _frames(armature: Any, rig: Rig, bones: list[int]) -> dict[int, np.ndarray]:
+    """bone -> (4, 4) where it is now, armature space, without scale."""
     bpy.context.view_layer.update()
-    found = {b: np.array(armature.pose.bones[rig.names[b]].matrix.to_quaternion()) for b in bones}
-    return {b: rotations.normalise(q) for b, q in found.items()}
+    return {b: np.array(armature.pose.bones[rig.names[b]].matrix.normalized()) for b in bones}
 
 
 def _matrix(quaternion: np.ndarray) -> Any:

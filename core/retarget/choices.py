@@ -23,6 +23,10 @@ class Choices:
         ("hips", "Hips", "The hips carry the whole motion"),
         ("root", "Root Bone", "The bone at the top of the rig carries the way over the ground, as games want it"),
         ("in place", "In Place", "The figure stays where it begins")))
+    controls: str = _choice("fk", "Arms and Legs", "which controls are keyed on a rig that has both kinds", items=(
+        ("fk", "FK", "Every bone is turned; the rig's switches are keyed to FK"),
+        ("ik", "IK", "Hands, feet and poles are moved; the rig's switches are keyed to IK"),
+        ("both", "Both", "Both are keyed and FK acts")))
     simplify: bool = _choice(
         False, "Fewer Keys", "curves to edit by hand: only the keys that are needed to stay within 2 mm and 0.5 degrees")
     nla: bool = _choice(False, "As NLA Strip", "put the take on a track of its own in the NLA and leave the active action in place")

@@ -67,7 +67,7 @@ class Pose:
         return self._heads[bone]
 
     def _at_its_parent(self, bone: int) -> np.ndarray:
-        parent = int(self._rig.parents[bone])
+        parent = int(self._rig.held_by[bone] if self._rig.carried[bone] else self._rig.parents[bone])
         place = self._rig.rest[bone, :3, 3]
         if parent < 0:
             return place

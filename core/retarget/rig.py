@@ -21,7 +21,7 @@ class Rig:
     basis: (B, 4) quaternions (w, x, y, z), the present pose; it counts for bones that the motion does not drive.
     controls: (B,) bool, bones that animators are meant to move: with a custom shape, free to turn and without constraints.
     held_by, hold: (B,) a bone that constraints of the rig make this one follow instead of its parent (-1: none, or the armature itself),
-    and how much, in [0, 1].
+    and how much, in [0, 1]; carried: (B,) bool, it also goes along with that one's place, not only with its turning.
     switches: (bone, property, value) of what must be set before the controls of joints act; property as it follows the bone in a path.
     declared: joint -> bone, as the rig's own metadata say (VRM).
     """
@@ -40,18 +40,20 @@ class Rig:
     controls: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     held_by: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
     hold: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    carried: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     switches: tuple[tuple[str, str, float], ...] = ()
     declared: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.names)
-        for name, default in (("controls", False), ("held_by", -1), ("hold", 0.0)):
+        for name, default in (("controls", False), ("held_by", -1), ("hold", 0.0), ("carried", False)):
             if not len(getattr(self, name)):
                 object.__setattr__(self, name, np.full(count, default))
         for name, shape, kind in (
                 ("parents", (count,), int), ("rest", (count, 4, 4), float), ("tails", (count, 3), float), ("world", (4, 4), float),
                 ("connected", (count,), bool), ("inherits_rotation", (count,), bool), ("local_location", (count,), bool),
-                ("basis", (count, 4), float), ("controls", (count,), bool), ("held_by", (count,), int), ("hold", (count,), float)):
+                ("basis", (count, 4), float), ("controls", (count,), bool), ("held_by", (count,), int), ("hold", (count,), float),
+                ("carried", (count,), bool)):
             value = np.asarray(getattr(self, name), dtype=kind)
             if value.shape != shape:
                 raise ValueError(f"{name} must be {shape}, got {value.shape}")

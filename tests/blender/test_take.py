@@ -230,3 +230,29 @@ def test_inverse_kinematics_on_mapped_bones_gives_way() -> None:
     assert limb_error(armature, MIXAMO, motion) < 0.1 and not solver.mute
     (curve,) = (c for c in versions.curves_of(armature) if "constraints" in c.data_path)
     assert len(curve.keyframe_points) == 1 and curve.keyframe_points[0].co[1] == 0.0
+
+
+@pytest.mark.parametrize("controls", ["ik", "both"])
+def test_the_rigify_rig_follows_with_its_ik_controls(shared: Path, controls: str) -> None:
+    path = shared / "rigs" / "rigify_generated.blend"
+    if not path.exists():
+        pytest.skip(f"no rigs in {shared}")
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    truth, motion = json.loads(path.with_suffix(".json").read_text()), synthetic_motion()
+    armature = bpy.data.objects[truth["armature_object"]]
+    apply_motion(bpy.context, motion, "take", armature, choices=Choices(controls=controls))
+    paths = {c.data_path for c in versions.curves_of(armature)}
+    assert 'pose.bones["foot_ik.L"].location' in paths and 'pose.bones["hand_ik.R"].rotation_quaternion' in paths
+    assert ('pose.bones["thigh_fk.L"].rotation_quaternion' in paths) == (controls == "both")
+    # Hinges of the rig allow no more; where hands and feet are is what inverse kinematics is for.
+    assert limb_error(armature, truth["measure"], motion) < (0.1 if controls == "both" else 8.0)
+    ends = {j: truth["measure"][j] for j in ("LeftFoot", "RightFoot", "LeftHand", "RightHand")}
+    there = places(armature, ends, motion)
+    apply_motion(bpy.context, motion, "turned", armature)
+    np.testing.assert_allclose(there, places(armature, ends, motion), atol=2e-3)
+
+
+def test_ik_is_refused_where_there_is_none() -> None:
+    armature = make_rig(MIXAMO)
+    with pytest.raises(InputError, match="no inverse-kinematics controls that this add-on knows"):
+        apply_motion(bpy.context, synthetic_motion(), "take", armature, choices=Choices(controls="ik"))
