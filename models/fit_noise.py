@@ -2,7 +2,8 @@
 
     python -m models.fit_noise DETECTIONS
 
-See `models.noise` for the model. Takes with exchanged sides are counted and left out of the fit; every take counts twice, once mirrored.
+See `models.noise` for the model. Detections are taken as the 2D stage leaves them (`models.detections`). Takes with sides that it could
+not mend are counted and left out of the fit; every take counts twice, once mirrored.
 """
 
 from __future__ import annotations

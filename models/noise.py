@@ -1,4 +1,4 @@
-"""A model of how MediaPipe's keypoints differ from the truth, fitted by `models.fit_noise` and kept as data/noise.json.
+"""A model of how MediaPipe's keypoints differ from the truth after our 2D stage, fitted by `models.fit_noise` and kept as data/noise.json.
 
 Problem: networks trained on clean projections trust their input too much. Method: the difference of each keypoint (2D, the detector's
 depth and world landmark, and its confidence's logit) is a linear function of where the keypoint is and which way the person faces
