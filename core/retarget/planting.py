@@ -18,6 +18,7 @@ from .. import rotations
 
 _FADE = 0.15  # seconds in which a foot enters and leaves what a contact asks of it, and the figure goes from one foot to the other
 _TURNS = np.radians(10.0)  # a foot that turns more than this about its mean while heel and ball are down is not held
+_BENT = 0.996  # of the leg's length, up to which a leg is stretched that the motion does not stretch further: beyond, knees jump
 _STRETCH = 1.0 - 1e-5  # of the leg's length; a leg that is exactly straight has no plane to bend in
 
 
@@ -192,7 +193,18 @@ def _shift(needs: list[np.ndarray], down: list[np.ndarray], times: np.ndarray) -
     wanted = np.stack([_bridged(need, np.flatnonzero(flags), times) for need, flags in zip(needs, down)])
     mean = (weights * wanted).sum(axis=0) / np.maximum(total, 1e-9)
     known = np.flatnonzero(total[:, 0] > 0.2)
-    return _bridged(mean, known, times)
+    return _calmed(_bridged(mean, known, times), times)
+
+
+def _calmed(path: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """(T, 3) whose way over the ground is without what is faster than a figure's weight can move: trembling feet are for the legs to
+    make up. Not so the height: legs that are nearly straight would need large bends for little."""
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+    half = max(1, round(_FADE / step))
+    weights = np.hanning(2 * half + 3)[1:-1]
+    padded = np.pad(path[:, :2], ((half, half), (0, 0)), mode="edge")
+    level = [np.convolve(column, weights / weights.sum(), mode="valid") for column in padded.T]
+    return np.stack([*level, path[:, 2]], axis=1)
 
 
 def _bridged(values: np.ndarray, known: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -215,7 +227,8 @@ def _too_far(legs: list[Leg], targets: list[np.ndarray], shift: np.ndarray, time
         length = np.linalg.norm(leg.knee - leg.hip, axis=-1) + np.linalg.norm(leg.ankle - leg.knee, axis=-1)
         way = target - leg.hip - shift
         level = np.sum(way[:, :2] ** 2, axis=-1)
-        high = np.sqrt(np.maximum((_STRETCH * length) ** 2 - level, 0.0))
+        straight = np.linalg.norm(leg.ankle - leg.hip, axis=-1) / length
+        high = np.sqrt(np.maximum((np.clip(straight, _BENT, _STRETCH) * length) ** 2 - level, 0.0))
         # Only where the figure's own pose reaches: a leg that hangs straight in the air asks for nothing.
         drop = np.maximum(drop, np.where(leg.contacts.any(axis=1) & (way[:, 2] < 0), -way[:, 2] - high, 0.0))
     drop = np.where(drop > 1e-5, drop, 0.0)
