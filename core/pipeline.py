@@ -150,7 +150,7 @@ def _write(motion: Motion, source: Source | None, path: Path, out: Path, options
 def _spare_the_input(path: Path, out: Path) -> None:
     """Refuses to write a result over the video that it is made from."""
     if path.resolve().parent == out and path.name in _RESULTS:
-        raise InputError(f"{path} would be overwritten by this run's own {path.name}; choose another folder with --out.")
+        raise InputError(f"{path} would be overwritten by this run's own {path.name}; choose another folder for the results.")
 
 
 def _clear_leftovers(out: Path) -> None:
