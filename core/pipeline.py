@@ -32,6 +32,7 @@ from .lift import lift, resolve_lifter
 from .motion import Motion
 from .options import RunOptions
 from .presence import check_presence
+from .skeleton import MEAN_STATURE
 from .solve import solve
 from .track import choose_person
 from .video import DEFAULT_IMAGE_FPS, Source, open_source
@@ -75,7 +76,7 @@ def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, re
 
     K = assume_intrinsics(keypoints.width, keypoints.height, options.focal)
     lifted = lift(keypoints, K, lifter, reporter)
-    motion = solve(lifted, keypoints, K, options.height, reporter)
+    motion = solve(lifted, keypoints, K, options.height or MEAN_STATURE, reporter)
     if options.fps is not None and options.fps != motion.fps:
         motion = motion.resampled(options.fps)
     problem = source.problem if source else None
