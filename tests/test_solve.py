@@ -161,7 +161,7 @@ def test_a_planted_foot_does_not_move_and_none_goes_through_the_floor() -> None:
 def test_a_known_camera() -> None:
     scene = film(*walk(60), azimuth=1.3, tilt=0.3)
     motion = solved(scene, choices=Choices(camera_pitch=0.3))
-    assert motion.meta["solver"]["camera_tilt_deg"] == pytest.approx(np.degrees(0.3), abs=0.5)
+    assert motion.meta["quality"]["camera_tilt_deg"] == pytest.approx(np.degrees(0.3), abs=0.5)
     height = -(motion.camera.R[0].T @ motion.camera.t[0])[2]  # of the camera's place
     taller = solved(scene, choices=Choices(camera_pitch=0.3, camera_height=1.2 * height))
     assert taller.skeleton.stature == pytest.approx(1.2 * motion.skeleton.stature, rel=0.03)
@@ -300,7 +300,7 @@ def test_repeated_and_swapped_time_stamps() -> None:
 
 def test_the_fit_says_how_good_it_is() -> None:
     scene = film(*walk(40), tilt=0.2)
-    said = solved(scene).meta["solver"]
+    said = solved(scene).meta["quality"]
     assert said["reprojection_px"] < 2 and said["stature_m"] == pytest.approx(scene.skeleton.stature, abs=0.02)
     assert said["camera_tilt_deg"] == pytest.approx(np.degrees(0.2), abs=6) and abs(said["camera_roll_deg"]) < 3
 
@@ -332,3 +332,17 @@ def test_bones_are_measured() -> None:
     tall = Skeleton(offsets, mean.end_offsets)
     motion = solved(film(*walk(60), skeleton=tall))
     assert motion.skeleton.bone_lengths == pytest.approx(tall.bone_lengths, abs=0.006)
+
+
+def test_unseen_stretches_are_told_in_sentences() -> None:
+    scene = film(*walk(60))
+    arm = [CANONICAL.index(f"l_{n}") for n in ("elbow", "wrist", "index", "pinky", "thumb")]
+    xy = scene.keypoints.xy.copy()
+    xy[20:40, arm] = np.nan
+    said = solve(scene.lifted, scene.keypoints.replace(xy=xy), scene.K).meta["quality"]
+    assert said["bad_ranges"] == ["frames 21 to 40: left arm not seen"]
+    assert said["limb_confidence"]["left arm"] < 0.8 < said["limb_confidence"]["right arm"]
+    assert said["contact_slide_cm"] < 0.2
+    gone = np.zeros(60, bool)
+    gone[:10] = True
+    assert solve(*without(scene, gone), scene.K).meta["quality"]["bad_ranges"] == ["frames 1 to 10: nobody seen"]

@@ -124,6 +124,12 @@ def twist_angle(q: np.ndarray, axis: np.ndarray) -> np.ndarray:
     return (angle + np.pi) % (2.0 * np.pi) - np.pi
 
 
+def flexion(bone: np.ndarray, hinge: Hinge) -> np.ndarray:
+    """(...) radians by which the hinge bends `bone` (..., 3), its direction in the parent's frame; less than 0: the wrong way."""
+    angle = np.arctan2(bone @ hinge.bend, bone @ hinge.bone)
+    return np.where(angle < -0.75 * np.pi, angle + 2 * np.pi, angle)
+
+
 def _mean_rows(local: np.ndarray) -> Rows:
     vector = rotations.to_rotation_vector(local[:, 1:])
     residual = (vector - MEAN[1:]) / SPREAD[1:]
@@ -150,10 +156,9 @@ def _hinge_rows(local: np.ndarray, joint: int, hinge: Hinge) -> Rows:
     d_bone = -m @ skew(hinge.bone)  # (T, 3, 3) by the small rotation
     sideways = np.radians(hinge.sideways_spread)
     x, y = bone @ hinge.bone, bone @ hinge.bend
-    flexion = np.arctan2(y, x)
-    flexion = np.where(flexion < -0.75 * np.pi, flexion + 2 * np.pi, flexion)
+    bent = flexion(bone, hinge)
     d_flexion = (x[:, None] * (hinge.bend @ d_bone) - y[:, None] * (hinge.bone @ d_bone)) / np.maximum(x * x + y * y, 1e-6)[:, None]
-    beyond = flexion - np.clip(flexion, 0.0, np.radians(hinge.largest))
+    beyond = bent - np.clip(bent, 0.0, np.radians(hinge.largest))
     residual = np.stack([bone @ hinge.axis / sideways, beyond / _LIMIT_SPREAD], axis=1)
     derivative = np.stack([hinge.axis @ d_bone / sideways, np.where(beyond[:, None] != 0, d_flexion, 0.0) / _LIMIT_SPREAD], axis=1)
     return Rows(residual, derivative, np.array([joint, joint]))

@@ -18,7 +18,7 @@ from .. import rotations
 from ..errors import InputError
 from ..events import Reporter
 from ..keypoints import ATTACHMENTS, CANONICAL, Keypoints
-from ..motion import Camera, Motion, project, to_camera
+from ..motion import Camera, Motion
 from ..skeleton import INDEX, Skeleton
 from .body import Body, point_of
 from .bones import estimate_skeleton, of_stature, refine_skeleton
@@ -28,6 +28,7 @@ from .contacts import FOOT_POINTS, detect_contacts
 from .fit import Evidence, State, fit
 from .footing import footing, stillness
 from .gaps import fill
+from .quality import quality
 from .root import locate
 from .start import first_rotations
 from .world import GROUND_POINTS, World, find_world
@@ -80,7 +81,7 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
         still = stillness(canonical, seen, start.root[:, 2], K[0, 0])
         fitted = _fit_all(body, evidence, start, still, stature, choices, reporter)
     motion = _motion(fitted, keypoints, K, seen, joint_confidence(lifted.names, sigma, canonical))
-    return dataclasses.replace(motion, meta={"solver": _quality(motion, canonical, K)})
+    return dataclasses.replace(motion, meta={"solver": dataclasses.asdict(choices), "quality": quality(motion, canonical, K)})
 
 
 def _increasing(times: np.ndarray) -> np.ndarray:
@@ -228,19 +229,6 @@ def _world(skeleton: Skeleton, state: State, times: np.ndarray, choices: Choices
     forward = -pose.rotations[:, INDEX["Hips"], :, 1]
     return find_world(pose.points, ankles, pose.joints[:, INDEX["Neck"]], pose.joints[:, INDEX["Hips"]], forward, times,
                       choices.camera_pitch)
-
-
-def _quality(motion: Motion, canonical: Keypoints, K: np.ndarray) -> dict[str, float]:
-    """What the fit says about itself: the person's height, how far its points lie from the keypoints, how the camera is held."""
-    body = Body(motion.skeleton, tuple(point_of(n) for n in canonical.names))
-    points = to_camera(body.pose(motion.local_rotations, motion.root_translation).points, motion.camera)
-    off = np.linalg.norm(project(points, K) - canonical.xy, axis=-1)
-    size = K[0, 0] * motion.skeleton.stature / np.maximum(motion.joints_camera()[:, :1, 2], 0.1)
-    up = motion.camera.R[0, :, 2]
-    return {"stature_m": round(motion.skeleton.stature, 3), "reprojection_px": round(float(np.nanmedian(off)), 2),
-            "reprojection_percent_of_height": round(float(np.nanmedian(100 * off / size)), 2),
-            "camera_tilt_deg": round(float(np.degrees(np.arctan2(-up[2], -up[1]))), 1),
-            "camera_roll_deg": round(float(np.degrees(np.arcsin(np.clip(up[0], -1, 1)))), 1)}
 
 
 def _motion(fitted: _Fitted, keypoints: Keypoints, K: np.ndarray, seen: np.ndarray, confidence: np.ndarray) -> Motion:

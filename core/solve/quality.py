@@ -1,0 +1,94 @@
+"""What a motion says about its own quality: for `meta["quality"]`, and in sentences for people.
+
+Method: per limb the mean confidence and the stretches in which it was hardly seen; how far the body's points lie from the keypoints;
+how far planted feet slide; in how many frames knees and elbows are held back by their limits.
+Limits: a wrong guess that the detector and the network are sure of does not show.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import rotations
+from ..keypoints import Keypoints
+from ..motion import Motion, project, to_camera
+from ..skeleton import INDEX, JOINTS
+from .body import Body, point_of
+from .contacts import FOOT_POINTS, runs
+from .limits import HINGES, flexion
+
+LIMBS: dict[str, tuple[str, ...]] = {
+    "head": ("Head",), "trunk": ("Hips", "Spine1"),
+    "left arm": ("LeftForeArm", "LeftHand"), "right arm": ("RightForeArm", "RightHand"),
+    "left leg": ("LeftLeg", "LeftFoot"), "right leg": ("RightLeg", "RightFoot"),
+}
+_UNSEEN = 0.15  # confidence
+_SHORTEST = 0.15  # seconds that are worth a sentence
+_OFF = 8.0  # percent of the person's height: keypoints and body disagree
+_AT_LIMIT = np.radians(3.0)  # beyond what a hinge allows
+
+
+def quality(motion: Motion, canonical: Keypoints, K: np.ndarray) -> dict[str, Any]:
+    """Figures as JSON types; `canonical`: the keypoints that the fit saw, K: (3, 3) pixels. See the names of the entries for units.
+
+    bad_ranges: sentences; frames count from 1, as in Blender.
+    """
+    off, percent = _reprojection(motion, canonical, K)
+    limbs = {limb: motion.confidence[:, [INDEX[j] for j in joints]].mean(1) for limb, joints in LIMBS.items()}
+    up = motion.camera.R[0, :, 2]
+    return {
+        "stature_m": round(motion.skeleton.stature, 3),
+        "reprojection_px": _median(off), "reprojection_percent_of_height": _median(percent),
+        "limb_confidence": {limb: round(float(c.mean()), 2) for limb, c in limbs.items()},
+        "contact_slide_cm": round(100 * _slide(motion), 2), "frames_at_joint_limit_percent": _limits(motion),
+        "camera_tilt_deg": round(float(np.degrees(np.arctan2(-up[2], -up[1]))), 1),
+        "camera_roll_deg": round(float(np.degrees(np.arcsin(np.clip(up[0], -1, 1)))), 1),
+        "bad_ranges": _bad_ranges(motion, limbs, percent),
+    }
+
+
+def _reprojection(motion: Motion, canonical: Keypoints, K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(T, K) distance of body and keypoint in pixels and in percent of the person's height in the picture; NaN where unseen."""
+    body = Body(motion.skeleton, tuple(point_of(n) for n in canonical.names))
+    points = to_camera(body.pose(motion.local_rotations, motion.root_translation).points, motion.camera)
+    off = np.linalg.norm(project(points, K) - canonical.xy, axis=-1)
+    size = K[0, 0] * motion.skeleton.stature / np.maximum(motion.joints_camera()[:, :1, 2], 0.1)
+    return off, 100 * off / size
+
+
+def _median(values: np.ndarray) -> float | None:
+    known = values[np.isfinite(values)]
+    return round(float(np.median(known)), 2) if len(known) else None
+
+
+def _slide(motion: Motion) -> float:
+    """Metres: the longest way that a foot point strays from its first place in a contact."""
+    feet = Body(motion.skeleton, FOOT_POINTS).pose(motion.local_rotations, motion.root_translation).points
+    strays = [np.linalg.norm(feet[a:b, i] - feet[a, i], axis=-1).max()
+              for i in range(len(FOOT_POINTS)) for a, b in runs(motion.contacts[:, i])]
+    return float(max(strays, default=0.0))
+
+
+def _limits(motion: Motion) -> dict[str, float]:
+    """Joint -> percent of the frames in which it lies beyond its hinge's range; those that never do are left out."""
+    shares = {}
+    for joint, hinge in HINGES.items():
+        bend = flexion(rotations.to_matrix(motion.local_rotations[:, joint]) @ hinge.bone, hinge)
+        beyond = np.abs(bend - np.clip(bend, 0.0, np.radians(hinge.largest))) > _AT_LIMIT
+        shares[JOINTS[joint]] = round(100 * float(beyond.mean()), 1)
+    return {joint: share for joint, share in shares.items() if share > 0}
+
+
+def _bad_ranges(motion: Motion, limbs: dict[str, np.ndarray], percent: np.ndarray) -> list[str]:
+    """Sentences in the order of time."""
+    nobody = motion.confidence.max(1) == 0
+    known = np.isfinite(percent)
+    far = np.where(known.any(1), np.where(known, percent, 0.0).sum(1) / np.maximum(known.sum(1), 1), 0.0) > _OFF
+    found = [(nobody, "nobody seen"), (far & ~nobody, "the body does not lie on the keypoints")]
+    found += [((c < _UNSEEN) & ~nobody, f"{limb} not seen") for limb, c in limbs.items()]
+    step = float(np.median(np.diff(motion.times))) if len(motion) > 1 else 1.0
+    shortest = max(1, round(_SHORTEST / max(step, 1e-3)))
+    ranges = [(a, b, text) for flags, text in found for a, b in runs(flags) if b - a >= min(shortest, len(motion))]
+    return [f"frames {a + 1} to {b}: {text}" if b - a > 1 else f"frame {b}: {text}" for a, b, text in sorted(ranges)]
