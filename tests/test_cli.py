@@ -92,7 +92,7 @@ def test_the_input_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFi
     video.write_bytes(cli.SAMPLE.read_bytes())
     code, events = run_json(capsys, str(video), "--out", str(tmp_path), "--overlay")
     assert code == 2 and video.read_bytes() == cli.SAMPLE.read_bytes()
-    assert_one_sentence(events, "overlay.mp4", "--out")
+    assert_one_sentence(events, "overlay.mp4", "choose another folder")
 
 
 def test_a_run_that_never_began_leaves_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
