@@ -37,7 +37,8 @@ class RunOptions:
     focal: float | None = _option(
         None, "focal length in pixels, if known: the lens's 35 mm equivalent / 36 x the longer side of the picture (else: the longer side)",
         metavar="PIXELS", type=float)
-    height: float | None = _option(None, "the person's height in metres, if known (else: a mean adult's 1.70)", metavar="METRES", type=float)
+    height: float | None = _option(
+        None, "the person's height in metres, if known (else: a mean adult's 1.70)", metavar="METRES", type=float)
     formats: tuple[str, ...] = _option(("npz", "bvh"), "what to write, comma separated: " + ", ".join(FORMATS),
                                        metavar="LIST", type=str)
     overlay: bool = _option(False, "also write overlay.mp4, the skeleton drawn on the footage", type=bool)
