@@ -19,6 +19,11 @@ NOT_IN_THE_PANEL = {
     "lifter": "there is one best network",
     "fps": "a take keeps the video's own times",
     "formats": "Blender needs motion.npz only",
+    "smooth": "the default follows how people move; curves can be smoothed in Blender",
+    "no_contacts": "feet that slide are edited away more easily than put right",
+    "no_ground": "likewise",
+    "camera_pitch": "it is estimated; the command line takes a measured one",
+    "camera_height": "likewise",
     "overlay": "the footage behind the camera shows the same",
 }
 """Options of a run that the panel leaves at their defaults, and why."""

@@ -101,12 +101,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     """One flag for each field of RunOptions."""
     for option in dataclasses.fields(RunOptions):
         meta = option.metadata
+        flag = "--" + option.name.replace("_", "-")
         if meta["type"] is bool:
-            parser.add_argument(f"--{option.name}", action="store_true", help=meta["help"])
+            parser.add_argument(flag, action="store_true", help=meta["help"])
             continue
         default = ",".join(option.default) if isinstance(option.default, tuple) else option.default
         shown = "" if default is None else f" (default: {default})"
-        parser.add_argument(f"--{option.name}", type=meta["type"], default=default, choices=meta.get("choices"),
+        parser.add_argument(flag, type=meta["type"], default=default, choices=meta.get("choices"),
                             metavar=meta.get("metavar"), help=meta["help"] + shown)
 
 

@@ -15,6 +15,7 @@ from .errors import InputError
 
 FORMATS = ("npz", "bvh", "blend", "fbx", "glb")
 DEVICES = ("auto", "cpu", "cuda")
+SMOOTH = ("none", "light", "strong")
 
 
 def _option(default: Any, help: str, **more: Any) -> Any:
@@ -39,16 +40,24 @@ class RunOptions:
         metavar="PIXELS", type=float)
     height: float | None = _option(
         None, "the person's height in metres, if known (else: a mean adult's 1.70)", metavar="METRES", type=float)
+    smooth: str = _option("light", "how calm the motion is where the picture leaves it open", choices=SMOOTH, type=str)
+    no_contacts: bool = _option(False, "do not hold feet still while they stand", type=bool)
+    no_ground: bool = _option(False, "do not bring feet to the floor, nor keep them out of it", type=bool)
+    camera_pitch: float | None = _option(
+        None, "degrees by which the camera looks down, if known (negative: up; else: estimated)", metavar="DEGREES", type=float)
+    camera_height: float | None = _option(
+        None, "metres of the camera above the floor, if known; sets the person's size, so not together with the height",
+        metavar="METRES", type=float)
     formats: tuple[str, ...] = _option(("npz", "bvh"), "what to write, comma separated: " + ", ".join(FORMATS),
                                        metavar="LIST", type=str)
     overlay: bool = _option(False, "also write overlay.mp4, the skeleton drawn on the footage", type=bool)
 
     def check(self) -> RunOptions:
         """Returns itself; raises InputError with one sentence on a value that cannot be meant."""
-        for name in ("start", "end", "fps", "focal", "height"):
+        for name in ("start", "end", "fps", "focal", "height", "camera_pitch", "camera_height"):
             value = getattr(self, name)
             if value is not None and not math.isfinite(value):
-                raise InputError(f"The {name} is {value}; it must be a number.")
+                raise InputError(f"The {name.replace('_', ' ')} is {value}; it must be a number.")
         if self.start is not None and self.start < 0:
             raise InputError(f"The start is {self.start:g} s; it cannot be negative.")
         if self.end is not None and self.end <= (self.start or 0.0):
@@ -58,10 +67,16 @@ class RunOptions:
         if self.device not in DEVICES:
             raise InputError(f"The device is {self.device!r}; use one of {', '.join(DEVICES)}.")
         for name, words, low, high in (("fps", "frame rate", 1, 1000), ("focal", "focal length in pixels", 10, 1e6),
-                                       ("height", "person's height in metres", 0.3, 3.0)):
+                                       ("height", "person's height in metres", 0.3, 3.0),
+                                       ("camera_pitch", "camera's pitch in degrees", -80, 80),
+                                       ("camera_height", "camera's height in metres", 0.05, 100)):
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise InputError(f"The {words} is {value:g}; it must be between {low:g} and {high:g}.")
+        if self.smooth not in SMOOTH:
+            raise InputError(f"The smoothing is {self.smooth!r}; use one of {', '.join(SMOOTH)}.")
+        if self.height is not None and self.camera_height is not None:
+            raise InputError("The person's height and the camera's height both set the size; give one of them.")
         unknown = [f for f in self.formats if f not in FORMATS]
         if unknown or not self.formats:
             raise InputError(f"The formats hold {', '.join(unknown) or 'nothing'}; choose from {', '.join(FORMATS)}.")

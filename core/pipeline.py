@@ -33,7 +33,7 @@ from .motion import Motion
 from .options import RunOptions
 from .presence import check_presence
 from .skeleton import MEAN_STATURE
-from .solve import solve
+from .solve import Choices, solve
 from .track import choose_person
 from .video import DEFAULT_IMAGE_FPS, Source, open_source
 
@@ -76,7 +76,9 @@ def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, re
 
     K = assume_intrinsics(keypoints.width, keypoints.height, options.focal)
     lifted = lift(keypoints, K, lifter, reporter)
-    motion = solve(lifted, keypoints, K, options.height or MEAN_STATURE, reporter)
+    motion = solve(lifted, keypoints, K, _stature(options), reporter, _choices(options))
+    for sentence in motion.meta["quality"]["bad_ranges"]:
+        reporter.log(sentence)
     if options.fps is not None and options.fps != motion.fps:
         motion = motion.resampled(options.fps)
     problem = source.problem if source else None
@@ -94,6 +96,16 @@ def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, re
     if missing and not problem:  # the writer has said why
         problem = f"Not everything could be written: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
     return RunResult(motion, files, problem, ours)
+
+
+def _stature(options: RunOptions) -> float | None:
+    """The person's height in metres; None where the camera's height is to tell."""
+    return None if options.camera_height is not None else options.height or MEAN_STATURE
+
+
+def _choices(options: RunOptions) -> Choices:
+    pitch = None if options.camera_pitch is None else float(np.radians(options.camera_pitch))
+    return Choices(options.smooth, not options.no_contacts, not options.no_ground, pitch, options.camera_height)
 
 
 def _keypoints(path: Path, options: RunOptions, reporter: Reporter) -> tuple[Source | None, Keypoints]:

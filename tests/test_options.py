@@ -20,6 +20,7 @@ def test_json_round_trip() -> None:
     {"start": -1.0}, {"start": float("nan")}, {"end": float("inf")}, {"start": 2.0, "end": 2.0}, {"end": 0.0},
     {"person": "tallest"}, {"device": "tpu"}, {"fps": 0.0},
     {"focal": 1.0}, {"height": 17.0}, {"formats": ("npz", "doc")}, {"formats": ()}, {"nonsense": 1},
+    {"smooth": "very"}, {"camera_pitch": 90.0}, {"camera_height": 0.0}, {"camera_height": 1.5, "height": 1.8},
 ])
 def test_what_cannot_be_meant_is_refused_in_one_sentence(values: dict) -> None:
     with pytest.raises(InputError) as error:
@@ -37,3 +38,16 @@ def test_every_option_is_a_flag_and_its_default_is_the_dataclass_default() -> No
 def test_flags_reach_the_options() -> None:
     args = cli.run_parser().parse_args(["v.mp4", "--start", "1", "--end", "2.5", "--formats", "npz, fbx", "--overlay", "--person", "3"])
     assert cli.run_options(args) == RunOptions(start=1.0, end=2.5, formats=("npz", "fbx"), overlay=True, person="3")
+
+
+def test_flags_of_the_solver() -> None:
+    args = cli.run_parser().parse_args(["v.mp4", "--smooth", "strong", "--no-contacts", "--no-ground", "--camera-pitch", "-5",
+                                        "--camera-height", "1.5"])
+    assert cli.run_options(args) == RunOptions(smooth="strong", no_contacts=True, no_ground=True, camera_pitch=-5.0, camera_height=1.5)
+
+
+def test_the_solver_knows_every_smoothing() -> None:
+    from core.options import SMOOTH
+    from core.solve.choices import SMOOTHING
+
+    assert tuple(SMOOTHING) == SMOOTH
