@@ -1,7 +1,7 @@
 """The mocap pack (BVH) as arrays: global rotations, the root's path and each file's bones, parsed once and cached.
 
 The files: one skeleton of 21 joints with the canonical names, centimetres, Y up, 60 frames a second, every rest frame the world frame
-(the pack's README). Here: metres, the world with Z up and the person facing -Y, so (x, y, z) -> (x, -z, y). An outsider gets the same
+(the pack's README). Here: metres, the world with Z up and the person facing -Y (`core.export.bvh`). An outsider gets the same
 motions from the CMU database (mocap.cs.cmu.edu) and its public BVH conversions; other skeletons are refused.
 
 The cache (~/.cache/video-mocap) holds motions, so it never belongs in the repository. numpy only.
@@ -17,11 +17,11 @@ import numpy as np
 
 from core import rotations
 from core.errors import InputError
-from core.skeleton import END_PARENTS, ENDS, INDEX, JOINTS
+from core.export.bvh import read_bvh
+from core.skeleton import JOINTS
 
 CACHE = Path.home() / ".cache" / "video-mocap"
 FPS = 60.0
-_TO_OURS = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 
 @dataclass(frozen=True)
@@ -94,49 +94,11 @@ def _parse_all(paths: list[Path]) -> dict[str, np.ndarray]:
 
 def _parse(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Global rotations (T, 21, 4), root (T, 3), offsets (26, 3) of one file, our axes and metres. Raises InputError."""
-    hierarchy, motion = path.read_text().split("MOTION", 1)
-    names, parents, offsets, orders = _hierarchy(hierarchy)
-    joints = [n for n in names if not n.endswith("_End")]
-    if set(joints) != set(JOINTS):
+    take = read_bvh(path)
+    if take.names != JOINTS:
         raise InputError(f"{path} has another skeleton than the mocap pack; its joints must be {', '.join(JOINTS)}.")
-    lines = motion.strip().split("\n")
-    step = float(lines[1].split(":")[1])
-    if abs(step * FPS - 1) > 0.01:
-        raise InputError(f"{path} has {1 / step:.3g} frames a second; the mocap pack has {FPS:g}.")
-    channels = np.array([line.split() for line in lines[2:]], dtype=np.float64)
-    angles = np.radians(channels[:, 3:]).reshape(len(channels), len(joints), 3)
-    globals_ = np.empty((len(channels), len(JOINTS), 4))
-    for i, name in enumerate(joints):
-        local = rotations.from_euler(angles[:, i], orders[name])
-        parent = parents[name]
-        globals_[:, INDEX[name]] = local if parent is None else rotations.multiply(globals_[:, INDEX[parent]], local)
-    globals_[..., 1:] = globals_[..., 1:] @ _TO_OURS.T  # the same rotations about turned axes
-    ends = {parent: offsets[f"{parent}_End"] for parent in END_PARENTS.values()}
-    table = np.array([offsets[n] for n in JOINTS] + [ends[END_PARENTS[n]] for n in ENDS])
-    return globals_, 0.01 * channels[:, :3] @ _TO_OURS.T, 0.01 * table @ _TO_OURS.T
-
-
-def _hierarchy(text: str) -> tuple[list[str], dict[str, str | None], dict[str, list[float]], dict[str, str]]:
-    """Names in file order, parents, offsets in the file's axes, and the rotation order of each joint."""
-    names: list[str] = []
-    parents: dict[str, str | None] = {}
-    offsets: dict[str, list[float]] = {}
-    orders: dict[str, str] = {}
-    stack: list[str] = []
-    for line in text.splitlines():
-        words = line.split()
-        if not words:
-            continue
-        if words[0] in ("ROOT", "JOINT", "End"):
-            name = f"{stack[-1]}_End" if words[0] == "End" else words[1]
-            parents[name] = stack[-1] if stack else None
-            names.append(name)
-            stack.append(name)
-        elif words[0] == "OFFSET":
-            offsets[stack[-1]] = [float(w) for w in words[1:4]]
-        elif words[0] == "CHANNELS":
-            orders[stack[-1]] = "".join(w[0] for w in words[2:] if w.endswith("rotation"))
-        elif words[0] == "}":
-            stack.pop()
-    offsets[names[0]] = [0.0, 0.0, 0.0]
-    return names, parents, offsets, orders
+    if abs(FPS / take.fps - 1) > 0.01:
+        raise InputError(f"{path} has {take.fps:.3g} frames a second; the mocap pack has {FPS:g}.")
+    skeleton = take.skeleton()
+    _, globals_ = skeleton.forward_kinematics(take.local_rotations, take.root_translation)
+    return globals_, take.root_translation, np.concatenate([skeleton.rest_offsets, skeleton.end_offsets])
