@@ -155,6 +155,9 @@ class VideoSource(Source):
             if index >= len(self._times):
                 self._times.append(time)
             yield Frame(index, time, self._rgb(frame))
+        if not times:
+            end = self._duration if self.end is None else self.end
+            raise InputError(f"{self.path} has no frame between {self.start:g} s and {end or 0.0:.2f} s; choose a longer range.")
 
     def frames_before(self, index: int) -> Iterator[Frame]:
         self._know_times(index)

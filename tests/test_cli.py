@@ -105,3 +105,9 @@ def test_a_recording_without_its_index_is_told_from_no_video(tmp_path: Path, cap
     code, events = run_json(capsys, str(tmp_path / "cut.mp4"), "--out", str(tmp_path / "out"))
     assert code == 2
     assert_one_sentence(events, "cut.mp4", "again")
+
+
+def test_a_range_between_two_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, events = run_json(capsys, str(cli.SAMPLE), "--out", str(tmp_path), "--start", "4.52")
+    assert code == 2
+    assert_one_sentence(events, "no frame between 4.52 s and 4.53 s")
