@@ -85,6 +85,16 @@ RIGIFY = _RIGIFY | {side + part: f"{bone}.{side[0]}" for side in ("Left", "Right
 _BETWEEN = {"mixamorig7:Spine2": "mixamorig7:Spine1", "spine.003": "spine.002", "spine.006": "spine.005"}
 
 
+def armature_in_edit_mode() -> Any:
+    """A new armature without bones, active and selected, ready for them."""
+    armature = bpy.data.objects.new("rig", bpy.data.armatures.new("rig"))
+    bpy.context.scene.collection.objects.link(armature)
+    bpy.context.view_layer.objects.active = armature
+    armature.select_set(True)
+    bpy.ops.object.mode_set(mode="EDIT")
+    return armature
+
+
 def make_rig(names: dict[str, str], arms_down: float = 45.0, seed: int = 1, scale: float = 1.0) -> Any:
     """An armature with these bone names, arms lowered by so many degrees, random rolls, a bone more in spine and neck where usual."""
     rng = np.random.default_rng(seed)
@@ -96,12 +106,8 @@ def make_rig(names: dict[str, str], arms_down: float = 45.0, seed: int = 1, scal
         lowered[INDEX[side + "UpLeg"]] = rotations.from_rotation_vector(np.array([0.0, -sign * 0.15, 0.0]))
     heads, turned = skeleton.forward_kinematics(lowered, np.array([0.0, 0.0, 0.92]))
     ends = skeleton.end_positions(heads, turned)
-    data = bpy.data.armatures.new("rig")
-    armature = bpy.data.objects.new("rig", data)
-    bpy.context.scene.collection.objects.link(armature)
-    bpy.context.view_layer.objects.active = armature
-    armature.select_set(True)
-    bpy.ops.object.mode_set(mode="EDIT")
+    armature = armature_in_edit_mode()
+    data = armature.data
     _edit_bones(data.edit_bones, names, heads / scale, ends / scale, rng)
     bpy.ops.object.mode_set(mode="OBJECT")
     armature.scale = (scale,) * 3

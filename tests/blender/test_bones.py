@@ -9,7 +9,7 @@ import bpy
 import pytest
 from blender_addon.core.retarget import map_rig
 from blender_addon.core.retarget.presets import fitting_preset, load_preset
-from helpers import CANONICAL, MIXAMO, limb_error, make_rig, synthetic_motion
+from helpers import CANONICAL, MIXAMO, armature_in_edit_mode, limb_error, make_rig, synthetic_motion
 
 from blender_addon import bones
 from blender_addon.rigs import read_rig
@@ -81,13 +81,8 @@ def test_a_preset_is_kept_and_found_again() -> None:
 
 
 def test_an_armature_without_a_figure_gets_rows_to_fill() -> None:
-    data = bpy.data.armatures.new("rig")
-    armature = bpy.data.objects.new("rig", data)
-    bpy.context.scene.collection.objects.link(armature)
-    bpy.context.view_layer.objects.active = armature
-    armature.select_set(True)
-    bpy.ops.object.mode_set(mode="EDIT")
-    data.edit_bones.new("only").tail = (0, 0, 1)
+    armature = armature_in_edit_mode()
+    armature.data.edit_bones.new("only").tail = (0, 0, 1)
     bpy.ops.object.mode_set(mode="OBJECT")
     with pytest.raises(RuntimeError, match="holds no figure"):
         bpy.ops.video_mocap.show_bones()
