@@ -29,6 +29,7 @@ from .windows import Windows
 _BODIES = Path(__file__).parent / "data" / "bodies.json"
 _FRAME_RATES = (14.0, 62.0)
 _LENSES = (24.0, 85.0)  # mm
+ANY_ELEVATION = (-np.pi / 2, np.pi / 2)
 _LONG_SIDE = 1000.0  # pixels; nothing depends on it
 _FULL_FRAME = 36.0  # mm, the width that focal lengths are equivalent to
 _LEGS = tuple([INDEX[f"{side}{n}"] for n in ("UpLeg", "Leg", "Foot", "Toe")] for side in ("Left", "Right"))
@@ -42,10 +43,12 @@ _HIPS = [INDEX["LeftUpLeg"], INDEX["RightUpLeg"]]
 
 
 class Synthesis:
-    """Draws windows from one part of the pack."""
+    """Draws windows from one part of the pack, filmed by cameras whose elevation above the person's middle lies between two angles
+    (lowest, highest) in radians; positive ones look down."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Part, elevations: tuple[float, float] = ANY_ELEVATION) -> None:
         self._part = part
+        self._elevations = elevations
         bodies = json.loads(_BODIES.read_text())
         self._mean, self._directions = np.array(bodies["mean"]), np.array(bodies["directions"])
         self._noise = NoiseModel.load()
@@ -56,6 +59,17 @@ class Synthesis:
 
     def draw(self, rng: np.random.Generator, count: int, frames: int) -> Windows:
         """`count` windows of `frames` frames."""
+        return self._seen(rng, *self._film(rng, count, frames))
+
+    def draw_with_keypoints(self, rng: np.random.Generator, count: int, frames: int) -> tuple[Windows, np.ndarray]:
+        """`draw`, and where the keypoints truly are in the picture: (N, T, 27, 2) pixels, NaN behind the camera."""
+        camera, K, size, rate = self._film(rng, count, frames)
+        exact = camera[:, :, _KEYPOINT]
+        flat = exact[..., :2] / np.where(exact[..., 2:] > 0.15, exact[..., 2:], np.nan)
+        return self._seen(rng, camera, K, size, rate), flat * K[:, None, None, [0, 1], [0, 1]] + K[:, None, None, :2, 2]
+
+    def _film(self, rng: np.random.Generator, count: int, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """`_POINTS` (N, T, P, 3) of random people in the axes of random cameras, K (N, 3, 3), size (N, 2), frames a second (N,)."""
         files = rng.choice(len(self._weight), count, p=self._weight)
         rate = _log_uniform(rng, *_FRAME_RATES, count)
         turns, root = self._motion(rng, files, rate, frames)
@@ -63,8 +77,7 @@ class Synthesis:
         offsets = self._bodies(rng, files)
         leg = np.linalg.norm(offsets[:, [INDEX["LeftLeg"], INDEX["LeftFoot"]]], axis=-1).sum(-1)
         points = _points(rng, turns, root * (leg / self._leg[files])[:, None, None], offsets)
-        camera, K, size = _filmed(rng, points)
-        return self._seen(rng, camera, K, size, rate)
+        return *_filmed(rng, points), rate
 
     def _motion(self, rng: np.random.Generator, files: np.ndarray, rate: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
         """Global rotations (N, T, 21, 3, 3) and roots (N, T, 3) of random stretches, between the file's frames where need be."""
@@ -160,7 +173,8 @@ def _points(rng: np.random.Generator, turns: np.ndarray, root: np.ndarray, offse
     return np.concatenate([joints, crown[:, :, None], ridden], axis=2)
 
 
-def _filmed(rng: np.random.Generator, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _filmed(rng: np.random.Generator, points: np.ndarray,
+            elevations: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points (N, T, P, 3) in the axes of a drawn camera each, its K (N, 3, 3), and the picture's size (N, 2)."""
     n = len(points)
     focal = _log_uniform(rng, *_LENSES, n) / _FULL_FRAME * _LONG_SIDE
@@ -171,7 +185,7 @@ def _filmed(rng: np.random.Generator, points: np.ndarray) -> tuple[np.ndarray, n
     radius = np.linalg.norm(points - middle[:, None, None], axis=-1).max((1, 2))
     fill = np.where(rng.random(n) < 0.25, rng.uniform(0.9, 1.7, n), rng.uniform(0.2, 0.95, n))
     distance = np.maximum(focal * 2 * np.minimum(radius, 1.6) / (fill * size[:, 1]), radius + 0.4)
-    eye = middle + distance[:, None] * _directions(rng, middle[:, 2], distance)
+    eye = middle + distance[:, None] * _directions_between(rng, middle[:, 2], distance, elevations)
     R = _looking(middle - eye, rng.normal(0, 1, n) * np.where(rng.random(n) < 0.3, 0.15, 0.02))
     K = np.zeros((n, 3, 3))
     K[:, 0, 0] = K[:, 1, 1] = focal
@@ -182,6 +196,15 @@ def _filmed(rng: np.random.Generator, points: np.ndarray) -> tuple[np.ndarray, n
     aim[low, 1] += rng.uniform(0.2, 0.5, low.sum()) * size[low, 1]
     R = _aside(aim / focal[:, None]) @ R
     return np.einsum("nij,ntpj->ntpi", R, points - eye[:, None, None]), K, size
+
+
+def _directions_between(rng: np.random.Generator, height: np.ndarray, distance: np.ndarray, elevations: tuple[float, float]) -> np.ndarray:
+    """`_directions` (N, 3), drawn again until their elevations lie in the range."""
+    directions = _directions(rng, height, distance)
+    low, high = np.sin(elevations)
+    while len(again := np.flatnonzero((directions[:, 2] < low) | (directions[:, 2] > high))):
+        directions[again] = _directions(rng, height[again], distance[again])
+    return directions
 
 
 def _directions(rng: np.random.Generator, height: np.ndarray, distance: np.ndarray) -> np.ndarray:
