@@ -77,7 +77,7 @@ class Synthesis:
         offsets = self._bodies(rng, files)
         leg = np.linalg.norm(offsets[:, [INDEX["LeftLeg"], INDEX["LeftFoot"]]], axis=-1).sum(-1)
         points = _points(rng, turns, root * (leg / self._leg[files])[:, None, None], offsets)
-        return *_filmed(rng, points), rate
+        return *_filmed(rng, points, self._elevations), rate
 
     def _motion(self, rng: np.random.Generator, files: np.ndarray, rate: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
         """Global rotations (N, T, 21, 3, 3) and roots (N, T, 3) of random stretches, between the file's frames where need be."""

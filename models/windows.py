@@ -151,7 +151,7 @@ def of_mean_size(w: Windows) -> Windows:
 def thinned(w: Windows, rng: np.random.Generator) -> Windows:
     """Windows as poorer sources would report them; about two fifths are left as they are but for the camera."""
     n, frames = w.real.shape
-    lost = _lost_keypoints(rng, n, frames)
+    lost = lost_keypoints(rng, n, frames)
     world_gone = np.less(rng.random(n), 0.3)
     depth_gone = np.where(rng.random(n) < 0.85, world_gone, ~world_gone)
     depth_gone &= rng.random(n) < 0.9
@@ -180,7 +180,7 @@ def _spread(xy: np.ndarray) -> np.ndarray:
     return np.asarray(np.sqrt(variance.max(1)))
 
 
-def _lost_keypoints(rng: np.random.Generator, n: int, frames: int) -> np.ndarray:
+def lost_keypoints(rng: np.random.Generator, n: int, frames: int) -> np.ndarray:
     """(n, frames, 27) bool: keypoints that go missing, alone, as limbs, as the lower body, for a while, or by convention."""
     lost = np.zeros((n, frames, len(CANONICAL)), dtype=bool)
     for i in np.flatnonzero(rng.random(n) < 0.5):
