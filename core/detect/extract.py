@@ -186,7 +186,12 @@ def _keypoints(rows: Sequence[Detection | None], times: np.ndarray, source: Sour
 
 
 def finished(keypoints: Keypoints, reporter: Reporter) -> Keypoints:
-    """Sides mended, confidences lowered where they are not earned, what is outside the picture missing. Training calls it as well."""
+    """What the 2D stage makes of detections, whoever detected. Training calls it as well."""
+    return cleaned(keypoints, reporter)
+
+
+def cleaned(keypoints: Keypoints, reporter: Reporter) -> Keypoints:
+    """Sides mended, confidences lowered where they are not earned, what is outside the picture missing."""
     mended, changed = mend_flips(keypoints)
     if changed.any():
         reporter.log(f"The detector had left and right exchanged in {int(changed.sum())} of {len(keypoints)} frames; they were mended.")
