@@ -70,6 +70,10 @@ def _dispatch(command: str, rest: list[str]) -> int:
         from models.train import main as train
 
         return train(rest)
+    if command == "evaluate" and "--lifters" in rest:
+        from models.evaluate_lifters import main as evaluate_lifters
+
+        return evaluate_lifters(rest)
     if command == "evaluate":
         from .evaluate import main as evaluate
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,13 +19,17 @@ def precisely(layer: nn.Module, x: Tensor) -> Tensor:
 
 
 class Standardise(nn.Module):
-    """Input (..., F) minus the training data's mean over its deviation; both are set once before training and saved with the weights."""
+    """Input (..., F) minus the training data's mean over its deviation; both are set once before training and saved with the weights.
+
+    columns: those of the input that are passed on, (..., len(columns)); None for all.
+    """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, inputs: int) -> None:
+    def __init__(self, inputs: int, columns: Sequence[int] | None = None) -> None:
         super().__init__()
+        self.columns = None if columns is None else torch.tensor(columns)
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("deviation", torch.ones(inputs))
 
@@ -34,7 +39,8 @@ class Standardise(nn.Module):
         self.deviation.copy_(features.std(0).clamp_min(0.05))
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x - self.mean) / self.deviation
+        x = (x - self.mean) / self.deviation
+        return x if self.columns is None else x.index_select(-1, self.columns.to(x.device))
 
 
 class MarkerHead(nn.Module):

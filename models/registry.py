@@ -1,8 +1,9 @@
 """Which lifting networks there are, and their weights on disk.
 
-A network is a class with `window` (frames that it likes to see together) and `forward(features, seconds, real)` as in
-`models.residual`; its sizes come from `models.configs`, or, once trained, from the weights file, which describes itself: a safetensors
-file in float16 whose metadata hold the config, the seed, hashes of the data, the git revision and the figures on validation data.
+A network is a class with `forward(features, seconds, real)`, which answers for every frame that it is given, and `margin(rate)`, the
+number of frames on either side that a frame's answer depends on at `rate` frames a second (`models.residual`). Its sizes come from
+`models.configs`, or, once trained, from the weights file, which describes itself: a safetensors file in float16 whose metadata hold the
+config, the seed, hashes of the data, the git revision and the figures on validation data.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -24,7 +26,8 @@ from core.lift import MARKERS
 from .features import SIZE
 
 WEIGHTS = Path(__file__).parent / "weights"
-NETWORKS: dict[str, tuple[str, str]] = {"residual": (".residual", "Residual"), "temporal": (".temporal", "Temporal")}
+NETWORKS: dict[str, tuple[str, str]] = {
+    "residual": (".residual", "Residual"), "tcn": (".tcn", "TemporalConvolutions"), "temporal": (".temporal", "Temporal")}
 ALIASES: dict[str, str] = {"default": "temporal"}
 
 
@@ -34,9 +37,12 @@ class Loaded:
 
     name: str
     network: nn.Module
-    window: int
     device: str
     metadata: dict[str, Any]
+
+    def margin(self, rate: float) -> int:
+        """Frames on either side that matter for a frame's answer, at `rate` frames a second."""
+        return cast(Any, self.network).margin(rate)
 
     @property
     def parameters(self) -> int:
@@ -71,12 +77,25 @@ def canonical_name(name: str) -> str:
 
 def load(name: str, device: str = "cpu") -> Loaded:
     """The trained network `name` in float32 on `device`, in inference mode. Raises InputError (unknown, missing, damaged)."""
+    return load_file(WEIGHTS / f"{canonical_name(name)}.safetensors", device)
+
+
+def load_file(path: Path, device: str = "cpu") -> Loaded:
+    """The network in a weights file that is named after it, as `load`. Raises InputError (unknown, missing, damaged)."""
+    name = canonical_name(path.stem)
+    network, metadata = restore(path, f"the lifter {name!r}", lambda config: build(name, config["arguments"]))
+    return Loaded(name, network.to(device), device, metadata)
+
+
+def restore(path: Path, what: str, make: Callable[[dict[str, Any]], nn.Module]) -> tuple[nn.Module, dict[str, Any]]:
+    """The network that `save` wrote, in float32 and inference mode, and its metadata.
+
+    what: its name in sentences; make: builds it from the config in the metadata. Raises InputError (missing, damaged).
+    """
     from safetensors import SafetensorError, safe_open
 
-    name = canonical_name(name)
-    path = WEIGHTS / f"{name}.safetensors"
     if not path.exists():
-        raise InputError(f"The weights of the lifter {name!r} are missing ({path}); get that file again or choose another lifter.")
+        raise InputError(f"The weights of {what} are missing ({path}); get that file again.")
     try:
         with safe_open(str(path), framework="pt", device="cpu") as file:
             metadata = {k: json.loads(v) for k, v in file.metadata().items()}
@@ -84,15 +103,14 @@ def load(name: str, device: str = "cpu") -> Loaded:
         if metadata.get("sha256", fingerprint(stored)) != fingerprint(stored):
             raise ValueError("its numbers are not those that were written")
         tensors = {k: v.float() for k, v in stored.items()}
-        network = build(name, metadata["config"]["arguments"])
+        network = make(metadata["config"])
         network.load_state_dict(tensors, strict=False)
         if missing := {k for k, v in network.state_dict().items() if v.is_floating_point()} - set(tensors):
             raise ValueError(f"lacks {sorted(missing)[0]}")
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"The weights of the lifter {name!r} are damaged ({path}: {reason}); get that file again.") from error
-    network = network.to(device).eval()
-    return Loaded(name, network, cast(int, network.window), device, metadata)
+        raise InputError(f"The weights of {what} are damaged ({path}: {reason}); get that file again.") from error
+    return network.eval(), metadata
 
 
 def fingerprint(tensors: dict[str, torch.Tensor]) -> str:

@@ -1,10 +1,11 @@
 """The default network: a transformer whose tokens are frames and whose clock is the video's.
 
 Problem: one frame leaves depth open, detections jitter, and frame rates vary. Method: a small fully connected network turns each frame
-into a token; attention over the window mixes frames by what they hold and by the time between them in seconds (rotary position
+into a token; attention mixes frames by what they hold and by the time between them in seconds (rotary position
 embedding of Su et al., "RoFormer", 2021, with continuous time instead of a token's number), so that any frame rate and any gap is
-the same to it; every frame of the window is answered at once, each marker with its expected error (trained on the likelihood of the
-error's size). A linear path from the input to the answer keeps what needs no thought. Limits: sees one window (about a second).
+the same to it. A frame heeds those within 0.6 s, so a take of any length goes through in one piece. Every frame is answered, each marker
+with its expected error (trained on the likelihood of the error's size). A linear path from the input to the answer keeps what needs no
+thought. Limits: what lies further away than a second or two does not help.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from .heads import MarkerHead, Standardise, precisely
 
+_REACH = 0.6  # seconds; on unseen motions 0.4 and 1.1 are worse
 _SLOWEST, _FASTEST = 8.0, 0.06  # seconds a turn of the slowest and the fastest clock hand
 
 
@@ -49,8 +51,6 @@ class _Layer(nn.Module):
 class Temporal(nn.Module):
     """Windows (N, T, F) to markers (N, T, M, 4): x, y, z metres in the person's view, and the logarithm of the expected error in metres."""
 
-    window = 32
-
     def __init__(self, inputs: int, markers: int, width: int, layers: int, heads: int, hidden: int,
                  dropout: float = 0.0) -> None:
         super().__init__()
@@ -64,12 +64,17 @@ class Temporal(nn.Module):
         pairs = width // heads // 2
         self.frequencies = [2 * math.pi / _SLOWEST * (_SLOWEST / _FASTEST) ** (i / (pairs - 1)) for i in range(pairs)]
 
+    def margin(self, rate: float) -> int:
+        """Frames that matter on either side of one. Layer by layer a frame hears from further away, but hardly: two layers' reach do."""
+        return math.ceil(2 * _REACH * rate)
+
     def forward(self, features: Tensor, seconds: Tensor, real: Tensor) -> Tensor:
         """features: (N, T, F); seconds: (N, T) float64 or relative; real: (N, T) bool, rows that are frames (others are ignored)."""
         x = self.standardise(features)
         angle = (seconds - seconds[:, :1]).float()[:, None, :, None] * torch.tensor(self.frequencies, device=x.device)
         cosine, sine = angle.cos(), angle.sin()
-        mask = torch.where(real, 0.0, -1e4)[:, None, None, :]
+        near = (seconds[:, :, None] - seconds[:, None, :]).abs() <= _REACH
+        mask = torch.where(real[:, None] & near, 0.0, -1e4)[:, None]
         hidden = self.up(x)
         for layer in self.layers:
             hidden = layer(hidden, cosine, sine, mask)

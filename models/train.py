@@ -33,7 +33,7 @@ import torch
 from torch import Tensor, nn
 
 from core.evaluate import mpjpe, pa_mpjpe
-from core.keypoints import ATTACHMENTS, LIMB_KEYPOINTS
+from core.keypoints import ATTACHMENTS, CANONICAL, LIMB_KEYPOINTS
 from core.lift import MARKERS
 
 from . import detections, mocap, registry
@@ -47,15 +47,23 @@ CACHE = Path.home() / ".cache" / "video-mocap" / "training"
 VALIDATE_EVERY = 500
 _LIMBS = [MARKERS.index(ATTACHMENTS[n][0]) for n in LIMB_KEYPOINTS]
 _IMPORTANCE = np.where(np.isin(np.arange(len(MARKERS)), _LIMBS), 1.0, 0.5)
+_CONFIDENCE = [next((9 * i + 2 for i, n in enumerate(CANONICAL) if m in (n, ATTACHMENTS[n][0])), -1) for m in MARKERS]
+"""The feature that says how well a marker's own keypoint, or one that rides on it, was seen; -1 for the trunk's."""
 Tensors = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 def main(argv: list[str]) -> int:
     """The command `train`."""
     args = _arguments(argv)
+    if args.config == "correction":  # not a lifting network
+        from .train_correction import train
+
+        return train(args)
     settings = config(args.config)
     if args.fine_tune:  # the way is shorter from there
         settings = dataclasses.replace(settings, steps=settings.steps // 2, learning_rate=0.6 * settings.learning_rate)
+    if args.steps:
+        settings = dataclasses.replace(settings, steps=args.steps)
     folders = [args.detections] if args.detections else []
     torch.manual_seed(settings.seed)
     torch.set_num_threads(1)  # the other core prepares the next batch
@@ -66,7 +74,7 @@ def main(argv: list[str]) -> int:
     judges = {"val": _validation(Synthesis(pack.part("val")).draw(np.random.default_rng(0), 256, 32))}
     if held_out is not None:
         judges["detections"] = _validation(held_out)
-    about = {"config": settings.to_json(), "seed": settings.seed, "revision": _revision(),
+    about = {"config": settings.to_json(), "seed": settings.seed, "revision": revision(),
              "data": {"mocap": pack.digest, "detections": detections.digest(folders) if folders else None,
                       "real_windows": 0 if real is None else len(real)}}
     if parent is not None:
@@ -79,7 +87,7 @@ def main(argv: list[str]) -> int:
             batches.append(jittered(retimed(some, rng), rng))
         return _joined([prepare(w, rng) for w in batches])
 
-    folder = CACHE / settings.name
+    folder = CACHE / (f"{settings.name}-{args.steps}" if args.steps else settings.name)
     folder.mkdir(parents=True, exist_ok=True)
     best = fit(settings, draw, judges, folder, about, args.resume, None if parent is None else parent.network)
     if args.install:
@@ -93,11 +101,13 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
     """The training loop, from `parent` or from nothing; leaves checkpoint and plot in `folder` and returns the best weights' path."""
     from tqdm import tqdm
 
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     network = registry.build(settings.name, settings.arguments)
     _initialise(network, draw, settings.seed, parent)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    network.to(device)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, settings))
-    kept = registry.build(settings.name, settings.arguments)  # carries the running mean of the weights
+    kept = registry.build(settings.name, settings.arguments).to(device)  # carries the running mean of the weights
     average = kept.state_dict()
     kept.load_state_dict(network.state_dict())
     history: list[dict[str, Any]] = []
@@ -109,7 +119,7 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
     bar = tqdm(range(first, settings.steps), initial=first, total=settings.steps, desc=settings.name, mininterval=5)
     for step, batch in zip(bar, _ahead(draw, settings, first), strict=True):
         network.train()
-        loss = loss_of(network, batch, settings)
+        loss = loss_of(network, cast(Tensors, tuple(part.to(device) for part in batch)), settings)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -176,8 +186,11 @@ def tensors(w: Windows, K: np.ndarray) -> Tensors:
 def loss_of(network: nn.Module, batch: Tensors, settings: Config) -> Tensor:
     """The training loss of one batch, about 1 for errors of 5 cm."""
     features, seconds, real, target, weight = batch
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast(features.device.type, dtype=torch.bfloat16, enabled=features.is_cuda):  # on a CPU float32 is faster
         answer = network(features, seconds, real)
+    if settings.hidden_weight < 1:
+        seen = features[..., _CONFIDENCE].where(torch.tensor(_CONFIDENCE, device=features.device) >= 0, 1.0)
+        weight = weight * (settings.hidden_weight + (1 - settings.hidden_weight) * seen)
     difference = answer[..., :3] - target
     error = _length(difference)
     log_sigma = answer[..., 3]
@@ -192,10 +205,11 @@ def loss_of(network: nn.Module, batch: Tensors, settings: Config) -> Tensor:
 
 
 def answers_to(network: nn.Module, batch: Tensors) -> Tensor:
-    """(N, T, M, 4) of the network in inference mode."""
+    """(N, T, M, 4) of the network in inference mode, on the CPU."""
     network.eval()
+    device = next(network.parameters()).device
     with torch.inference_mode():
-        return torch.cat([network(*[a[i : i + 64] for a in batch[:3]]) for i in range(0, len(batch[0]), 64)])
+        return torch.cat([network(*[a[i : i + 64].to(device) for a in batch[:3]]).cpu() for i in range(0, len(batch[0]), 64)])
 
 
 def judge(answer: Tensor, batch: Tensors) -> dict[str, float]:
@@ -281,7 +295,7 @@ def _keep(folder: Path, step: int, network: nn.Module, optimiser: Any, schedule:
 
 
 def _restore(path: Path, network: nn.Module, optimiser: Any, schedule: Any, average: dict[str, Tensor]) -> tuple[int, list]:
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location=next(network.parameters()).device)
     network.load_state_dict(state["network"])
     optimiser.load_state_dict(state["optimiser"])
     schedule.load_state_dict(state["schedule"])
@@ -311,7 +325,7 @@ def _plot(history: list[dict[str, Any]], path: Path) -> None:
     pyplot.close(figure)
 
 
-def _revision() -> str:
+def revision() -> str:
     """The git revision of the code, or "unknown" outside a checkout."""
     result = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False)
     return result.stdout.strip() or "unknown"
@@ -321,9 +335,10 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="build.py train", allow_abbrev=False,
         description="Trains a lifting network; prints its errors on unseen motions every 500 steps.")
-    parser.add_argument("--config", required=True, choices=sorted(registry.NETWORKS), help="which network")
+    parser.add_argument("--config", required=True, choices=sorted([*registry.NETWORKS, "correction"]), help="which network")
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="mocap folder with train/ and val/ (BVH)")
     parser.add_argument("--detections", type=Path, metavar="DIR", help="folder of run_*.npz: detections beside truth")
+    parser.add_argument("--steps", type=int, metavar="N", help="another number of steps than the config's (the schedule is fitted to it)")
     parser.add_argument("--fine-tune", action="store_true",
                         help="start from the weights in models/weights: half the steps, at 0.6 of the learning rate")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")

@@ -11,20 +11,24 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 torch = pytest.importorskip("torch")
 
 from core.errors import InputError  # noqa: E402
-from core.keypoints import CANONICAL  # noqa: E402
-from core.lift import MARKERS  # noqa: E402
+from core.keypoints import ATTACHMENTS, CANONICAL, LIMB_KEYPOINTS  # noqa: E402
+from core.lift import MARKERS, Lifter  # noqa: E402
 from core.skeleton import END_PARENTS, INDEX, JOINT_PARENTS, JOINTS, Skeleton, mirror_name  # noqa: E402
-from models import detections, fit_noise, mocap, noise, registry, train  # noqa: E402
+from models import detections, evaluate_lifters, fit_noise, mocap, noise, registry, train  # noqa: E402
 from models.configs import config  # noqa: E402
 from models.features import SIZE, make_view  # noqa: E402
 from models.synthesis import Synthesis  # noqa: E402
 from models.windows import TIMED, Windows, any_roll, guessed_intrinsics, jittered, mirrored, of_mean_size, retimed, rolled, thinned  # noqa: E402
 
 SMALL = {"residual": {"width": 32, "blocks": 1, "dropout": 0.1},
+         "tcn": {"channels": 32, "blocks": 2, "dropout": 0.1},
+         "recurrent": {"width": 32, "layers": 1, "dropout": 0.0},
+         "gast": {"channels": 8, "heads": 2, "blocks": 2, "width": 32, "dropout": 0.0},
          "temporal": {"width": 32, "layers": 1, "heads": 2, "hidden": 32, "dropout": 0.1}}
 
 
@@ -255,6 +259,20 @@ def test_padding_changes_nothing(name: str) -> None:
     assert torch.allclose(padded, alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["residual", "tcn", "gast"])
+def test_frames_beyond_the_margin_do_not_matter(name: str) -> None:
+    torch.manual_seed(0)
+    network = registry.build(name, SMALL[name]).eval()
+    margin = network.margin(30.0)
+    features, real = torch.randn(1, 2 * margin + 7, SIZE), torch.ones(1, 2 * margin + 7, dtype=torch.bool)
+    changed = features.clone()
+    changed[:, 0] += 1.0
+    with torch.inference_mode():
+        moved = [network(f, torch.zeros(1, f.shape[1]), real) for f in (features, changed)]
+    reach = (moved[0] - moved[1]).abs().amax((0, 2, 3)) > 1e-6
+    assert reach[: margin + 1].any() and not reach[margin + 1 :].any()
+
+
 def test_the_temporal_network_only_knows_time_differences() -> None:
     torch.manual_seed(0)
     network = registry.build("temporal", SMALL["temporal"]).eval()
@@ -268,7 +286,7 @@ def test_the_temporal_network_only_knows_time_differences() -> None:
 def test_every_network_has_a_config_and_weights(name: str) -> None:
     assert config(name).name == name
     loaded = registry.load(name)
-    assert loaded.window >= 1 and not loaded.network.training
+    assert loaded.margin(30.0) >= 0 and not loaded.network.training
     assert {"config", "seed", "revision", "data", "figures"} <= set(loaded.metadata)
     assert loaded.metadata["config"]["arguments"] == json.loads(json.dumps(config(name).arguments))
 
@@ -399,6 +417,77 @@ def test_the_loss_sees_position_and_expectation() -> None:
     assert losses[1] < losses[0] and losses[1] < losses[2]  # the right expectation is the best one
     network.positions = torch.zeros(1, 2, 3, 3)
     assert float(train.loss_of(network, batch, tiny("temporal"))) < losses[1]
+
+
+def test_hidden_markers_count_less_when_the_config_says_so(windows: Windows) -> None:
+    batch = train.prepare(windows, np.random.default_rng(0))
+    keypoint = CANONICAL.index("l_wrist")
+    batch[0][..., 9 * keypoint + 2] = 0.0  # the left wrist is not seen at all
+    answer = torch.cat([batch[3].clone(), torch.full((*batch[3].shape[:-1], 1), -3.0)], dim=-1)
+    answer[..., MARKERS.index("LeftHand"), :3] += 0.3
+    network = torch.nn.Module()
+    network.forward = lambda *inputs: answer  # type: ignore[method-assign]
+    plain, aware = (float(train.loss_of(network, batch, dataclasses.replace(tiny("tcn"), hidden_weight=w))) for w in (1.0, 0.1))
+    assert aware < 0.5 * plain
+
+
+# ---------------------------------------------------------------- all networks in one table
+
+def test_views_are_told_apart() -> None:
+    skeleton = Skeleton.mean()
+    joints, _ = skeleton.forward_kinematics(np.tile([1.0, 0, 0, 0], (21, 1)), np.zeros(3))
+    person = joints[[INDEX[ATTACHMENTS[n][0]] for n in LIMB_KEYPOINTS]] @ np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # faces the camera
+    turn = Rotation.from_euler("y", [[0], [90], [180], [270]], degrees=True).as_matrix()
+    above = Rotation.from_euler("x", 60, degrees=True).as_matrix()
+    people = np.concatenate([np.einsum("nij,kj->nki", turn, person), (person @ above.T)[None]])
+    assert evaluate_lifters._views(people).tolist() == [0, 1, 2, 1, 3]
+
+
+@pytest.mark.parametrize("through", [False, True])
+def test_keypoints_are_taken_away(windows: Windows, through: bool) -> None:
+    fewer = evaluate_lifters._without_keypoints(windows, 0.3, through)
+    had = windows.confidence > 0
+    gone = had & (fewer.confidence == 0)
+    assert abs(gone.sum() / had.sum() - 0.3) < 0.1
+    assert np.isnan(fewer.xy[gone]).all() and np.isnan(fewer.world[gone]).all()
+    assert np.array_equal(fewer.xy[had & ~gone], windows.xy[had & ~gone])
+    if through:
+        assert all(len(np.unique(gone[n, had[n, :, k], k])) <= 1 for n in range(len(gone)) for k in range(27))
+
+
+def test_a_network_that_knows_the_truth_has_no_error(windows: Windows) -> None:
+    class Knowing(torch.nn.Module):
+        def forward(self, features: torch.Tensor, seconds: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+            start, Knowing.at = Knowing.at, Knowing.at + len(features)
+            known = Knowing.target[start : Knowing.at]
+            return torch.cat([known, torch.full((*known.shape[:-1], 1), -5.0)], -1)
+
+    network = Knowing()
+    network.unused = torch.nn.Parameter(torch.zeros(1))
+    Knowing.target, Knowing.at = train.tensors(windows, guessed_intrinsics(windows, np.random.default_rng(0), share=1.0))[3], 0
+    lifter = Lifter("knowing", "cpu", registry.Loaded("knowing", network, "cpu", {}))
+    figures = evaluate_lifters._figures(evaluate_lifters._judge(lifter, windows))
+    assert figures["MPJPE"] == figures["PA"] == figures["accel"] == 0.0
+    assert set(figures["parts"].values()) == {0.0} and figures["said"][0] == round(1000 * float(np.exp(-5.0)), 1)
+
+
+def test_the_table_names_every_network(pack: mocap.Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                       capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(evaluate_lifters.mocap, "load", lambda folder: pack)
+    monkeypatch.setattr(evaluate_lifters, "_WINDOWS", 4)
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
+    for name in registry.NETWORKS:
+        registry.save(tmp_path / f"{name}.safetensors", registry.build(name, SMALL[name]),
+                      {"config": {"arguments": SMALL[name], "window": 8, "batch": 2, "real_batch": 0}, "steps": 5})
+    (tmp_path / "short").mkdir()
+    (tmp_path / "short" / "tcn.safetensors").write_bytes((tmp_path / "tcn.safetensors").read_bytes())
+    also = str(tmp_path / "short" / "tcn.safetensors")
+    assert evaluate_lifters.main(["--lifters", "--data", "x", "--also", also, "--json", str(tmp_path / "figures.json")]) == 0
+    printed = capsys.readouterr().out
+    rows = json.loads((tmp_path / "figures.json").read_text())["val"]
+    for name in (*registry.NETWORKS, "short/tcn", "temporal without world", "temporal without depth and world"):
+        assert printed.count(f"| {name} |") >= 3 and np.isfinite(rows[name]["MPJPE"])
+    assert rows["short/tcn"] == rows["tcn"] and rows["tcn"]["30 %"] != rows["tcn"]["MPJPE"]
 
 
 # ---------------------------------------------------------------- the detector's noise

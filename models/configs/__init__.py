@@ -16,11 +16,12 @@ class Config:
     window: int = 32
     batch: int = 32  # synthetic windows a step
     real_batch: int = 16  # windows of detections a step, when there are detections
-    steps: int = 10_000
+    steps: int = 1_400
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
     warm_up: int = 300  # steps until the learning rate is full; then it falls as a cosine to 1 % of it
     velocity_weight: float = 0.5  # of the error of the markers' steps from frame to frame
+    hidden_weight: float = 1.0  # of a marker whose keypoint is not seen at all; one seen for certain has 1
     average: float = 0.998  # decay of the running mean of the weights, which is what is kept
     seed: int = 1
 
@@ -31,6 +32,6 @@ class Config:
 
 def config(name: str) -> Config:
     """The config of the network `name`; raises KeyError."""
-    from . import residual, temporal
+    from . import gast, recurrent, residual, tcn, temporal
 
-    return {c.CONFIG.name: c.CONFIG for c in (residual, temporal)}[name]
+    return {c.CONFIG.name: c.CONFIG for c in (residual, tcn, recurrent, gast, temporal)}[name]
