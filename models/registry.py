@@ -27,7 +27,8 @@ from .features import SIZE
 
 WEIGHTS = Path(__file__).parent / "weights"
 NETWORKS: dict[str, tuple[str, str]] = {
-    "residual": (".residual", "Residual"), "tcn": (".tcn", "TemporalConvolutions"), "temporal": (".temporal", "Temporal")}
+    "residual": (".residual", "Residual"), "tcn": (".tcn", "TemporalConvolutions"), "recurrent": (".recurrent", "Recurrent"),
+    "temporal": (".temporal", "Temporal")}
 ALIASES: dict[str, str] = {"default": "temporal"}
 
 
