@@ -1,6 +1,7 @@
 """Trains one lifting network from mocap and detections, from nothing to a weights file that describes itself.
 
     build.py train --config NAME --data MOCAP [--detections DIR] [--fine-tune] [--resume] [--install]
+    build.py train --config NAME --finetune-2d DIR [--data MOCAP] [--install]                          (see `models.finetune_2d`)
 
 Each step draws windows from two sources: mocap under imagined cameras with a modelled detector (`models.synthesis`), and what MediaPipe
 really saw of rendered people (`models.detections`). Both are mirrored, rolled, thinned out and seen through a guessed lens
@@ -55,6 +56,10 @@ Tensors = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 def main(argv: list[str]) -> int:
     """The command `train`."""
     args = _arguments(argv)
+    if args.finetune_2d:  # from pictures without truth
+        from .finetune_2d import train
+
+        return train(args)
     if args.config == "correction":  # not a lifting network
         from .train_correction import train
 
@@ -71,9 +76,9 @@ def main(argv: list[str]) -> int:
     pack = mocap.load(args.data)
     training = Synthesis(pack.part("train"))
     real, held_out = detections.read_runs(folders) if folders else (None, None)
-    judges = {"val": _validation(Synthesis(pack.part("val")).draw(np.random.default_rng(0), 256, 32))}
+    judges = {"val": validation(Synthesis(pack.part("val")).draw(np.random.default_rng(0), 256, 32))}
     if held_out is not None:
-        judges["detections"] = _validation(held_out)
+        judges["detections"] = validation(held_out)
     about = {"config": settings.to_json(), "seed": settings.seed, "revision": revision(),
              "data": {"mocap": pack.digest, "detections": detections.digest(folders) if folders else None,
                       "real_windows": 0 if real is None else len(real)}}
@@ -85,7 +90,7 @@ def main(argv: list[str]) -> int:
         if real is not None:
             some = _some(real, rng, settings.real_batch, min(settings.window, detections.FRAMES))
             batches.append(jittered(retimed(some, rng), rng))
-        return _joined([prepare(w, rng) for w in batches])
+        return joined([prepare(w, rng) for w in batches])
 
     folder = CACHE / (f"{settings.name}-{args.steps}" if args.steps else settings.name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -106,7 +111,7 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
     _initialise(network, draw, settings.seed, parent)
     network.to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, settings))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, settings))
     kept = registry.build(settings.name, settings.arguments).to(device)  # carries the running mean of the weights
     average = kept.state_dict()
     kept.load_state_dict(network.state_dict())
@@ -125,7 +130,7 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()
-        _follow(average, network, min(settings.average, (step + 1) / (step + 10)))
+        follow(average, network, min(settings.average, (step + 1) / (step + 10)))
         losses.append(float(loss.detach()))
         if (step + 1) % VALIDATE_EVERY == 0 or step + 1 == settings.steps:
             answers = {name: answers_to(kept, t) for name, t in judges.items()}
@@ -249,12 +254,12 @@ def _best_size(guess: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return guess * (overlap / size.clamp_min(1e-9))[:, None, None, None]
 
 
-def _validation(w: Windows) -> Tensors:
+def validation(w: Windows) -> Tensors:
     """Windows to judge on: nothing thinned, every lens assumed."""
     return tensors(w, guessed_intrinsics(w, np.random.default_rng(0), share=1.0))
 
 
-def _joined(batches: list[Tensors]) -> Tensors:
+def joined(batches: list[Tensors]) -> Tensors:
     """Batches of equally long windows as one."""
     return cast(Tensors, tuple(torch.cat(parts) for parts in zip(*batches, strict=True)))
 
@@ -271,14 +276,14 @@ def _length(difference: Tensor) -> Tensor:
     return torch.sqrt(difference.square().sum(-1) + 1e-8)
 
 
-def _rate(step: int, settings: Config) -> float:
+def rate(step: int, settings: Config) -> float:
     if step < settings.warm_up:
         return (step + 1) / settings.warm_up
     progress = (step - settings.warm_up) / max(settings.steps - settings.warm_up, 1)
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 
-def _follow(average: dict[str, Tensor], network: nn.Module, decay: float) -> None:
+def follow(average: dict[str, Tensor], network: nn.Module, decay: float) -> None:
     """Moves the running mean towards the network's weights and buffers."""
     for name, value in network.state_dict().items():
         if value.is_floating_point():
@@ -336,11 +341,17 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
         prog="build.py train", allow_abbrev=False,
         description="Trains a lifting network; prints its errors on unseen motions every 500 steps.")
     parser.add_argument("--config", required=True, choices=sorted([*registry.NETWORKS, "correction"]), help="which network")
-    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="mocap folder with train/ and val/ (BVH)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="mocap folder with train/ and val/ (BVH)")
     parser.add_argument("--detections", type=Path, metavar="DIR", help="folder of run_*.npz: detections beside truth")
     parser.add_argument("--steps", type=int, metavar="N", help="another number of steps than the config's (the schedule is fitted to it)")
     parser.add_argument("--fine-tune", action="store_true",
                         help="start from the weights in models/weights: half the steps, at 0.6 of the learning rate")
+    parser.add_argument("--finetune-2d", type=Path, metavar="DIR",
+                        help="start from the weights in models/weights and learn from keypoints without 3D truth: a folder of runs "
+                             "(keypoints.npz), OpenPose folders or COCO files; with --data also from mocap")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--install", action="store_true", help="at the end, put the best weights into models/weights")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.data is None and args.finetune_2d is None:
+        parser.error("the following arguments are required: --data")
+    return args

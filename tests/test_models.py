@@ -373,7 +373,7 @@ def test_an_interrupted_training_goes_on_as_if_nothing_happened(
 
 
 def test_fine_tuning_starts_from_its_parent(pack: mocap.Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "_rate", lambda step, settings: 0.0)
+    monkeypatch.setattr(train, "rate", lambda step, settings: 0.0)
     parent = registry.build("temporal", SMALL["temporal"])
     child = run_fit("temporal", pack, tmp_path, None, False, parent)
     for key, value in parent.state_dict().items():
