@@ -30,8 +30,8 @@ class Recurrent(nn.Module):
         self.head = MarkerHead(2 * width, markers)
 
     def margin(self, rate: float) -> int:
-        """Frames that matter on either side of one: as many as it was trained to remember."""
-        return _MEMORY
+        """Frames that matter on either side of one: twice as many as it was trained to remember."""
+        return 2 * _MEMORY
 
     def forward(self, features: Tensor, seconds: Tensor, real: Tensor) -> Tensor:
         """features: (N, T, F); seconds: (N, T), not used; real: (N, T) bool, rows that are frames (the others count as zeros)."""
