@@ -10,11 +10,11 @@ import numpy as np
 from .core.errors import InputError
 from .core.retarget import Rig
 from .core.retarget.maps.switches import FK_SWITCHES
+from .core.retarget.placement import SOLE_BELOW_TOE
 from .core.retarget.vrm import declared_bones
 from .core.skeleton import END_PARENTS, ENDS, INDEX, JOINT_PARENTS, JOINTS, Skeleton
 
 NEW_NAME = "Video Mocap"
-_SOLE_BELOW_TOE = 0.025  # metres, as in Skeleton.stature
 # The child that a bone points to; the others end at `ENDS`.
 _POINTS_TO = {"Hips": "Spine", "Spine": "Spine1", "Spine1": "Neck", "Neck": "Head"} | {
     side + a: side + b for side in ("Left", "Right")
@@ -96,7 +96,7 @@ def new_armature(context: Any, skeleton: Skeleton) -> Any:
 
 def _add_bones(edit_bones: Any, skeleton: Skeleton) -> None:
     heads = skeleton.rest_positions()
-    heads[:, 2] += _SOLE_BELOW_TOE - heads[[INDEX["LeftToe"], INDEX["RightToe"]], 2].min()
+    heads[:, 2] += SOLE_BELOW_TOE - heads[[INDEX["LeftToe"], INDEX["RightToe"]], 2].min()
     for name in JOINTS:
         bone = edit_bones.new(name)
         bone.head = heads[INDEX[name]]

@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from test_planting import own_rig, planted_walk
 from test_retarget import pose_rig, some_rig
+from walking import own_rig, planted_walk
 
 from core import rotations
 from core.errors import InputError

@@ -7,7 +7,8 @@ rigs that have both are switched to forward kinematics.
 
 from .channels import rotation_channels
 from .mapping import Mapping, check_mapping, map_names, map_rig
+from .placement import Placement
 from .rig import Rig
-from .transfer import Placement, RigMotion, retarget
+from .transfer import RigMotion, retarget
 
 __all__ = ["Mapping", "Placement", "Rig", "RigMotion", "check_mapping", "map_names", "map_rig", "retarget", "rotation_channels"]

@@ -1,113 +1,87 @@
 """Feet that stand on the ground stand still on the target too.
 
 Problem: a rig with other proportions than the motion's own skeleton has the same limb directions but its feet end up elsewhere: they slide.
-Method: a foot in contact turns about what touches the ground (heel, then ball), which gives the path that its ankle should have. The
-figure as a whole is first moved by what both feet need on average, smoothly, which changes no limb's direction; the rest is an analytic
-two-bone inverse kinematics of hip, knee and ankle, the knee staying in the plane that the motion gives. Between contacts both
-fade in and out. While heel and ball are both down, the foot does not turn. Limits: where both feet stand and the rig is proportioned
-differently, standing wins over limb directions; a contact that is further away than the leg is long slides by the rest.
+Method: a foot in contact turns about what touches the ground (heel, then tip), which gives the path that its ankle should have. Each foot
+stands where both feet, while both stand, want the same of the figure; then the figure as a whole goes where they want it, smoothly,
+which turns no limb. What is left where two feet stand and the body is built differently is given to the pelvis, as a small tilt, and to
+those legs that have to turn least for it: a bent leg rather than a straight one. While heel and tip are both down, the foot does not turn.
+Feet are as high above the ground as in the motion. `reach` then brings the ankles there. Limits: where both feet stand and the rig is
+proportioned differently, standing wins over limb directions; a contact that is further away than the leg is long slides by the rest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from .. import rotations
+from .reach import STRETCH
 
 _FADE = 0.15  # seconds in which a foot enters and leaves what a contact asks of it, and the figure goes from one foot to the other
-_TURNS = np.radians(10.0)  # a foot that turns more than this about its mean while heel and ball are down is not held
+_TURNS = np.radians(20.0)  # a foot that turns more than this about its mean while heel and tip are down is not held
 _BENT = 0.996  # of the leg's length, up to which a leg is stretched that the motion does not stretch further: beyond, knees jump
-_STRETCH = 1.0 - 1e-5  # of the leg's length; a leg that is exactly straight has no plane to bend in
+_YIELD = 0.02  # metres: a straight leg gives along its length as if its bones stood off the line by this much
+_PELVIS = 3.0  # how much dearer than turning thigh or shin it is to tilt the pelvis by the same angle
 
 
 @dataclass(frozen=True)
 class Leg:
-    """One leg over T frames in the rig's world, metres. hip, knee, ankle, ball: (T, 3) joints as the motion's directions alone put them.
+    """One leg over T frames in the rig's world, metres. hip, knee, ankle: (T, 3) joints as the motion's directions alone put them.
 
-    foot: (T, 4) the foot's rotation away from standing flat. front: (T, 3) where the knee points. contacts: (T, 2) bool, heel and ball.
-    heel: (3,) the sole under the ankle, from the ankle, while the foot is flat. heights: (2,) of heel and ball on the ground.
-    lift: (T, 2) how far above the ground the motion's own heel and ball stand, metres of the rig.
+    foot: (T, 2, 4) rotations of foot and toes away from standing flat. contacts: (T, 2) bool, heel and tip of the toes. sole: (T, 3, 3)
+    from the ankle to the heel, from the ankle to the ball, and from the ball to the tip. heights: (2,) of heel and tip on the ground.
+    lift: (T, 2) how far above the ground the motion's own heel and tip stand, metres of the rig.
     """
 
     hip: np.ndarray
     knee: np.ndarray
     ankle: np.ndarray
-    ball: np.ndarray
     foot: np.ndarray
-    front: np.ndarray
     contacts: np.ndarray
-    heel: np.ndarray
+    sole: np.ndarray
     heights: np.ndarray
     lift: np.ndarray
 
 
 @dataclass(frozen=True)
-class Planted:
-    """What to change. shift: (T, 3) metres for the whole figure. turns: for each leg (3, T, 4) rotations in the world that thigh, shin
-    and foot get on top of what they have. slide: metres, the farthest that a standing foot gets from its place."""
+class Standing:
+    """What makes L feet stand over T frames. shift: (T, 3) metres for the middle of the hip joints. tilt: (T, 4) rotation in the world
+    that the pelvis gets on top of what it has. ankles: (L, T, 3) where they go. feet: (L, T, 2, 4) what foot and toes get, likewise."""
 
     shift: np.ndarray
-    turns: list[np.ndarray]
-    slide: float
+    tilt: np.ndarray
+    ankles: np.ndarray
+    feet: np.ndarray
 
 
-def plant(legs: list[Leg], times: np.ndarray) -> Planted:
-    """Plants the feet of these legs; times: (T,) seconds. Without any contact nothing changes."""
+def stand(legs: list[Leg], times: np.ndarray) -> Standing:
+    """How one or two legs stand; times: (T,) seconds. Without any contact nothing changes."""
     turned = [_foot_turns(leg, times) for leg in legs]
-    needs = [_needs(leg, turn) for leg, turn in zip(legs, turned)]
     down = [np.any(leg.contacts, axis=1) for leg in legs]
-    shift = _shift(needs, down, times)
-    shift = shift - _too_far(legs, _targets(legs, needs, down, shift, times), shift, times)
-    targets = _targets(legs, needs, down, shift, times)
-    turns, slide = [], 0.0
-    for leg, target, turn, flags in zip(legs, targets, turned, down):
-        thigh, shin, ankle = two_bones(leg.hip + shift, leg.knee + shift, leg.ankle + shift, target, leg.front)
-        turns.append(np.stack([thigh, shin, turn]))
-        slide = max(slide, float(np.linalg.norm(ankle - target, axis=-1)[flags].max(initial=0.0)))
-    return Planted(shift, turns, slide)
+    presence = np.stack([_presence(flags, times) for flags in down])
+    agreed = _agreed([_needs(leg, turn) for leg, turn in zip(legs, turned)], down)
+    needs = np.stack([_bridged(need, np.flatnonzero(flags), times) for need, flags in zip(agreed, down)])
+    hips = np.stack([leg.hip for leg in legs])
+    arms = hips - hips.mean(axis=0)
+    shift, tilt = _carried(needs, presence, np.stack([_stiffness(leg) for leg in legs]), arms, times)
 
+    def ankles(moved: np.ndarray) -> np.ndarray:
+        """Where the foot stands, and around that on the way there from where the figure has it."""
+        there = np.stack([leg.ankle for leg in legs]) + moved
+        return there + presence[..., None] * (needs - moved)
 
-def _targets(legs: list[Leg], needs: list[np.ndarray], down: list[np.ndarray], shift: np.ndarray, times: np.ndarray) -> list[np.ndarray]:
-    """For each leg (T, 3) where its ankle goes: where the foot stands, and around that on the way there from where the figure has it."""
-    return [leg.ankle + shift + _presence(flags, times)[:, None] * (_bridged(need, np.flatnonzero(flags), times) - shift)
-            for leg, need, flags in zip(legs, needs, down)]
-
-
-def two_bones(hip: np.ndarray, knee: np.ndarray, ankle: np.ndarray, target: np.ndarray, front: np.ndarray
-              ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rotations (T, 4) of upper and lower bone that bring the ankle to the target, and where it gets (T, 3).
-
-    hip, knee, ankle, target: (T, 3) metres. The knee stays in its plane; front: (T, 3) says where it bends when it is straight.
-    """
-    upper, lower = np.linalg.norm(knee - hip, axis=-1), np.linalg.norm(ankle - knee, axis=-1)
-    reach = np.linalg.norm(target - hip, axis=-1)
-    length = np.clip(reach, np.abs(upper - lower) + 1e-6, _STRETCH * (upper + lower))
-    along = _unit(target - hip)
-    swing = rotations.between_vectors(ankle - hip, along)
-    aside = _across(rotations.rotate(swing, knee - hip), along) + 1e-3 * _across(_unit(front), along)
-    near = (upper**2 - lower**2 + length**2) / (2 * length)
-    bent = hip + near[:, None] * along + np.sqrt(np.maximum(upper**2 - near**2, 0.0))[:, None] * _unit(aside)
-    end = hip + length[:, None] * along
-    thigh = rotations.multiply(rotations.between_vectors(rotations.rotate(swing, knee - hip), bent - hip), swing)
-    shin = rotations.multiply(rotations.between_vectors(rotations.rotate(swing, ankle - knee), end - bent), swing)
-    still = (np.linalg.norm(target - ankle, axis=-1) < 1e-9)[:, None]
-    return np.where(still, rotations.IDENTITY, thigh), np.where(still, rotations.IDENTITY, shin), np.where(still, ankle, end)
+    turn = rotations.from_rotation_vector(tilt)
+    moved = shift + rotations.rotate(turn, arms) - arms
+    drop = _too_far(legs, ankles(moved), moved, times)
+    return Standing(shift - drop, turn, ankles(moved - drop), np.stack(turned))
 
 
 def runs(flags: np.ndarray) -> list[tuple[int, int]]:
     """Half-open ranges in which `flags` (T,) is true."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(int)))
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2])]
-
-
-def _unit(v: np.ndarray) -> np.ndarray:
-    return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-12)
-
-
-def _across(v: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    return v - np.sum(v * axis, axis=-1, keepdims=True) * axis
 
 
 def _smooth(x: np.ndarray) -> np.ndarray:
@@ -132,8 +106,8 @@ def _presence(flags: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def _foot_turns(leg: Leg, times: np.ndarray) -> np.ndarray:
-    """(T, 4) what keeps the foot from turning while heel and ball are down, faded out around that."""
-    turns = np.tile(rotations.IDENTITY, (len(times), 1))
+    """(T, 2, 4) what keeps foot and toes from turning while heel and tip are down, faded out around that."""
+    turns = np.tile(rotations.IDENTITY, (len(times), 2, 1))
     flat = np.all(leg.contacts, axis=1)
     for start, stop in runs(flat):
         mean = rotations.normalise(rotations.continuous(leg.foot[start:stop]).sum(axis=0))
@@ -144,15 +118,15 @@ def _foot_turns(leg: Leg, times: np.ndarray) -> np.ndarray:
         for edge, rows in ((start, np.arange(start)[::-1]), (stop - 1, np.arange(stop, len(times)))):
             near = rows[np.abs(times[rows] - times[edge]) < _FADE]
             near = near[:np.argmax(flat[near])] if flat[near].any() else near
-            fade = _smooth(1.0 - np.abs(times[near] - times[edge]) / _FADE)
+            fade = _smooth(1.0 - np.abs(times[near] - times[edge]) / _FADE)[:, None]
             turns[near] = rotations.multiply(rotations.slerp(rotations.IDENTITY, turns[edge], fade), turns[near])
     return turns
 
 
 def _needs(leg: Leg, turn: np.ndarray) -> np.ndarray:
     """(T, 3) from where the ankle is to where the standing foot wants it; meaningless out of contact."""
-    offsets = np.stack([rotations.rotate(leg.foot, leg.heel), leg.ball - leg.ankle], axis=1)
-    offsets = rotations.rotate(turn[:, None], offsets)
+    heel, ball, tip = (rotations.rotate(turn[:, of], leg.sole[:, i]) for i, of in enumerate((0, 0, 1)))
+    offsets = np.stack([heel, ball + tip], axis=1)
     needs = np.zeros_like(leg.ankle)
     for start, stop in runs(np.any(leg.contacts, axis=1)):
         rows = slice(start, stop)
@@ -176,24 +150,98 @@ def _rolled(offsets: np.ndarray, pivot: np.ndarray) -> np.ndarray:
 
 
 def _level(leg: Leg, rows: slice, pivot: np.ndarray, path: np.ndarray, offsets: np.ndarray) -> float:
-    """How far the path must be raised for what touches to be on the ground, or on the step that it is on in the motion."""
+    """How far the path must be raised for what touches to be as high above the ground as it is in the motion."""
     last = len(pivot) - 1 if pivot[-1] else int(np.argmax(pivot)) if pivot.any() else 0
     which = int(pivot[last])
     lift = float(leg.lift[rows, which][pivot == which].mean())
-    return leg.heights[which] + (lift if lift > _A_STEP else 0.0) - float(path[last, 2] + offsets[last, which, 2])
+    return leg.heights[which] + lift - float(path[last, 2] + offsets[last, which, 2])
 
 
-_A_STEP = 0.05  # metres above the ground from which on a foot stands on something
+def _agreed(needs: list[np.ndarray], down: list[np.ndarray]) -> list[np.ndarray]:
+    """The needs with every standing place moved over the ground so that feet that stand at the same time want the same of the figure.
+
+    Least squares over all pairs of contacts that overlap; the middle of all places stays. So steps are as long as these legs make them.
+    """
+    spans = [runs(flags) for flags in down]
+    if len(spans) < 2 or not (pairs := _overlaps(*spans)):
+        return needs
+    left, right = np.array([(i, len(spans[0]) + j) for i, j, _ in pairs]).T
+    weight = np.array([rows.stop - rows.start for _, _, rows in pairs], dtype=float)[:, None]
+    apart = np.array([(needs[1][rows] - needs[0][rows])[:, :2].mean(axis=0) for _, _, rows in pairs])
+    count = len(spans[0]) + len(spans[1])
+
+    def gathered(of_pairs: np.ndarray) -> np.ndarray:
+        total = np.zeros((count, 2))
+        np.add.at(total, left, of_pairs)
+        np.add.at(total, right, -of_pairs)
+        return total
+
+    ways = _solved(lambda places: gathered(weight * (places[left] - places[right])), gathered(weight * apart))
+    moved = [need.copy() for need in needs]
+    for need, (start, stop), way in zip([moved[0]] * len(spans[0]) + [moved[1]] * len(spans[1]), spans[0] + spans[1], ways):
+        need[start:stop, :2] += way
+    return moved
 
 
-def _shift(needs: list[np.ndarray], down: list[np.ndarray], times: np.ndarray) -> np.ndarray:
-    """(T, 3) what the feet that are down need on average, going smoothly from one to the other and through the air."""
-    weights = np.stack([_presence(flags, times) for flags in down])[..., None]
-    total = weights.sum(axis=0)
-    wanted = np.stack([_bridged(need, np.flatnonzero(flags), times) for need, flags in zip(needs, down)])
-    mean = (weights * wanted).sum(axis=0) / np.maximum(total, 1e-9)
-    known = np.flatnonzero(total[:, 0] > 0.2)
-    return _calmed(_bridged(mean, known, times), times)
+def _overlaps(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> list[tuple[int, int, slice]]:
+    """(index in a, index in b, rows) of all ranges that overlap; both lists are in order."""
+    found, i, j = [], 0, 0
+    while i < len(a) and j < len(b):
+        start, stop = max(a[i][0], b[j][0]), min(a[i][1], b[j][1])
+        if start < stop:
+            found.append((i, j, slice(start, stop)))
+        if a[i][1] < b[j][1]:
+            i += 1
+        else:
+            j += 1
+    return found
+
+
+def _solved(apply: Callable[[np.ndarray], np.ndarray], wanted: np.ndarray) -> np.ndarray:
+    """x (N, C) with apply(x) = wanted (N, C), nearest to zero; apply is symmetric and positive semidefinite. Conjugate gradients."""
+    x, rest = np.zeros_like(wanted), wanted.copy()
+    way, size = rest.copy(), np.sum(rest**2, axis=0)
+    enough = 1e-12 * size
+    for _ in range(2 * len(x)):
+        if np.all(size <= enough):
+            break
+        there = apply(way)
+        step = size / np.maximum(np.sum(way * there, axis=0), 1e-300)
+        x, rest = x + step * way, rest - step * there
+        before, size = size, np.sum(rest**2, axis=0)
+        way = rest + size / np.maximum(before, 1e-300) * way
+    return x
+
+
+def _stiffness(leg: Leg) -> np.ndarray:
+    """(T, 3, 3) what it costs to move the ankle away from the hip: d K d is the least sum of squared angles (radians) by which thigh
+    and shin turn for a small way d."""
+    gives = np.zeros((len(leg.hip), 3, 3)) + _YIELD**2 * np.eye(3)
+    for bone in (leg.knee - leg.hip, leg.ankle - leg.knee):
+        gives += np.sum(bone**2, axis=-1)[:, None, None] * np.eye(3) - bone[:, :, None] * bone[:, None, :]
+    return np.linalg.inv(gives)
+
+
+def _carried(needs: np.ndarray, presence: np.ndarray, stiffness: np.ndarray, arms: np.ndarray, times: np.ndarray
+             ) -> tuple[np.ndarray, np.ndarray]:
+    """(T, 3) shift of the figure and (T, 3) small rotation vector of its pelvis that let the feet have their needs (L, T, 3) at the
+    least cost, going smoothly from one foot to the other and through the air. arms: (L, T, 3) from the hips' middle to each hip joint."""
+    shift, tilt = np.zeros((2, len(times), 3))
+    total = presence.sum(axis=0)
+    known = np.flatnonzero(presence.max(axis=0) == 1.0)
+    cost = presence[:, known, None, None] * stiffness[:, known]
+    # A hip joint moves by shift + tilt x arm.
+    moves = np.concatenate([np.broadcast_to(np.eye(3), cost.shape), -_cross_matrix(arms[:, known])], axis=-1)
+    normal = np.einsum("ltki,ltkm,ltmj->tij", moves, cost, moves)
+    normal[:, 3:, 3:] += _PELVIS * np.eye(3)
+    best = np.linalg.solve(normal, np.einsum("ltki,ltkm,ltm->ti", moves, cost, needs[:, known])[..., None])[..., 0]
+    shift[known], tilt[known] = best[:, :3], best[:, 3:]
+    return _calmed(_bridged(shift, known, times), times), np.minimum(total, 1.0)[:, None] * _bridged(tilt, known, times)
+
+
+def _cross_matrix(v: np.ndarray) -> np.ndarray:
+    """(..., 3, 3) that takes x to v x x."""
+    return np.cross(v[..., None, :], np.eye(3)).swapaxes(-1, -2)
 
 
 def _calmed(path: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -220,20 +268,18 @@ def _bridged(values: np.ndarray, known: np.ndarray, times: np.ndarray) -> np.nda
     return np.where(exact[:, None], values, bridge)
 
 
-def _too_far(legs: list[Leg], targets: list[np.ndarray], shift: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """(T, 3) by how much the figure must come down so that its legs reach where they stand, smoothed."""
+def _too_far(legs: list[Leg], ankles: np.ndarray, moved: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """(T, 3) by how much the figure must come down so that its legs reach where they stand, smoothed. ankles, moved: (L, T, 3)."""
     drop = np.zeros(len(times))
-    for leg, target in zip(legs, targets):
+    for leg, target, carried in zip(legs, ankles, moved):
         length = np.linalg.norm(leg.knee - leg.hip, axis=-1) + np.linalg.norm(leg.ankle - leg.knee, axis=-1)
-        way = target - leg.hip - shift
+        way = target - leg.hip - carried
         level = np.sum(way[:, :2] ** 2, axis=-1)
         straight = np.linalg.norm(leg.ankle - leg.hip, axis=-1) / length
-        high = np.sqrt(np.maximum((np.clip(straight, _BENT, _STRETCH) * length) ** 2 - level, 0.0))
+        high = np.sqrt(np.maximum((np.clip(straight, _BENT, STRETCH) * length) ** 2 - level, 0.0))
         # Only where the figure's own pose reaches: a leg that hangs straight in the air asks for nothing.
         drop = np.maximum(drop, np.where(leg.contacts.any(axis=1) & (way[:, 2] < 0), -way[:, 2] - high, 0.0))
     drop = np.where(drop > 1e-5, drop, 0.0)
-    if not drop.any():
-        return np.zeros_like(shift)
     return np.array([0.0, 0.0, 1.0]) * _enveloped(drop, times)[:, None]
 
 

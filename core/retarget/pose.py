@@ -66,6 +66,10 @@ class Pose:
                 self._heads[bone] = self._heads[bone] + rotations.rotate(self.location_axes(bone), self._places[bone])
         return self._heads[bone]
 
+    def middle(self, a: str, b: str) -> np.ndarray:
+        """(..., 3) the point half way between two bones' heads, armature space."""
+        return 0.5 * (self.head(self._rig.index(a)) + self.head(self._rig.index(b)))
+
     def _at_its_parent(self, bone: int) -> np.ndarray:
         parent = int(self._rig.held_by[bone] if self._rig.carried[bone] else self._rig.parents[bone])
         place = self._rig.rest[bone, :3, 3]
