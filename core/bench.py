@@ -17,18 +17,23 @@ from .events import Reporter
 
 
 def main(argv: list[str]) -> int:
-    """The command `bench`; `bench retarget` measures the way onto a rig, `bench lift` all networks side by side."""
+    """The command `bench`; its other forms: `bench retarget`, the way onto a rig; `bench lift`, all networks; `bench solve`, the solver."""
     if argv[:1] == ["lift"]:
         from .bench_lift import main as bench_lift
 
         return bench_lift(argv[1:])
+    if argv[:1] == ["solve"]:
+        from .bench_solve import main as bench_solve
+
+        return bench_solve(argv[1:])
     if argv[:1] == ["retarget"]:
         from .bench_retarget import main as bench_retarget
 
         return bench_retarget(argv[1:])
     parser = argparse.ArgumentParser(prog="build.py bench", allow_abbrev=False, description=(
         "Times every stage of a run, each on all frames of VIDEO (models loaded before), best of N repetitions. "
-        "'bench retarget' times the way onto a rig, inside Blender; 'bench lift' all lifting networks side by side."))
+        "'bench retarget' times the way onto a rig, inside Blender; 'bench lift' all lifting networks side by side; "
+        "'bench solve' the solver on long takes."))
     parser.add_argument("video", metavar="VIDEO", nargs="?", default=str(SAMPLE), help="what to run on (default: the sample)")
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="repetitions (default: 3)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="where the networks run (default: auto)")

@@ -58,13 +58,39 @@ def test_bone_spread_is_zero_for_rigid_bones(joints: np.ndarray, rng: np.random.
     assert evaluate.bone_spread(joints) > 5
 
 
+def test_root_error_forgives_a_turn_and_a_shift_but_no_scale() -> None:
+    truth = np.stack([np.linspace(0, 4, 50), np.sin(np.linspace(0, 3, 50)), np.full(50, 0.9)], axis=-1)
+    turned = rotations.rotate(rotations.from_rotation_vector(np.array([0, 0, 2.0])), truth) + [3.0, -1.0, 0.2]
+    assert evaluate.root_error(turned, truth) == pytest.approx(0.0, abs=1e-6)
+    assert evaluate.root_error(rotations.rotate(rotations.from_rotation_vector(np.array([0.3, 0, 0])), truth), truth) > 1
+    line = np.stack([np.linspace(0, 4, 1001), np.zeros(1001), np.zeros(1001)], axis=-1)
+    assert evaluate.root_error(1.2 * line, line) == pytest.approx(5.0, rel=0.01)  # 0.2 x a mean distance of a quarter of the way
+    assert np.isnan(evaluate.root_error(0 * line, 0 * line))
+
+
+def test_peak_ratio_is_that_of_the_fast_point_that_is_furthest_off() -> None:
+    truth = np.zeros((61, 12, 3))
+    swing = 1 - np.cos(np.arange(61) / 60 * 2 * np.pi)
+    for name, reach in (("l_wrist", 2.0), ("r_ankle", 2.0), ("r_wrist", 0.2)):  # peaks of 12.6, 12.6 and 1.3 m/s
+        truth[:, LIMB_KEYPOINTS.index(name), 0] = reach * swing
+    ours = truth.copy()
+    ours[:, LIMB_KEYPOINTS.index("l_wrist")] *= 1.1
+    ours[:, LIMB_KEYPOINTS.index("r_ankle")] *= 0.8
+    ours[:, LIMB_KEYPOINTS.index("r_wrist")] *= 3.0  # not fast: nobody asks
+    assert evaluate.peak_ratio(ours, truth, 60.0) == pytest.approx(0.8)
+    assert np.isnan(evaluate.peak_ratio(ours, 0.1 * truth, 60.0))
+
+
 def test_table_tells_what_was_trained_on_apart_and_keeps_failed_clips() -> None:
     def row(name: str, value: float) -> dict:
         return {"clip": name, "frames": 10, "problem": None, "ours": dict.fromkeys(evaluate.FIGURES, value),
-                "mediapipe": dict.fromkeys(evaluate.FIGURES, 2 * value)}
+                "lifted": dict.fromkeys(evaluate.FIGURES, 1.5 * value), "mediapipe": dict.fromkeys(evaluate.FIGURES, 2 * value),
+                "way": dict.fromkeys(evaluate.WAY, value / 10)}
 
     text = evaluate.table([row("cmu_a", 10.0), row("val_b", 30.0), {"clip": "val_c", "frames": 0, "problem": "No person."}])
-    lines = {line.split("|")[1].strip(): line for line in text.splitlines()}
-    assert "20.0 / 40.0" in lines["**mean of 2**"]
-    assert "30.0 / 60.0" in lines["**mean of the 1 whose motion was not trained on**"]
-    assert "No person." in lines["val_c"]
+    body, way = ({line.split("|")[1].strip(): line for line in part.splitlines()} for part in text.split("\n\n"))
+    assert "20.0 / 30.0 / 40.0 (0.50)" in body["**mean of 2**"]
+    assert "30.0 / 45.0 / 60.0 (0.50)" in body["**mean of the 1 whose motion was not trained on**"]
+    assert "No person." in body["val_c"] and "val_c" not in way
+    assert "| 1.0 | 1.0 | 1.0 | 1.00 |" in way["cmu_a"]
+    assert "| 2.0 | 2.0 | 2.0 | 1 of 2 within 15 % |" in way["**mean of 2**"] and "3.0 at most" in way["**mean of 2**"]

@@ -196,7 +196,7 @@ def without(scene: Scene, gone: np.ndarray) -> tuple[Lifted, Keypoints]:
     return Lifted(scene.lifted.names, positions, sigma), scene.keypoints.replace(xy=xy)
 
 
-def test_short_gaps_are_bridged_and_long_ones_held() -> None:
+def test_short_gaps_go_on_and_long_ones_are_held() -> None:
     scene = film(*walk(150), azimuth=1.5)
     gone = np.zeros(150, bool)
     gone[:5] = gone[30:42] = gone[80:125] = True
@@ -204,12 +204,13 @@ def test_short_gaps_are_bridged_and_long_ones_held() -> None:
     check(motion)
     assert len(motion) == 150
     assert (motion.confidence[gone] == 0).all() and (motion.confidence[~gone].max(1) > 0.5).all()
-    assert not motion.contacts[gone].any()
+    assert not motion.contacts[:5].any() and not motion.contacts[80:125].any()
     joints = motion.joints_world()
     assert np.allclose(joints[:5], joints[5])
-    steps = np.linalg.norm(np.diff(joints[29:43], axis=0), axis=-1).max()
-    assert steps < 0.15
-    assert np.allclose(joints[80:102], joints[79]) and np.allclose(joints[103:125], joints[125])
+    assert error(motion, scene)[30:42].mean() < 0.025  # a walk goes on; a straight line from end to end is 0.047 off
+    steps = np.linalg.norm(np.diff(joints, axis=0), axis=-1).max(1)
+    assert steps[29:43].max() < 0.15 and steps[79:126].max() < 0.15
+    assert np.allclose(joints[80:95], joints[79])
 
 
 def test_nobody_gets_a_sentence() -> None:

@@ -21,7 +21,7 @@ from .body import DOF, Body, Pose
 from .contacts import FOOT_POINTS
 from .footing import Footing
 from .limits import Rows, prior_rows
-from .smoothness import Smoothness, smoothness
+from .smoothness import TAIL, Smoothness, smoothness
 
 _OUTLIER = 2.0  # standard deviations: where evidence starts to lose its say
 _HIPS = ("LeftUpLeg", "RightUpLeg")
@@ -107,6 +107,19 @@ def fit(body: Body, evidence: Evidence, start: State, report: Callable[[], None]
         if gain < _ENOUGH:
             return state
     return state
+
+
+def residuals(body: Body, evidence: Evidence, state: State) -> np.ndarray:
+    """(R,) everything that a state costs as one vector whose half squared length is the cost that `fit` makes small."""
+    terms = _Problem(body, evidence).terms(state)
+    markers = 3 * evidence.positions.shape[1]
+    frames = len(state.root)
+    parts = [_shortened(r) for r in (terms.residual[:, :markers].reshape(frames, -1, 3), terms.residual[:, markers:].reshape(frames, -1, 2),
+                                     terms.slide, terms.sink[..., None])]
+    parts += [terms.priors.residual, terms.through, terms.adrift]
+    if terms.smooth is not None:
+        parts.append(_shortened(terms.smooth.residual, np.sqrt(TAIL)[:, None]))
+    return np.concatenate([p.ravel() for p in parts])
 
 
 class _Problem:
@@ -202,6 +215,12 @@ def _robust(residual: np.ndarray) -> tuple[np.ndarray, float]:
     """Weights (T, N) and half the summed cost of Cauchy's loss for residual vectors (T, N, d)."""
     square = np.sum(residual**2, axis=-1) / _OUTLIER**2
     return 1.0 / (1.0 + square), 0.5 * _OUTLIER**2 * float(np.log1p(square).sum())
+
+
+def _shortened(residual: np.ndarray, outlier: float | np.ndarray = _OUTLIER) -> np.ndarray:
+    """Residual vectors (T, N, d) as long as the root of what Cauchy's loss makes of them."""
+    length = np.linalg.norm(residual, axis=-1, keepdims=True)
+    return residual * np.sqrt(np.log1p((length / outlier) ** 2)) * outlier / np.maximum(length, 1e-12)
 
 
 def _add(columns: np.ndarray, gradient: np.ndarray, rows: np.ndarray, residual: np.ndarray) -> None:

@@ -25,7 +25,8 @@ _RATES = {
     "Head": 12.0, "LeftShoulder": 10.0, "LeftArm": 30.0, "LeftForeArm": 30.0, "LeftHand": 40.0,
 }
 _ROOT_RATE = 0.35  # (m/s)^2/s
-_TAIL = 10.0  # degrees of freedom of Student's t
+TAIL = np.array([100.0] + [10.0] * len(JOINTS))
+"""Degrees of freedom of Student's t, the root's first: limbs strike, but the weight of a body does not change its velocity at once."""
 _RATE = np.array([_ROOT_RATE] + [_RATES[n] if n in _RATES else _RATES[mirror_name(n)] for n in JOINTS])
 
 
@@ -57,5 +58,5 @@ def smoothness(local: np.ndarray, root: np.ndarray, times: np.ndarray, restlessn
     after = (s / b)[..., None] * np.eye(3)
     at = -(s / b)[..., None] * back[1:] - (s / a)[..., None] * np.eye(3)
     square = np.sum(residual**2, axis=-1)
-    weight = 1.0 / (1.0 + square / _TAIL)
-    return Smoothness(residual, before, at, after, weight, 0.5 * _TAIL * float(np.log1p(square / _TAIL).sum()))
+    weight = 1.0 / (1.0 + square / TAIL)
+    return Smoothness(residual, before, at, after, weight, 0.5 * float((TAIL * np.log1p(square / TAIL)).sum()))

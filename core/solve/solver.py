@@ -1,7 +1,7 @@
 """The solver stage: whole-clip inverse kinematics on one skeleton, then the world around it.
 
 Method: estimate the skeleton; put a first pose and place into every seen frame; fit all frames together in windows that overlap (time
-and memory grow linearly with the clip); find up and the ground; fill the frames without a person.
+and memory grow linearly with the clip), frames in short holes among them; find up and the ground; fill longer holes.
 Limits: one person, a camera that stands still, an undistorted picture.
 """
 
@@ -27,7 +27,7 @@ from .confidence import joint_confidence
 from .contacts import FOOT_POINTS, detect_contacts
 from .fit import Evidence, State, fit
 from .footing import footing, stillness
-from .gaps import fill
+from .gaps import bridged, fill
 from .quality import quality
 from .root import locate
 from .start import first_rotations
@@ -67,6 +67,31 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
     choices: see there. Raises InputError when no frame has a person, Cancelled when the reporter was told so.
     """
     reporter, choices = reporter or Reporter(), choices or Choices()
+    problem = posed(lifted, keypoints, K, stature)
+    evidence = dataclasses.replace(problem.evidence, restlessness=choices.restlessness)
+    canonical, rows = problem.keypoints, problem.rows
+    with threadpool_limits(1, "blas"):  # thousands of small products: handing them to threads costs more than they do
+        still = stillness(canonical, rows, problem.start.root[:, 2], K[0, 0])
+        fitted = _fit_all(problem.body, evidence, problem.start, still, stature, choices, reporter)
+    motion = _motion(fitted, keypoints, K, rows, problem.confidence)
+    return dataclasses.replace(motion, meta={"solver": dataclasses.asdict(choices), "quality": quality(motion, canonical, K)})
+
+
+@dataclass(frozen=True)
+class Posed:
+    """The problem that a fit has to solve, and where it starts. rows: (T,) bool, the frames that take part; keypoints: the canonical ones
+    with times that increase; confidence: (T, 21)."""
+
+    body: Body
+    evidence: Evidence
+    start: State
+    rows: np.ndarray
+    keypoints: Keypoints
+    confidence: np.ndarray
+
+
+def posed(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | None) -> Posed:
+    """What `solve` fits, from its own arguments. Raises InputError when no frame has a person."""
     seen = keypoints.seen & np.isfinite(lifted.positions).all(-1).any(-1)
     if not seen.any():
         raise InputError("No person was found in any frame; choose another range or another video.")
@@ -75,13 +100,10 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
     sigma = np.where(_shown(lifted.names, canonical), sigma, np.inf)
     skeleton = estimate_skeleton(lifted.names, positions[seen], sigma[seen], stature)
     body = Body(skeleton, lifted.names + tuple(sorted({point_of(n) for n in CANONICAL} - set(lifted.names))))
-    evidence, start = _prepare(body, positions[seen], sigma[seen], canonical, K, seen)
-    evidence = dataclasses.replace(evidence, restlessness=choices.restlessness)
-    with threadpool_limits(1, "blas"):  # thousands of small products: handing them to threads costs more than they do
-        still = stillness(canonical, seen, start.root[:, 2], K[0, 0])
-        fitted = _fit_all(body, evidence, start, still, stature, choices, reporter)
-    motion = _motion(fitted, keypoints, K, seen, joint_confidence(lifted.names, sigma, canonical))
-    return dataclasses.replace(motion, meta={"solver": dataclasses.asdict(choices), "quality": quality(motion, canonical, K)})
+    rows = bridged(seen, canonical.times)
+    evidence, start = _prepare(body, np.where(seen[:, None, None], positions, np.nan)[rows], sigma[rows], canonical, K, rows)
+    confidence = np.where(seen[:, None], joint_confidence(lifted.names, sigma, canonical), 0.0)
+    return Posed(body, evidence, start, rows, canonical, confidence)
 
 
 def _increasing(times: np.ndarray) -> np.ndarray:
@@ -110,8 +132,8 @@ def _sized(lifted: Lifted, stature: float | None) -> tuple[np.ndarray, np.ndarra
 
 
 def _prepare(body: Body, positions: np.ndarray, sigma: np.ndarray, keypoints: Keypoints, K: np.ndarray,
-             seen: np.ndarray) -> tuple[Evidence, State]:
-    """Evidence and first state of the seen frames; positions (S, M, 3), sigma (S, M) of the body's first M points."""
+             rows: np.ndarray) -> tuple[Evidence, State]:
+    """Evidence and first state of the frames `rows` (T,) bool; positions (S, M, 3), sigma (S, M) of the body's first M points."""
     names = body.names[:positions.shape[1]]
     sigma = _PER_AXIS * np.hypot(sigma, np.isin(names, _VAGUE) * _VAGUE_SIGMA)
     sigma = np.maximum(sigma, _SMALLEST_SIGMA)
@@ -122,21 +144,21 @@ def _prepare(body: Body, positions: np.ndarray, sigma: np.ndarray, keypoints: Ke
     points = np.array([body.names.index(point_of(n)) for n in keypoints.names])
     lifted = pose.points.copy()
     lifted[:, :len(names)] = np.where(known[..., None], positions + hips[:, None], lifted[:, :len(names)])
-    image = np.nan_to_num((keypoints.xy[seen] - K[:2, 2]) / np.array([K[0, 0], K[1, 1]]))
-    confidence, stature = keypoints.confidence[seen], body.skeleton.stature
+    image = np.nan_to_num((keypoints.xy[rows] - K[:2, 2]) / np.array([K[0, 0], K[1, 1]]))
+    confidence, stature = keypoints.confidence[rows], body.skeleton.stature
     root = locate(lifted[:, points], image, confidence, 2.5 * stature)
     spread = np.array([_LOOSE.get(n, 1.0) for n in keypoints.names]) * _PIXEL_SPREAD * stature
     weight_3d = np.where(known, 1.0 / np.where(known, sigma, 1.0) ** 2, 0.0)
     weight_2d = (confidence * root[:, 2:] / spread) ** 2  # confidence is a chance: what is unsure counts little
-    times = keypoints.times[seen]
+    times, there = keypoints.times[rows], np.isfinite(positions).all(-1).any(1)
     evidence = Evidence(np.where(known[..., None], positions, 0.0), weight_3d, points, image, weight_2d, times,
                         footing(np.zeros((len(times), len(FOOT_POINTS))), times))
-    return evidence, State(local, root)
+    return evidence, State(*fill(local[there], root[there], there, times))
 
 
 @dataclass(frozen=True)
 class _Fitted:
-    """What the seen frames came to. contacts: (S, 4) of `FOOT_POINTS`."""
+    """What the frames of the fit came to. contacts: (S, 4) of `FOOT_POINTS`."""
 
     skeleton: Skeleton
     state: State
@@ -231,17 +253,16 @@ def _world(skeleton: Skeleton, state: State, times: np.ndarray, choices: Choices
                       choices.camera_pitch)
 
 
-def _motion(fitted: _Fitted, keypoints: Keypoints, K: np.ndarray, seen: np.ndarray, confidence: np.ndarray) -> Motion:
-    """The fit in the world, with a row for every frame of the take."""
+def _motion(fitted: _Fitted, keypoints: Keypoints, K: np.ndarray, rows: np.ndarray, confidence: np.ndarray) -> Motion:
+    """The fit of the frames `rows` (T,) bool in the world, with a row for every frame of the take."""
     state, world = fitted.state, fitted.world
     local = state.local.copy()
     local[:, 0] = rotations.multiply(rotations.from_matrix(world.rotation.T), local[:, 0])
-    times, frames = _increasing(keypoints.times), len(seen)
-    local, root = fill(rotations.continuous(local), world.from_camera(state.root), seen, times)
+    times, frames = _increasing(keypoints.times), len(rows)
+    local, root = fill(rotations.continuous(local), world.from_camera(state.root), rows, times)
     contacts = np.zeros((frames, len(FOOT_POINTS)), dtype=bool)
-    contacts[seen] = fitted.contacts
+    contacts[rows] = fitted.contacts
     camera = Camera(np.asarray(K, dtype=np.float64), np.tile(world.rotation, (frames, 1, 1)), np.tile(world.translation, (frames, 1)),
                     keypoints.width, keypoints.height)
     seen_2d = np.concatenate([keypoints.xy, keypoints.confidence[..., None]], axis=-1)
-    return Motion(fitted.skeleton, local, root, keypoints.times, keypoints.fps, np.where(seen[:, None], confidence, 0.0),
-                  contacts, camera, keypoints.names, seen_2d)
+    return Motion(fitted.skeleton, local, root, keypoints.times, keypoints.fps, confidence, contacts, camera, keypoints.names, seen_2d)
