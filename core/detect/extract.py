@@ -1,7 +1,8 @@
 """The whole 2D stage: from frames to one wanted person's keypoints over time.
 
 Method:  one pass forward (detector, close-ups of people too small for it), people linked into tracks, the wanted one chosen, their gaps
-         filled backwards in close-ups; then exchanged sides are mended and confidences made honest.
+         filled backwards in close-ups; then exchanged sides are mended, confidences made honest, and implausible ankles and wrists
+         replaced.
 Limits:  the close-ups are MediaPipe's: a detector given by the caller is taken as it is.
 """
 
@@ -187,7 +188,9 @@ def _keypoints(rows: Sequence[Detection | None], times: np.ndarray, source: Sour
 
 def finished(keypoints: Keypoints, reporter: Reporter) -> Keypoints:
     """What the 2D stage makes of detections, whoever detected. Training calls it as well."""
-    return cleaned(keypoints, reporter)
+    from .correct import correct  # here: it loads torch, for which a mere look into a video need not wait
+
+    return correct(cleaned(keypoints, reporter), reporter)
 
 
 def cleaned(keypoints: Keypoints, reporter: Reporter) -> Keypoints:

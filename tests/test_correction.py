@@ -1,0 +1,237 @@
+"""Ankles and wrists that cannot be where they are: what the network is asked, what is replaced, and what stays."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch")
+
+from core.detect.correct import correct, find_implausible  # noqa: E402
+from core.errors import InputError  # noqa: E402
+from core.events import Reporter  # noqa: E402
+from core.keypoints import CANONICAL, CONVENTIONS, Keypoints  # noqa: E402
+from core.skeleton import mirror_name  # noqa: E402
+from models import correction, registry, train_correction  # noqa: E402
+from models.correction import FRAMES, POINTS, Correction, Loaded, Take, ask, window_rows  # noqa: E402
+from models.train_correction import Exact, questions  # noqa: E402
+from tests.synthetic import film, walk, wander  # noqa: E402
+
+MIRROR = [CANONICAL.index(mirror_name(n)) for n in CANONICAL]
+ANKLE, OTHER_ANKLE, WRIST = (CANONICAL.index(n) for n in ("l_ankle", "r_ankle", "r_wrist"))
+
+
+@pytest.fixture(scope="module")
+def untrained() -> Loaded:
+    torch.manual_seed(0)
+    return Loaded(Correction(16, 32, 1).eval(), {})
+
+
+def some_take(seed: int, frames: int = 12) -> Take:
+    """Random points, some of them missing."""
+    rng = np.random.default_rng(seed)
+    xy, confidence = rng.uniform(100, 500, (frames, 27, 2)), rng.uniform(0.1, 1, (frames, 27))
+    gone = rng.random((frames, 27)) < 0.1
+    return Take(np.where(gone[..., None], np.nan, xy), np.where(gone, 0.0, confidence), rng.normal(0, 50, (frames, 27)),
+                np.arange(frames) / 30)
+
+
+def everything(take: Take) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows, limbs and (random) hidden ends of questions about all limbs in all frames."""
+    frame, limb = (a.ravel() for a in np.meshgrid(np.arange(len(take.xy)), np.arange(4), indexing="ij"))
+    hidden = np.random.default_rng(1).random((len(take.xy), 4)) < 0.4
+    rows = window_rows(0, len(take.xy), frame, take.seconds)
+    return rows, limb, hidden[rows]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 999), st.floats(0.2, 5.0), st.floats(-900, 900), st.floats(-900, 900))
+def test_answers_move_and_grow_with_the_picture(untrained: Loaded, seed: int, scale: float, dx: float, dy: float) -> None:
+    take = some_take(seed)
+    other = dataclasses.replace(take, xy=take.xy * scale + (dx, dy), depth=take.depth * scale)
+    (here, error), (there, other_error) = (untrained.answer(t, *everything(t)) for t in (take, other))
+    np.testing.assert_allclose(there, here * scale + (dx, dy), atol=0.05 * scale)
+    np.testing.assert_allclose(other_error, error * scale, rtol=1e-3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 999))
+def test_answers_are_mirrored_with_the_picture(untrained: Loaded, seed: int) -> None:
+    take = some_take(seed)
+    mirror = Take((take.xy * (-1, 1))[:, MIRROR] + (640, 0), take.confidence[:, MIRROR], take.depth[:, MIRROR], take.seconds)
+    rows, limb, hidden = everything(take)
+    here, _ = untrained.answer(take, rows, limb, hidden)
+    there, _ = untrained.answer(mirror, rows, limb ^ 1, hidden[..., [1, 0, 3, 2]])
+    np.testing.assert_allclose(there, here * (-1, 1) + (640, 0), atol=0.02)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 999))
+def test_what_is_hidden_changes_no_answer(untrained: Loaded, seed: int) -> None:
+    take = some_take(seed)
+    rows, limb, _ = everything(take)
+    hidden = np.repeat((limb[:, None] == np.arange(4))[:, None], len(FRAMES), axis=1)
+    here, error = untrained.answer(take, rows, limb, hidden)
+    for i, points in enumerate(POINTS):
+        xy = take.xy.copy()
+        xy[:, points] = np.random.default_rng(seed).uniform(0, 900, xy[:, points].shape)
+        there, other_error = untrained.answer(dataclasses.replace(take, xy=xy), rows, limb, hidden)
+        np.testing.assert_array_equal(there[limb == i], here[limb == i])
+        np.testing.assert_array_equal(other_error[limb == i], error[limb == i])
+
+
+def test_windows_end_with_the_take_and_span_the_same_time() -> None:
+    slow, fast = (window_rows(0, 40, np.array([20]), np.arange(40) / rate)[0] for rate in (30, 60))
+    assert slow.tolist() == (20 + FRAMES).tolist() and fast.tolist() == (20 + 2 * FRAMES).tolist()
+    assert window_rows(3, 9, np.array([4]), np.arange(40) / 30)[0].tolist() == [-1, -1, -1, 3, 4, 5, 6, 8, -1]
+    assert window_rows(0, 1, np.array([0]), np.zeros(1))[0].tolist() == [-1] * 4 + [0] + [-1] * 4
+
+
+def test_too_little_to_go_by_gives_no_answer(untrained: Loaded) -> None:
+    take = some_take(3)
+    lonely = np.full_like(take.xy, np.nan)
+    lonely[:, [ANKLE, WRIST]] = take.xy[:, [ANKLE, WRIST]]
+    places, error = untrained.answer(dataclasses.replace(take, xy=lonely), *everything(take))
+    assert np.isnan(places).all() and np.isnan(error).all()
+    assert not find_implausible(dataclasses.replace(take, xy=lonely), untrained).any()
+
+
+# ---------------------------------------------------------------- the stage, with the shipped network
+
+def person(seed: int | None = None, frames: int = 40, azimuth: float = 0.6) -> Keypoints:
+    """Somebody who walks, or moves at random, as a good detector sees them."""
+    scene = film(*(walk(frames) if seed is None else wander(seed, frames)), azimuth=azimuth, pixels=2.0)
+    return scene.keypoints.replace(confidence=np.full_like(scene.keypoints.confidence, 0.9))
+
+
+@pytest.mark.parametrize("names", [CANONICAL, *(CONVENTIONS[n] for n in ("blazepose33", "coco17", "openpose25"))])
+def test_a_sound_take_stays_as_it_is(names: tuple[str, ...]) -> None:
+    k = person().select(names)
+    same = correct(k, Reporter())
+    np.testing.assert_array_equal(same.xy, k.xy)
+    np.testing.assert_array_equal(same.confidence, k.confidence)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 999))
+def test_only_ends_of_limbs_change_and_never_for_more_confidence(seed: int) -> None:
+    k = person(seed % 7)
+    rng = np.random.default_rng(seed)
+    xy = np.where(rng.random((len(k), 27, 1)) < 0.1, rng.uniform(0, 700, (len(k), 27, 2)), k.xy)
+    broken = k.replace(xy=xy)
+    mended = correct(broken, Reporter())
+    changed = (mended.xy != broken.xy).any(-1)
+    assert not np.delete(changed, np.unique(POINTS), axis=1).any()
+    np.testing.assert_array_equal(mended.confidence[~changed], broken.confidence[~changed])
+    assert (mended.confidence[changed] < broken.confidence[changed]).all()
+
+
+@pytest.mark.parametrize("names", [CANONICAL, CONVENTIONS["coco17"]])
+def test_an_ankle_on_the_other_one_comes_back(names: tuple[str, ...]) -> None:
+    k = person(azimuth=1.3)
+    hit = np.zeros((len(k), 27), dtype=bool)
+    hit[10:25, POINTS[0]] = True
+    wrong = np.where(hit[..., None], k.xy[:, MIRROR], k.xy)
+    mended = correct(k.replace(xy=wrong).select(names), Reporter()).canonical()
+    apart = np.linalg.norm(wrong - k.xy, axis=-1)[:, ANKLE]
+    far = apart > 0.15 * np.ptp(k.xy[..., 1], axis=1)
+    assert far.sum() > 5
+    off = np.linalg.norm(mended.xy - k.xy, axis=-1)[:, ANKLE]
+    assert np.nanmean(off[far]) < 0.4 * apart[far].mean()
+    np.testing.assert_array_equal(mended.xy[:, OTHER_ANKLE], k.xy[:, OTHER_ANKLE])
+
+
+def test_a_wrist_that_jumps_off_the_body_comes_back_without_its_depth() -> None:
+    k = person()
+    k = k.replace(depth=np.zeros_like(k.confidence), world=np.zeros((*k.confidence.shape, 3)))
+    xy = k.xy.copy()
+    xy[20:22, WRIST] += (220, -150)
+    mended = correct(k.replace(xy=xy), Reporter())
+    off = np.linalg.norm(mended.xy - k.xy, axis=-1)[20:22, WRIST]
+    assert (off < 60).all() and (mended.confidence[20:22, WRIST] < k.confidence[20:22, WRIST]).all()
+    assert mended.depth is not None and np.isnan(mended.depth[20:22, WRIST]).all() and np.isfinite(mended.depth[19, WRIST])
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_frame_or_two_are_enough_and_nobody_is_no_harm(frames: int) -> None:
+    k = person(frames=frames)
+    xy = k.xy.copy()
+    xy[0, WRIST] = (5, 5)
+    assert (correct(k.replace(xy=xy), Reporter()).xy[0, WRIST] != (5, 5)).any()
+    empty = k.replace(xy=np.full_like(k.xy, np.nan), confidence=np.zeros_like(k.confidence))
+    assert not correct(empty, Reporter()).seen.any()
+
+
+# ---------------------------------------------------------------- weights and training
+
+def test_missing_and_damaged_weights_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
+    correction.load.cache_clear()
+    with pytest.raises(InputError, match=r"keypoint correction are missing"):
+        correction.load()
+    (tmp_path / "correction.safetensors").write_bytes(b"x" * 100)
+    with pytest.raises(InputError, match=r"keypoint correction are damaged"):
+        correction.load()
+
+
+def test_the_shipped_weights_tell_where_they_come_from() -> None:
+    correction.load.cache_clear()
+    metadata = correction.load().metadata
+    assert {"config", "seed", "data", "revision", "figures", "steps", "sha256"} <= set(metadata)
+    assert (registry.WEIGHTS / "correction.safetensors").stat().st_size < 2_000_000
+
+
+def exact(seed: int, frames: int = 32) -> Exact:
+    """Three takes whose detections are the truth."""
+    k = [person(seed + i, frames) for i in range(3)]
+    xy = np.stack([x.xy for x in k])
+    return Exact(xy, xy.copy(), np.stack([x.confidence for x in k]), np.zeros(xy.shape[:-1]), np.stack([x.times for x in k]))
+
+
+def test_the_truth_is_where_the_hidden_point_was() -> None:
+    e = exact(0)
+    features, limb, _, known = train_correction._asked(e, np.random.default_rng(0), 20)
+    assert len(limb) == 60 and known.all() and set(limb.tolist()) == {0, 1, 2, 3}
+    # Asked again with nothing but the truth as the answer: `outside` brings it back to the pixels.
+    rows, limbs, hidden = everything(Take(e.xy[0], e.confidence[0], e.depth[0], e.seconds[0]))
+    asked = ask(Take(e.xy[0], e.confidence[0], e.depth[0], e.seconds[0]), rows, limbs, hidden)
+    truth = e.truth[0][rows[:, FRAMES == 0], POINTS[limbs]]
+    np.testing.assert_allclose(asked.outside(asked.inside(truth)), truth)
+    middle = features[:, FRAMES.tolist().index(0), : 5 * 27].reshape(-1, 27, 5)
+    for kind in (0, 1):
+        own = middle[limb // 2 == kind][:, np.unique(POINTS[2 * kind])]
+        assert (own == 0).all()
+
+
+def test_a_resumed_training_does_what_an_uninterrupted_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = [0]
+
+    def synthetic(source: object, rng: np.random.Generator, count: int) -> Exact:
+        drawn[0] += 1
+        if drawn[0] == 4 + 3:  # four for the standardisation
+            raise KeyboardInterrupt
+        return exact(int(rng.integers(5)))
+
+    monkeypatch.setattr(train_correction, "_JUDGE_EVERY", 2)
+    monkeypatch.setattr(train_correction, "ARGUMENTS", {"frame_width": 8, "width": 16, "blocks": 1})
+    monkeypatch.setattr(train_correction, "synthetic", synthetic)
+    judges = {"val": questions(exact(9), np.random.default_rng(0))}
+
+    def fit() -> tuple[torch.nn.Module, dict]:
+        torch.manual_seed(0)
+        return train_correction.fit(exact(1), None, judges, 4, tmp_path, resume=True)  # type: ignore[arg-type]
+
+    with pytest.raises(KeyboardInterrupt):
+        fit()
+    (resumed, figures), done = fit(), (tmp_path / "checkpoint.pt")
+    assert (tmp_path / "loss.png").exists()
+    done.unlink()
+    whole, whole_figures = fit()
+    assert figures["val"] == whole_figures["val"]
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value)
