@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from .camera_motion import CameraMotion
 from .errors import InputError
 from .skeleton import mirror_name
 
@@ -87,6 +88,7 @@ class Keypoints:
     confidence: (T, K) in [0, 1]. times: (T,) seconds. fps: nominal rate.
     depth: (T, K) or None; the detector's own depth relative to the hips, in pixels like x, growing away from the camera.
     world: (T, K, 3) or None; the detector's own metric guess about the hips' middle; metres, x right, y down, z forward.
+    camera: what the camera did in the T frames; None where nobody has looked.
     """
 
     names: tuple[str, ...]
@@ -98,6 +100,7 @@ class Keypoints:
     fps: float
     depth: np.ndarray | None = None
     world: np.ndarray | None = None
+    camera: CameraMotion | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(str(n) for n in self.names))
@@ -149,6 +152,7 @@ class Keypoints:
     def save(self, path: str | os.PathLike) -> None:
         """Writes our own keypoint npz, which `load_keypoints` and the command line take as input."""
         optional = {k: getattr(self, k).astype(np.float32) for k in ("depth", "world") if getattr(self, k) is not None}
+        optional |= self.camera.to_arrays() if self.camera else {}
         write_npz(path, kind="video-mocap keypoints", names=np.array(self.names), xy=self.xy.astype(np.float32),
                   confidence=self.confidence.astype(np.float32), times=self.times, width=self.width, height=self.height,
                   fps=self.fps, **optional)
@@ -166,7 +170,8 @@ def load_keypoints(path: str | os.PathLike) -> Keypoints:
                 raise InputError(f"{path} is not a keypoint file of Video Mocap; use the keypoints.npz that a run leaves.")
             keypoints = Keypoints(
                 tuple(data["names"]), data["xy"], data["confidence"], data["times"], int(data["width"]), int(data["height"]),
-                float(data["fps"]), *(data[k] if k in data else None for k in ("depth", "world")))
+                float(data["fps"]), data["depth"] if "depth" in data else None, data["world"] if "world" in data else None,
+                CameraMotion.from_arrays(data))
     except NPZ_ERRORS as error:
         raise InputError(f"{path} cannot be read as a keypoint file ({error}).") from error
     if len(keypoints) == 0:

@@ -20,6 +20,7 @@ import numpy as np
 
 from . import __version__
 from .camera import assume_intrinsics
+from .camera_motion import STILL, as_filmed, check_camera, steadied, steadied_lift
 from .errors import Cancelled, InputError
 from .events import Reporter
 from .export.bvh import write_bvh
@@ -28,7 +29,7 @@ from .export.scene import SceneError, write_scene
 from .inputs import is_keypoint_input
 from .keypoint_files import read_people
 from .keypoints import Keypoints
-from .lift import lift, resolve_lifter
+from .lift import Lifter, lift, resolve_lifter
 from .motion import Motion
 from .options import RunOptions
 from .presence import check_presence
@@ -74,9 +75,7 @@ def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, re
         keypoints.save(out / "keypoints.npz")
     files = {"keypoints": out / "keypoints.npz"}
 
-    K = assume_intrinsics(keypoints.width, keypoints.height, options.focal)
-    lifted = lift(keypoints, K, lifter, reporter)
-    motion = solve(lifted, keypoints, K, _stature(options), reporter, _choices(options))
+    motion = _solved(keypoints, path.name, options, lifter, reporter)
     for sentence in motion.meta["quality"]["bad_ranges"]:
         reporter.log(sentence)
     if options.fps is not None and options.fps != motion.fps:
@@ -96,6 +95,22 @@ def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, re
     if missing and not problem:  # the writer has said why
         problem = f"Not everything could be written: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
     return RunResult(motion, files, problem, ours)
+
+
+def _solved(keypoints: Keypoints, what: str, options: RunOptions, lifter: Lifter, reporter: Reporter) -> Motion:
+    """The motion in a world that stands still. Raises InputError for a camera whose motion cannot be undone; `what`: the file's name."""
+    camera = keypoints.camera
+    focal = camera.focal * max(keypoints.width, keypoints.height) if camera and camera.measured else None
+    K = assume_intrinsics(keypoints.width, keypoints.height, options.focal or focal)
+    if camera is None or camera.kind == STILL:
+        motion = solve(lift(keypoints, K, lifter, reporter), keypoints, K, _stature(options), reporter, _choices(options))
+    else:
+        check_camera(camera, keypoints, K, what)
+        reporter.log(camera.sentence)
+        lifted = steadied_lift(lift(keypoints, K, lifter, reporter), camera, K)
+        motion = solve(lifted, steadied(keypoints, K), K, _stature(options), reporter, _choices(options))
+        motion = as_filmed(motion, keypoints, K)
+    return dataclasses.replace(motion, meta=motion.meta | ({"camera": camera.describe()} if camera else {}))
 
 
 def _stature(options: RunOptions) -> float | None:
@@ -135,7 +150,8 @@ def _cut(keypoints: Keypoints, options: RunOptions) -> Keypoints:
         return None if value is None else value[wanted]
 
     return keypoints.replace(xy=keypoints.xy[wanted], confidence=keypoints.confidence[wanted], times=times[wanted],
-                             depth=cut(keypoints.depth), world=cut(keypoints.world))
+                             depth=cut(keypoints.depth), world=cut(keypoints.world),
+                             camera=keypoints.camera and keypoints.camera.cut(wanted))
 
 
 def _write(motion: Motion, source: Source | None, path: Path, out: Path, options: RunOptions,

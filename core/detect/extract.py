@@ -2,7 +2,7 @@
 
 Method:  one pass forward (detector, close-ups of people too small for it), people linked into tracks, the wanted one chosen, their gaps
          filled backwards in close-ups; then exchanged sides are mended, confidences made honest, and implausible ankles and wrists
-         replaced.
+         replaced. The same pass follows the background, which tells how the camera moved.
 Limits:  the close-ups are MediaPipe's: a detector given by the caller is taken as it is.
 """
 
@@ -21,9 +21,11 @@ from ..keypoints import Keypoints
 from ..presence import check_presence
 from ..track import Pose, Track, choose_person, follow, median_centre, median_height
 from ..video import Source
+from .background import BackgroundTracker
 from .close_up import CloseUp, follow_back, pose
 from .confidence import inside_picture, steadiness
 from .detector import BLAZEPOSE, Detection, Detector
+from .egomotion import egomotion
 from .mediapipe_detector import MediaPipeDetector
 
 STAGE = "2D keypoints"
@@ -59,7 +61,8 @@ def _wanted(source: Source, person: str, reporter: Reporter, detector: Detector 
     with ExitStack() as stack:
         finder = stack.enter_context(_StillFinder()) if detector is None else None
         eyes = detector or stack.enter_context(MediaPipeDetector())
-        take = _watch(source, eyes, finder, reporter)
+        background = BackgroundTracker()
+        take = _watch(source, eyes, finder, reporter, background)
         people = take.people(source)
         if not people:
             raise InputError(f"No person was found in the {len(take.times)} frames of {source.path}; use a video that shows a person "
@@ -67,7 +70,7 @@ def _wanted(source: Source, person: str, reporter: Reporter, detector: Detector 
         wanted = next(i for i, k in enumerate(people) if k is choose_person(people, person))
         if finder is not None:
             _fill_gaps(take, wanted, source, finder, reporter)
-    return take.person(wanted, source)
+    return take.person(wanted, source).replace(camera=egomotion(background.background(), take.times))
 
 
 def list_people(source: Source, reporter: Reporter) -> list[PersonSummary]:
@@ -126,7 +129,8 @@ class _StillFinder:
             self._detector.close()
 
 
-def _watch(source: Source, detector: Detector, finder: _StillFinder | None, reporter: Reporter) -> _Take:
+def _watch(source: Source, detector: Detector, finder: _StillFinder | None, reporter: Reporter,
+           background: BackgroundTracker | None = None) -> _Take:
     """The pass forward."""
     close_up = None if finder is None else CloseUp(finder)
     times: list[float] = []
@@ -135,6 +139,8 @@ def _watch(source: Source, detector: Detector, finder: _StillFinder | None, repo
     for frame in source.frames():
         seen = detector.detect(frame.rgb, frame.time)
         sightings.append(seen if close_up is None else seen + close_up.missed(frame.rgb, frame.time, seen))
+        if background is not None:
+            background.add(frame.rgb, [d.xy for d in sightings[-1]])
         times.append(frame.time)
         reporter.progress(STAGE, len(times), _total(source, len(times)))
     reporter.progress(STAGE, len(times), len(times))

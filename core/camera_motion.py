@@ -1,0 +1,128 @@
+"""A camera that moved while it filmed, and a world that stands still whatever the camera does.
+
+Problem: the solver's world belongs to one camera that stands still; in a hand, or on a turning head, it takes the camera's motion for
+         the person's, and feet slide.
+Method:  `core.detect.egomotion` tells how the camera turned. Rays of keypoints and lifted poses are turned into one reference view, in
+         which the background stands still; the solver sees only that one, and afterwards the camera of every frame is turned back.
+Limits:  the turns belong to the focal length that they were found with; with another one the same motion in the picture is a larger or
+         smaller turn, exact for small ones only. What lies more than `WIDEST` off the reference view cannot be used.
+
+numpy only: Blender's Python reads keypoint files too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import rotations
+from .camera import pixel_rays
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from .keypoints import Keypoints
+    from .lift import Lifted
+    from .motion import Motion
+
+STILL, SHAKING, TURNING, TRAVELLING = "still", "shaking", "turning", "travelling"
+WIDEST = np.radians(70.0)
+
+
+@dataclass(frozen=True)
+class CameraMotion:
+    """What the camera did in T frames.
+
+    kind: one of the four above. turns: (T, 3, 3), ray in a frame = turn @ ray in the reference view, camera axes; identities when
+    still. focal: that they belong to, in longer sides of the picture; measured: whether the turns told it. travels: seconds (from, to)
+    in which it travelled. seen: the share of the frames with background enough to tell.
+    """
+
+    kind: str
+    turns: np.ndarray
+    focal: float
+    measured: bool = False
+    travels: tuple[tuple[float, float], ...] = ()
+    seen: float = 1.0
+
+    def cut(self, wanted: np.ndarray) -> CameraMotion:
+        """The frames (T,) bool."""
+        return dataclasses.replace(self, turns=self.turns[wanted])
+
+    def turns_with(self, focal: float) -> np.ndarray:
+        """(T, 3, 3) for another focal length, in longer sides: pan and tilt move the picture by focal length times angle."""
+        vectors = rotations.to_rotation_vector(rotations.from_matrix(self.turns))
+        return rotations.to_matrix(rotations.from_rotation_vector(vectors * np.array([1.0, 1.0, focal / self.focal]) * self.focal / focal))
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """For an npz file."""
+        return {"camera_motion": np.array(self.kind), "camera_turns": self.turns.astype(np.float32), "camera_travels":
+                np.array(self.travels).reshape(-1, 2), "camera_figures": np.array([self.focal, self.measured, self.seen])}
+
+    @staticmethod
+    def from_arrays(data: Mapping[str, np.ndarray]) -> CameraMotion | None:
+        """What `to_arrays` gave; None where there is none."""
+        if "camera_motion" not in data:
+            return None
+        focal, measured, seen = (float(v) for v in data["camera_figures"])
+        turns = rotations.to_matrix(rotations.from_matrix(data["camera_turns"]))
+        travels = tuple((float(a), float(b)) for a, b in data["camera_travels"])
+        return CameraMotion(str(data["camera_motion"]), turns, focal, bool(measured), travels, seen)
+
+    def describe(self) -> dict:
+        """For the motion's meta, as JSON types. largest_turn_deg: between any frame and the reference view."""
+        angle = rotations.angle_between(rotations.IDENTITY, rotations.from_matrix(self.turns)).max(initial=0.0)
+        return {"motion": self.kind, "largest_turn_deg": round(float(np.degrees(angle)), 1), "background_seen": round(self.seen, 3),
+                "focal_measured": self.measured}
+
+    @property
+    def sentence(self) -> str:
+        """What the user should know of a camera that shakes or turns."""
+        does = "shakes" if self.kind == SHAKING else "turns"
+        return (f"The camera {does}, by up to {self.describe()['largest_turn_deg']:g} degrees from its mean view; the motion is freed of "
+                "it by what the background does.")
+
+
+def check_camera(camera: CameraMotion, keypoints: Keypoints, K: np.ndarray, what: str) -> None:
+    """Raises InputError with one sentence for a camera whose motion cannot be undone; `what`: the file's name."""
+    if camera.kind == TRAVELLING:
+        parts = ", ".join(f"{a:.1f} s to {b:.1f} s" for a, b in camera.travels)
+        raise InputError(f"The camera travels or zooms in {what} ({parts}); only one that stands, shakes in the hand or turns on the spot "
+                         f"can be used so far: choose another part by start and end, or film from one place without zooming.")
+    rays = np.einsum("tji,tkj->tki", _turns(camera, K), pixel_rays(keypoints.xy, K))
+    ahead = rays[..., 2] >= np.cos(WIDEST) * np.linalg.norm(rays, axis=-1)
+    beyond = keypoints.seen & ~(ahead & (keypoints.confidence > 0)).any(1)
+    if beyond.any():
+        raise InputError(f"The camera turns too far in {what} (from {keypoints.times[beyond][0]:.1f} s on the person is more than "
+                         f"{np.degrees(WIDEST):.0f} degrees off its mean view); choose a shorter part by start and end.")
+
+
+def steadied(keypoints: Keypoints, K: np.ndarray) -> Keypoints:
+    """The keypoints as the reference view would see them; missing where too far off it. K: (3, 3) pixels."""
+    assert keypoints.camera is not None
+    rays = np.einsum("tji,tkj->tki", _turns(keypoints.camera, K), pixel_rays(keypoints.xy, K))
+    ahead = rays[..., 2] >= np.cos(WIDEST) * np.linalg.norm(rays, axis=-1)
+    flat = rays[..., :2] / np.where(ahead, rays[..., 2], 1.0)[..., None]
+    xy = flat * np.array([K[0, 0], K[1, 1]]) + K[:2, 2]
+    return keypoints.replace(xy=np.where(ahead[..., None], xy, np.nan), camera=None)
+
+
+def steadied_lift(lifted: Lifted, camera: CameraMotion, K: np.ndarray) -> Lifted:
+    """Lifted markers with the axes of the reference view."""
+    return dataclasses.replace(lifted, positions=np.einsum("tji,tmj->tmi", _turns(camera, K), lifted.positions))
+
+
+def as_filmed(motion: Motion, keypoints: Keypoints, K: np.ndarray) -> Motion:
+    """The motion that was solved in the reference view, with every frame's own camera and the keypoints as detected."""
+    assert keypoints.camera is not None
+    turns, view = _turns(keypoints.camera, K), motion.camera
+    seen_2d = np.concatenate([keypoints.xy, keypoints.confidence[..., None]], axis=-1)
+    camera = dataclasses.replace(view, R=turns @ view.R, t=np.einsum("tij,tj->ti", turns, view.t))
+    return dataclasses.replace(motion, camera=camera, keypoints_2d=seen_2d)
+
+
+def _turns(camera: CameraMotion, K: np.ndarray) -> np.ndarray:
+    return camera.turns_with(float(K[0, 0]) / float(2.0 * max(K[0, 2], K[1, 2])))

@@ -1,0 +1,247 @@
+"""How the camera moved, from the corners of the background that `background` has followed.
+
+Method:  frame by frame against a key frame the corners are explained by a rotation about the camera's own centre (x' ~ K R K^-1 x;
+         robust Gauss-Newton over three angles). A clip that turns far enough tells its focal length too: the one with which rotations
+         explain most (Hartley 1994). Corners that stay where they are outvote those that move: a bus is not the camera. The camera
+         travels (or zooms) where rotations leave much unexplained that an essential matrix does explain (Nister 2004, robustly), with
+         corners shifted by more than a hand's sway would. Turns are relative to the mean of the stretch between two cuts.
+Limits:  a sway of up to a twentieth of the distance to the background is taken for rotation; travel along a flat wall that fills the
+         picture looks like a turn; frames that show too little of the background borrow from their neighbours, and a clip that shows
+         hardly any is taken as still; nothing is known across a cut.
+
+Lengths in the picture are shares of its longer side, from its middle (`background.Row`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .. import rotations
+from ..camera import ASSUMED_FOCAL
+from ..camera_motion import SHAKING, STILL, TRAVELLING, TURNING, CameraMotion
+from .background import Background
+
+_SPREAD = 0.0015  # how well a corner is followed
+_MOVES = 0.003  # a picture that moves less is still
+_LEAST = 3  # frames that a motion lasts
+_STAYING = 1 / 3  # of the corners: when as many stay, the camera does, whatever the others do
+_WIDE = 0.12  # of the longer side, the standard deviation of the agreeing corners' places: less may be one thing that moves
+_SLOW = np.radians(4.0)  # the range of a shaken camera's mean view over a second is less
+_FOCALS = np.geomspace(0.5, 3.0, 25)
+_TELLING, _SHARP = np.radians(8.0), 0.15  # a turn that tells the focal length; what 15 % more or less of it costs a corner then
+_UNEXPLAINED = (0.0016, 0.025)  # what rotations leave off, and as a share of how far corners went, where more than rotation is in it
+_PLAINER, _PASSED = 0.5, 0.06  # travel must leave less than this share of it, and have shifted a quarter of the corners by this
+_LASTS = 0.5  # seconds: what ends sooner is a hand
+_MOST_ASKED = 8  # frames of one suspicious run
+_ROUNDS, _FIRST_ROUNDS = 10, 3
+_BLOCK = 256  # frames at a time
+
+
+def egomotion(background: Background, times: np.ndarray) -> CameraMotion:
+    """The verdict over all frames; times: (T,) seconds."""
+    focal, measured = _focal(background)
+    frames = _fit(background, focal)
+    turns = _relative_to_mean(_chained(background, frames), frames)
+    still = CameraMotion(STILL, np.tile(np.eye(3), (len(times), 1, 1)), ASSUMED_FOCAL, seen=float(frames.known.mean()))
+    moving = frames.known & (_shift(turns, focal) > _MOVES)
+    if moving.sum() < _LEAST:
+        return still
+    travels = _travels(background, frames, times)
+    if travels:
+        return CameraMotion(TRAVELLING, still.turns, focal, False, travels, still.seen)
+    kind = TURNING if _slow_range(turns, times) > _SLOW else SHAKING
+    return CameraMotion(kind, turns, focal, measured, (), still.seen)
+
+
+@dataclass(frozen=True)
+class _Frames:
+    """Of T frames. known: (T,) bool, whether there was background enough; turns: (T, 3, 3) from the frame's key frame; off: (T,) how
+    far the turn leaves the median corner; far: (T,) how far the median corner went; stays: (T,) bool, outvoted by corners that stay."""
+
+    known: np.ndarray
+    turns: np.ndarray
+    off: np.ndarray
+    far: np.ndarray
+    stays: np.ndarray
+    stretch: np.ndarray
+
+
+def _blocks(background: Background) -> list[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    """(key, frames (F,), places (F, N, 2), agree (F, N)) of frames compared with the same key frame, at most `_BLOCK` together."""
+    blocks = []
+    for key in range(len(background.keys)):
+        mine = [t for t, row in enumerate(background.rows) if row is not None and row.key == key]
+        for first in range(0, len(mine), _BLOCK):
+            rows = [background.rows[t] for t in mine[first:first + _BLOCK]]
+            places, agree = np.stack([r.places for r in rows if r]), np.stack([r.agree for r in rows if r])
+            blocks.append((key, np.array(mine[first:first + _BLOCK]), places.astype(np.float64), agree))
+    return blocks
+
+
+def _fit(background: Background, focal: float) -> _Frames:
+    count = len(background.rows)
+    known, stays = np.zeros(count, bool), np.zeros(count, bool)
+    turns, off, far = np.tile(np.eye(3), (count, 1, 1)), np.zeros(count), np.zeros(count)
+    stretch = np.full(count, -1)
+    for key, frames, places, agree in _blocks(background):
+        points = background.keys[key].points
+        turns[frames], left = fit_turns(points, places, agree, focal)
+        off[frames] = np.nanmedian(left, axis=1)
+        went = np.linalg.norm(places - points, axis=-1)
+        far[frames] = np.nanmedian(went, axis=1)
+        staying = np.nanmean(np.where(np.isfinite(went), went < _MOVES, np.nan), axis=1) > _STAYING
+        stays[frames] = staying & (_shift(turns[frames], focal) > 2 * _MOVES)
+        known[frames] = _width(places, agree) > _WIDE
+        stretch[frames] = background.keys[key].stretch
+    turns[stays | ~known] = np.eye(3)
+    return _Frames(known, turns, off, far, stays, stretch)
+
+
+def _width(places: np.ndarray, agree: np.ndarray) -> np.ndarray:
+    """(F,) how far the agreeing corners (F, N, 2) are spread."""
+    spread = np.nanstd(np.where(agree[..., None], places, np.nan), axis=1)
+    return np.asarray(np.linalg.norm(spread, axis=-1))
+
+
+def fit_turns(points: np.ndarray, places: np.ndarray, agree: np.ndarray, focal: float) -> tuple[np.ndarray, np.ndarray]:
+    """Rotations (F, 3, 3) that take corners (N, 2) to places (F, N, 2), and how far off they leave each (F, N), NaN where not followed.
+
+    agree: (F, N) bool, the corners to begin with; afterwards all count, robustly.
+    """
+    known = np.isfinite(places).all(-1)
+    target = np.where(known[..., None], places, 0.0)
+    rays = np.concatenate([points / focal, np.ones((len(points), 1))], axis=-1)
+    turns = np.tile(np.eye(3), (len(places), 1, 1))
+    weight = (agree & known).astype(np.float64)
+    for number in range(_ROUNDS):
+        off, jacobian = _off(turns, rays, target, focal)
+        if number >= _FIRST_ROUNDS:
+            weight = np.where(known, 1.0 / (1.0 + (off**2).sum(-1) / _SPREAD**2), 0.0)
+        rows = jacobian.reshape(len(places), -1, 3).transpose(0, 2, 1) * np.repeat(weight, 2, axis=1)[:, None]
+        normal = rows @ jacobian.reshape(len(places), -1, 3) + 1e-6 * np.eye(3)
+        step = np.linalg.solve(normal, rows @ off.reshape(len(places), -1, 1))[..., 0]
+        turns = rotations.to_matrix(rotations.from_rotation_vector(-step)) @ turns
+    off, _ = _off(turns, rays, target, focal)
+    return turns, np.where(known, np.linalg.norm(off, axis=-1), np.nan)
+
+
+def _off(turns: np.ndarray, rays: np.ndarray, target: np.ndarray, focal: float) -> tuple[np.ndarray, np.ndarray]:
+    """(F, N, 2) from the target to where turns (F, 3, 3) take rays (N, 3), and its derivative (F, N, 2, 3) by one more small turn."""
+    turned = np.einsum("fij,nj->fni", turns, rays)
+    u, v = np.moveaxis(turned[..., :2] / np.maximum(turned[..., 2:], 0.05), -1, 0)
+    jacobian = focal * np.stack([np.stack([-u * v, 1 + u * u, -v], -1), np.stack([-1 - v * v, u * v, u], -1)], -2)
+    return focal * np.stack([u, v], axis=-1) - target, jacobian
+
+
+def _shift(turns: np.ndarray, focal: float) -> np.ndarray:
+    """(T,) how far turns (T, 3, 3) move the picture: its middle by pan and tilt, a place half way to the edge by roll."""
+    x, y, z = np.moveaxis(rotations.to_rotation_vector(rotations.from_matrix(turns)), -1, 0)
+    return np.asarray(np.sqrt((focal * x) ** 2 + (focal * y) ** 2 + (0.25 * z) ** 2))
+
+
+def _focal(background: Background) -> tuple[float, bool]:
+    """The focal length with which rotations explain most; the assumed one, False, where they do not tell it."""
+    wide = []
+    for key, _, places, agree in _blocks(background):
+        points = background.keys[key].points
+        far = np.nanmedian(np.linalg.norm(places - points, axis=-1), axis=1)
+        wide += [(far[i], points, places[i:i + 1], agree[i:i + 1]) for i in np.argsort(-far)[:_MOST_ASKED]]
+    wide = sorted(wide, key=lambda row: -row[0])[:2 * _MOST_ASKED]
+    if not wide or wide[0][0] < ASSUMED_FOCAL * _TELLING:
+        return ASSUMED_FOCAL, False
+    costs = np.array([np.mean([_cost(*row[1:], focal) for row in wide]) for focal in _FOCALS])
+    best = int(costs.argmin())
+    if not 2 <= best < len(_FOCALS) - 2 or costs[[best - 2, best + 2]].min() < costs[best] + _SHARP:
+        return ASSUMED_FOCAL, False
+    below, here, above = costs[best - 1:best + 2]
+    shift = 0.5 * (below - above) / (below - 2 * here + above)
+    return float(_FOCALS[best] * (_FOCALS[1] / _FOCALS[0]) ** shift), True
+
+
+def _cost(points: np.ndarray, places: np.ndarray, agree: np.ndarray, focal: float) -> float:
+    left = fit_turns(points, places, agree, focal)[1]
+    return float(np.nanmean(np.log1p((left / _SPREAD) ** 2)))
+
+
+def _chained(background: Background, frames: _Frames) -> np.ndarray:
+    """(T, 3, 3) turns from each stretch's first key frame."""
+    turns = frames.turns.copy()
+    homes: list[np.ndarray] = []
+    for number, key in enumerate(background.keys):
+        row = background.rows[key.frame]
+        itself = row is None or row.key == number
+        homes.append(np.eye(3) if itself or row is None else frames.turns[key.frame] @ homes[row.key])
+    for t, row in enumerate(background.rows):
+        if row is not None:
+            turns[t] = frames.turns[t] @ homes[row.key]
+    return turns
+
+
+def _relative_to_mean(turns: np.ndarray, frames: _Frames) -> np.ndarray:
+    """Turns (T, 3, 3) from the mean view of each stretch; frames that are not known lie between their neighbours."""
+    known = np.flatnonzero(frames.known & (frames.stretch >= 0))
+    if not len(known):
+        return np.tile(np.eye(3), (len(turns), 1, 1))
+    turns = turns.copy()
+    for stretch in np.unique(frames.stretch[known]):
+        mine = known[frames.stretch[known] == stretch]
+        u, _, vt = np.linalg.svd(turns[mine].sum(0))
+        turns[mine] = turns[mine] @ (u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt).T
+    quaternions = rotations.from_matrix(turns)
+    every = np.arange(len(turns))
+    after = np.clip(np.searchsorted(known, every), 0, len(known) - 1)
+    before = np.where(known[after] == every, after, np.maximum(after - 1, 0))
+    a, b = known[before], known[after]
+    share = np.clip((every - a) / np.maximum(b - a, 1), 0.0, 1.0)
+    share = np.where(frames.stretch[a] == frames.stretch[b], share, np.round(share))
+    return rotations.to_matrix(rotations.slerp(quaternions[a], quaternions[b], share))
+
+
+def _slow_range(turns: np.ndarray, times: np.ndarray) -> float:
+    """Radians between the most different views, each the mean over a second."""
+    vectors = rotations.to_rotation_vector(rotations.from_matrix(turns))
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+    width = int(np.clip(round(1.0 / max(step, 1e-3)), 1, len(vectors)))
+    sums = np.cumsum(np.concatenate([np.zeros((1, 3)), vectors]), axis=0)
+    means = (sums[width:] - sums[:-width]) / width
+    return float(np.linalg.norm(np.ptp(means, axis=0)))
+
+
+def _travels(background: Background, frames: _Frames, times: np.ndarray) -> tuple[tuple[float, float], ...]:
+    """Seconds (from, to) of the runs of frames that travel explains and rotation does not."""
+    floor, share = _UNEXPLAINED
+    suspicious = frames.known & ~frames.stays & (frames.off > np.maximum(floor, share * frames.far))
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], suspicious.astype(int), [0]])))
+    found = []
+    for first, after in zip(edges[::2], edges[1::2], strict=True):
+        if times[after - 1] - times[first] < _LASTS:
+            continue
+        asked = np.unique(np.linspace(first, after - 1, _MOST_ASKED).round().astype(int))
+        # Not all: at first, and after each change of the key frame, the way is short.
+        if 4 * sum(_is_passed(background, t, frames.off[t]) for t in asked) >= len(asked):
+            found.append((float(times[first]), float(times[after - 1])))
+    return tuple(found)
+
+
+def _is_passed(background: Background, frame: int, off: float) -> bool:
+    """Whether travel explains a frame that rotation leaves `off`, and has shifted the corners far."""
+    row = background.rows[frame]
+    assert row is not None
+    followed = np.isfinite(row.places).all(-1)
+    a, b = background.keys[row.key].points[followed].astype(np.float64), row.places[followed].astype(np.float64)
+    K = np.diag([ASSUMED_FOCAL, ASSUMED_FOCAL, 1.0])
+    essential, inliers = cv2.findEssentialMat(a, b, K, cv2.USAC_MAGSAC, 0.999, 2 * _SPREAD)
+    if essential is None or essential.shape != (3, 3):
+        return False
+    _, turn, direction, _ = cv2.recoverPose(essential, a, b, K, mask=inliers.copy())
+    rays = np.concatenate([a / ASSUMED_FOCAL, np.ones((len(a), 1))], axis=1) @ turn.T
+    turned = np.asarray(rays / rays[:, 2:])
+    line = np.cross(direction[:, 0], turned)
+    across = np.abs((line[:, :2] * b / ASSUMED_FOCAL).sum(1) + line[:, 2]) / np.maximum(np.linalg.norm(line[:, :2], axis=1), 1e-9)
+    if ASSUMED_FOCAL * np.median(across) > _PLAINER * off:
+        return False
+    along = ASSUMED_FOCAL * np.linalg.norm(b / ASSUMED_FOCAL - turned[:, :2], axis=1)
+    return float(np.quantile(along, 0.75)) > _PASSED

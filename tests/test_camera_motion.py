@@ -1,0 +1,254 @@
+"""The camera's own motion: told from synthetic backgrounds, undone before the solver, refused where it cannot be undone."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core import rotations
+from core.camera import assume_intrinsics, pixel_rays
+from core.camera_motion import SHAKING, STILL, TRAVELLING, TURNING, CameraMotion, as_filmed, check_camera, steadied, steadied_lift
+from core.detect.background import BackgroundTracker
+from core.detect.egomotion import egomotion
+from core.errors import InputError
+from core.keypoints import load_keypoints
+from core.motion import project
+from core.skeleton import INDEX
+from core.solve import solve
+from tests.synthetic import film, walk
+
+WIDTH, HEIGHT, FOCAL = 320, 240, 0.8
+K = assume_intrinsics(WIDTH, HEIGHT, FOCAL * WIDTH)
+NOBODY: list[np.ndarray] = []
+
+
+@cache
+def panorama(seed: int, sharp: float = 2.0) -> np.ndarray:
+    """(700, 1200) uint8, blots of every size, seen far away by a camera with K in its middle."""
+    noise = np.random.default_rng(seed).normal(size=(700, 1200)).astype(np.float32)
+    image = np.sum([scale * cv2.GaussianBlur(noise, (0, 0), sharp * scale) for scale in (1.0, 2.0, 4.0)], axis=0)
+    return np.clip(128 + 40 * image / image.std(), 0, 255).astype(np.uint8)
+
+
+def picture(wall: np.ndarray, plane: np.ndarray) -> np.ndarray:
+    """(HEIGHT, WIDTH, 3) what a camera sees whose pixels are `plane` times those of one that sees the wall's middle."""
+    shift = np.array([[1.0, 0, -(wall.shape[1] - WIDTH) / 2], [0, 1, -(wall.shape[0] - HEIGHT) / 2], [0, 0, 1]])
+    return np.repeat(cv2.warpPerspective(wall, plane @ shift, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR)[..., None], 3, axis=2)
+
+
+def turned(turn: np.ndarray) -> np.ndarray:
+    """K R K^-1 for pixel centres at integers."""
+    centre = K.copy()
+    centre[:2, 2] -= 0.5
+    return centre @ turn @ np.linalg.inv(centre)
+
+
+def turns_of(vectors: np.ndarray) -> np.ndarray:
+    return rotations.to_matrix(rotations.from_rotation_vector(vectors))
+
+
+def watched(pictures: list[np.ndarray], people: list[list[np.ndarray]] | None = None) -> CameraMotion:
+    tracker = BackgroundTracker()
+    for index, rgb in enumerate(pictures):
+        tracker.add(rgb, people[index] if people else NOBODY)
+    return egomotion(tracker.background(), np.arange(len(pictures)) / 30)
+
+
+def shake(seed: int, frames: int, degrees: float) -> np.ndarray:
+    """(T, 3) rotation vectors of a hand."""
+    rough = np.random.default_rng(seed).normal(size=(frames + 20, 3))
+    smooth = np.stack([np.convolve(rough[:, i], np.hanning(9), "same") for i in range(3)], axis=-1)[10:-10]
+    return np.radians(degrees) * smooth / smooth.std(0)
+
+
+def relative(turns: np.ndarray) -> np.ndarray:
+    """Without the choice of the reference view."""
+    return turns @ turns[0].T
+
+
+def degrees_apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.degrees(rotations.angle_between(rotations.from_matrix(a), rotations.from_matrix(b)))
+
+
+def with_person(rgb: np.ndarray, x: float, texture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A textured block as tall as half the picture, standing at x, and its keypoints."""
+    rgb = rgb.copy()
+    left, top = round(x), 70
+    rgb[top:top + 120, left:left + 50] = texture[:120, :50, None][:, : rgb.shape[1] - left]
+    return rgb, np.array([[left + 5.0, top + 10.0], [left + 45.0, top + 110.0]])
+
+
+@pytest.mark.parametrize(("seed", "degrees"), [(1, 0.4), (2, 1.0), (3, 2.5)])
+def test_a_shaken_camera_is_told_with_a_person_in_front(seed: int, degrees: float) -> None:
+    wall, texture, truth = panorama(seed), panorama(seed + 1, 1.0), turns_of(shake(seed, 24, degrees))
+    shots = [with_person(picture(wall, turned(turn)), 20 + 9 * t, texture) for t, turn in enumerate(truth)]
+    motion = watched([rgb for rgb, _ in shots], [[xy] for _, xy in shots])
+    assert motion.kind == SHAKING and motion.seen == 1.0
+    got = relative(motion.turns_with(FOCAL))
+    largest = degrees_apart(relative(truth), np.eye(3)).max()
+    assert degrees_apart(got, relative(truth)).max() < 0.1 + 0.03 * largest  # it was found with another focal length
+
+
+@pytest.mark.parametrize(("seed", "side"), [(4, -1.0), (5, 1.0)])
+def test_a_panning_camera_is_told_with_its_focal_length(seed: int, side: float) -> None:
+    wall = panorama(seed)
+    angles = np.radians(side * 50 * (np.linspace(0, 1, 40) - 0.5))
+    truth = turns_of(np.stack([0.02 * np.sin(np.arange(40)), angles, 0 * angles], axis=-1))
+    motion = watched([picture(wall, turned(turn)) for turn in truth])
+    assert motion.kind == TURNING and motion.measured
+    assert motion.focal == pytest.approx(FOCAL, rel=0.04)
+    assert degrees_apart(relative(motion.turns), relative(truth)).max() < 1.5
+    assert degrees_apart(motion.turns, truth).max() < 1.5  # about the mean view
+
+
+def test_there_and_back_does_not_drift() -> None:
+    wall = panorama(5)
+    angles = np.radians(25) * np.sin(np.linspace(0, 6 * np.pi, 91))
+    truth = turns_of(np.stack([0 * angles, angles, 0 * angles], axis=-1))
+    motion = watched([picture(wall, turned(turn)) for turn in truth])
+    assert motion.kind != STILL
+    assert degrees_apart(motion.turns[::15], motion.turns[:1]).max() < 0.1
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_camera_that_stands_is_still_whatever_moves_before_it(seed: int) -> None:
+    """A person over half of the picture whom no detector saw, flicker, and noise."""
+    generator = np.random.default_rng(seed)
+    wall, other = picture(panorama(seed), np.eye(3)), panorama(seed + 1)
+    pictures = []
+    for t in range(24):
+        rgb = wall.astype(float)
+        rgb[40:, 8 * t:8 * t + 160] = other[40:HEIGHT, :160, None][:, : WIDTH - 8 * t]
+        rgb = rgb * (1 + 0.1 * np.sin(t)) + generator.normal(size=rgb.shape) * 4
+        pictures.append(np.clip(rgb, 0, 255).astype(np.uint8))
+    motion = watched(pictures)
+    assert motion.kind == STILL and (motion.turns == np.eye(3)).all()
+
+
+@pytest.mark.parametrize("what", ["grey", "black", "noise", "stripes"])
+def test_a_picture_without_corners_says_nothing(what: str) -> None:
+    generator = np.random.default_rng(0)
+    pictures = []
+    for t in range(12):
+        rgb = np.full((HEIGHT, WIDTH, 3), {"grey": 128, "black": 0}.get(what, 128), np.uint8)
+        if what == "noise":
+            rgb = generator.integers(0, 255, rgb.shape).astype(np.uint8)
+        if what == "stripes":
+            rgb[:] = (128 + 60 * np.sin((np.arange(WIDTH) + 3 * t) / 9))[None, :, None]
+        pictures.append(rgb)
+    assert watched(pictures).kind == STILL
+
+
+def test_a_cut_is_no_motion() -> None:
+    first, second = picture(panorama(1), np.eye(3)), picture(panorama(2), np.eye(3))
+    assert watched([first] * 10 + [second] * 10 + [first] * 10).kind == STILL
+
+
+def test_each_side_of_a_cut_has_its_own_mean_view() -> None:
+    truth = turns_of(shake(3, 40, 1.0))
+    walls = [panorama(1)] * 20 + [panorama(2)] * 20
+    motion = watched([picture(wall, turned(turn)) for wall, turn in zip(walls, truth, strict=True)])
+    assert motion.kind == SHAKING
+    for part in (slice(0, 20), slice(20, 40)):
+        assert degrees_apart(relative(motion.turns_with(FOCAL)[part]), relative(truth[part])).max() < 0.2
+
+
+def room(place: np.ndarray) -> np.ndarray:
+    """What a camera at `place` (3,), metres, sees of a wall 6 m off and a floor 1.4 m below."""
+    centre = K.copy()
+    centre[:2, 2] -= 0.5
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    rays = np.stack([x, y, np.ones_like(x)], axis=-1) @ np.linalg.inv(centre).T
+    to_wall = 6.0 - place[2] + 0 * rays[..., 0]
+    to_floor = np.where(rays[..., 1] > 1e-6, (1.4 - place[1]) / np.maximum(rays[..., 1], 1e-6), np.inf)
+    depth = np.minimum(to_wall, to_floor)
+    points = place + rays * depth[..., None]
+    on_floor = to_floor < to_wall
+    u = 600 + 120 * points[..., 0]
+    v = np.where(on_floor, 100 + 90 * points[..., 2], 350 + 120 * points[..., 1])
+    seen = [cv2.remap(panorama(seed), u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR) for seed in (7, 8)]
+    return np.repeat(np.where(on_floor, seen[0], seen[1])[..., None], 3, axis=2)
+
+
+@pytest.mark.parametrize("direction", [(1.0, 0, 0), (0, 0, 1.5), (0.7, 0, 0.7)])
+def test_a_travelling_camera_is_refused(direction: tuple[float, float, float]) -> None:
+    ways = np.linspace(0, 1, 30)[:, None] * np.array(direction)
+    motion = watched([room(place) for place in ways])
+    assert motion.kind == TRAVELLING and motion.travels
+    keypoints = film(*walk(30)).keypoints
+    with pytest.raises(InputError, match=r"travels or zooms in clip\.mp4 \(\d"):
+        check_camera(motion, keypoints, K, "clip.mp4")
+
+
+def test_a_zoom_is_refused() -> None:
+    wall = panorama(4)
+    zooms = [np.array([[s, 0, (1 - s) * 159.5], [0, s, (1 - s) * 119.5], [0, 0, 1]]) for s in np.linspace(1, 1.6, 30)]
+    assert watched([picture(wall, zoom) for zoom in zooms]).kind == TRAVELLING
+
+
+def test_a_hands_sway_is_no_travel() -> None:
+    sway = 0.04 * shake(2, 30, 1.0) / np.radians(1.0)
+    assert watched([room(place) for place in sway]).kind in (STILL, SHAKING)
+
+
+def seen_by(camera: CameraMotion, xy: np.ndarray, lens: np.ndarray) -> np.ndarray:
+    """Pixels (T, K, 2) of the reference view where the camera of each frame sees them."""
+    return project(np.einsum("tij,tkj->tki", camera.turns, pixel_rays(xy, lens)), lens)
+
+
+@given(st.integers(0, 2**16), st.floats(0.5, 20.0))
+@settings(max_examples=8, deadline=None)
+def test_steadied_keypoints_are_those_of_a_camera_that_stands(seed: int, degrees: float) -> None:
+    scene = film(*walk(20))
+    camera = CameraMotion(SHAKING, turns_of(np.clip(shake(seed, 20, degrees), -0.5, 0.5)), scene.K[0, 0] / 2 / scene.K[:2, 2].max())
+    still = scene.keypoints
+    shaken = still.replace(xy=seen_by(camera, still.xy, scene.K), camera=camera)
+    back = steadied(shaken, scene.K)
+    there = back.confidence > 0
+    assert there.mean() > 0.9 * (still.confidence > 0).mean()
+    np.testing.assert_allclose(back.xy[there], still.xy[there], atol=1e-6)
+
+
+def test_a_walk_filmed_by_a_turning_camera_is_the_same_walk_and_fits_the_picture() -> None:
+    scene = film(*walk(45))
+    pan, nod = np.linspace(-0.3, 0.3, 45), 0.02 * np.sin(np.arange(45))
+    camera = CameraMotion(TURNING, turns_of(np.stack([nod, pan, nod], axis=-1)), scene.K[0, 0] / 2 / scene.K[:2, 2].max())
+    filmed = scene.keypoints.replace(xy=seen_by(camera, scene.keypoints.xy, scene.K), camera=camera)
+    lifted = dataclasses.replace(scene.lifted, positions=np.einsum("tij,tmj->tmi", camera.turns, scene.lifted.positions))
+    wanted = solve(scene.lifted, scene.keypoints, scene.K)
+    got = as_filmed(solve(steadied_lift(lifted, camera, scene.K), steadied(filmed, scene.K), scene.K), filmed, scene.K)
+    np.testing.assert_allclose(got.joints_world(), wanted.joints_world(), atol=2e-3)
+    np.testing.assert_array_equal(got.keypoints_2d[..., :2], filmed.xy)
+    ankle = project(got.joints_camera(), got.camera.K)[:, INDEX["LeftFoot"]]
+    assert np.nanmedian(np.linalg.norm(ankle - filmed.xy[:, filmed.names.index("l_ankle")], axis=-1)) < 5.0
+
+
+def test_turns_for_another_focal_length_move_the_picture_alike() -> None:
+    camera = CameraMotion(SHAKING, turns_of(np.array([[0.01, 0.02, 0.03]])), 1.0)
+    vector = rotations.to_rotation_vector(rotations.from_matrix(camera.turns_with(2.0)))
+    np.testing.assert_allclose(vector, [[0.005, 0.01, 0.03]], atol=1e-9)
+    np.testing.assert_allclose(camera.turns_with(1.0), camera.turns, atol=1e-12)
+
+
+def test_a_keypoint_file_keeps_what_the_camera_did(tmp_path: Path) -> None:
+    camera = CameraMotion(TRAVELLING, turns_of(shake(1, 20, 3.0)), 0.8, True, ((0.1, 0.5),), 0.9)
+    film(*walk(20)).keypoints.replace(camera=camera).save(tmp_path / "keypoints.npz")
+    again = load_keypoints(tmp_path / "keypoints.npz").camera
+    assert again is not None
+    np.testing.assert_allclose(again.turns, camera.turns, atol=1e-6)
+    assert (again.kind, again.focal, again.measured, again.travels, again.seen) == (TRAVELLING, 0.8, True, ((0.1, 0.5),), 0.9)
+
+
+def test_a_camera_that_turns_too_far_from_its_mean_view_is_refused() -> None:
+    keypoints = film(*walk(20)).keypoints
+    angles = np.linspace(-1.6, 1.6, 20)
+    camera = CameraMotion(TURNING, turns_of(np.stack([0 * angles, angles, 0 * angles], axis=-1)), 1.0)
+    with pytest.raises(InputError, match="turns too far in clip"):
+        check_camera(camera, keypoints, K, "clip")
