@@ -4,12 +4,12 @@
 
 Problem: a network is best at cameras and people like those of its training; of others there are videos, but no 3D truth.
 Method: keypoints that runs have left behind are cut into windows. First the network itself says what they show, with the tilt of the
-camera told apart by virtual views (`models.virtual_views`); its best answers stand in for the truth, and the virtual views stay beside the
-true ones. Then, as in training, windows are mirrored, rolled and thinned out, and from the thinned ones the network must find a pose
-that is near that answer, reprojects onto *all* keypoints, those held back from it too, keeps one symmetric, human body and moves smoothly
-(`models.reprojection`). The expected errors are held where they were, because without truth nobody knows how wrong an answer is. With
---data, half of each step is labelled mocap as in training (Pavllo et al., VideoPose3D 2019: semi-supervised), so that nothing is
-forgotten. Batch statistics and dropout rest. What is kept is a running mean of the weights.
+camera told apart by virtual views (`models.virtual_views`); its best answers stand in for the truth. Then, as in training, windows are
+mirrored, rolled and thinned out, and from the thinned ones the network must find a pose that is near that answer, reprojects onto *all*
+keypoints, those held back from it too, keeps one symmetric, human body and moves smoothly (`models.reprojection`). So that it forgets
+nothing, the other half of each step is labelled mocap as in training (--data; Pavllo et al., VideoPose3D 2019, call it semi-supervised),
+or else the virtual views themselves with what it said there. The expected errors are held where they were, because without truth nobody
+knows how wrong an answer is. Batch statistics and dropout rest. What is kept is a running mean of the weights.
 Limits: the person's size and what no tilt explains come from what the network knew; lenses are the assumed ones. What it brings is
 measured by `models.left_out_cameras`.
 """
@@ -20,7 +20,7 @@ import argparse
 import copy
 import dataclasses
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +39,12 @@ from . import mocap, registry
 from .configs import Config, config
 from .reprojection import LIFTED, LIFTED_MARKERS, body_loss, length, motion_loss, reprojection, robust, typical_bones
 from .synthesis import Synthesis
-from .train import CACHE, Tensors, follow, loss_of, prepare, rate, revision
+from .train import CACHE, follow, loss_of, prepare, rate, revision
 from .virtual_views import TILTS, tangents_of, view_of, with_best_answers
-from .windows import Windows, any_roll, mirrored, thinned
+from .windows import Windows, any_roll, joined, mirrored, thinned
 
 STEPS = 100
-BATCH = 12  # windows a step, of pictures and of mocap each
+BATCH = 12  # windows a step of each half
 _SHORTEST = 8  # frames of a take that are worth a window
 _RATE = 30.0  # frames a second; of much faster takes every second or third frame is used
 _HELD_OUT = 6  # of so many windows one only judges; fewer all learn and judge
@@ -88,19 +88,9 @@ def train(args: argparse.Namespace) -> int:
     pack = mocap.load(args.data) if args.data else None
     judging = np.arange(len(windows)) % _HELD_OUT == _HELD_OUT - 1
     judge = pictures(windows.take(np.flatnonzero(judging)) if judging.any() else windows, np.random.default_rng(0), augment=False)
-    learning, tilts = with_best_answers(parent.network, windows.take(np.flatnonzero(~judging)), takes[~judging])
-
-    def draw(rng: np.random.Generator) -> Windows:
-        return learning.take(rng.integers(0, len(learning), settings.batch))
-
-    labelled = None
-    if pack is not None:
-        source = Synthesis(pack.part("train"))
-
-        def labelled(rng: np.random.Generator) -> Tensors:
-            return prepare(source.draw(rng, settings.batch, settings.window), rng)
-
-    network = fine_tune(parent.network, settings, draw, labelled)
+    true, virtual, tilts = with_best_answers(parent.network, windows.take(np.flatnonzero(~judging)), takes[~judging])
+    labelled = Synthesis(pack.part("train")) if pack else None
+    network = fine_tune(parent.network, settings, [true] if labelled else [true, virtual], labelled)
     hidden = [round(1000 * hidden_error(n, judge), 1) for n in (parent.network, network)]
     shares = {f"{np.degrees(tilt):.0f}": round(float(share), 2) for tilt, share in zip(TILTS, tilts, strict=True)}
     about = parent.metadata | {
@@ -215,9 +205,10 @@ def hidden_error(network: nn.Module, batch: Pictures) -> float:
         return float((weight * error).sum() / weight.sum())
 
 
-def fine_tune(parent: nn.Module, settings: Config, draw: Callable[[np.random.Generator], Windows],
-              labelled: Callable[[np.random.Generator], Tensors] | None, weights: Weights | None = None) -> nn.Module:
-    """The parent after `settings.steps` steps on windows without truth (`draw`) and batches with it (`labelled`); the parent stays."""
+def fine_tune(parent: nn.Module, settings: Config, sources: list[Windows], labelled: Synthesis | None = None,
+              weights: Weights | None = None) -> nn.Module:
+    """The parent after `settings.steps` steps; the parent stays. Each step takes `settings.batch` windows of every source, whose targets
+    are what is believed, and as many with their truth from `labelled`."""
     from tqdm import tqdm
 
     network, before, kept = (copy.deepcopy(parent).eval() for _ in range(3))  # eval: batch statistics and dropout rest
@@ -228,9 +219,10 @@ def fine_tune(parent: nn.Module, settings: Config, draw: Callable[[np.random.Gen
     bar = tqdm(range(settings.steps), desc=f"{settings.name} from 2D", mininterval=5)
     for step in bar:
         rng = np.random.default_rng([settings.seed, step])
-        loss = picture_loss(network, before, pictures(draw(rng), rng), typical, weights)
+        some = joined([source.take(rng.integers(0, len(source), settings.batch)) for source in sources])
+        loss = picture_loss(network, before, pictures(some, rng), typical, weights)
         if labelled is not None:
-            loss = loss + loss_of(network, labelled(rng), settings)
+            loss = loss + loss_of(network, prepare(labelled.draw(rng, settings.batch, settings.window), rng), settings)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)

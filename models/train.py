@@ -90,7 +90,7 @@ def main(argv: list[str]) -> int:
         if real is not None:
             some = _some(real, rng, settings.real_batch, min(settings.window, detections.FRAMES))
             batches.append(jittered(retimed(some, rng), rng))
-        return joined([prepare(w, rng) for w in batches])
+        return _joined([prepare(w, rng) for w in batches])
 
     folder = CACHE / (f"{settings.name}-{args.steps}" if args.steps else settings.name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -259,7 +259,7 @@ def validation(w: Windows) -> Tensors:
     return tensors(w, guessed_intrinsics(w, np.random.default_rng(0), share=1.0))
 
 
-def joined(batches: list[Tensors]) -> Tensors:
+def _joined(batches: list[Tensors]) -> Tensors:
     """Batches of equally long windows as one."""
     return cast(Tensors, tuple(torch.cat(parts) for parts in zip(*batches, strict=True)))
 

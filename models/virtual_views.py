@@ -24,7 +24,7 @@ from core.keypoints import CANONICAL
 
 from .features import View, make_view
 from .reprojection import LIFTED, LIFTED_MARKERS, body_loss, place, typical_bones
-from .windows import Windows
+from .windows import Windows, joined
 
 TILTS = tuple(np.radians((-30.0, -15.0, 0.0, 15.0, 30.0, 45.0, 60.0)))
 """Radians by which a camera may look down more than those that the network knows best."""
@@ -53,29 +53,26 @@ def tangents_of(w: Windows, rotation: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return tangents, confidence * ((confidence[..., LIFTED] > 0).sum(-1, keepdims=True) >= _FEWEST)
 
 
-def with_best_answers(network: nn.Module, w: Windows, takes: np.ndarray) -> tuple[Windows, np.ndarray]:
-    """The windows with the network's answers under each window's likeliest tilt as targets, and how likely each of `TILTS` is.
-
-    After them come those with a tilt once more, as the virtual camera sees them, with what the network said there: so that what it
-    knew of usual cameras is not forgotten. takes: (N,) numbers; windows of one number have the same camera.
-    """
+def with_best_answers(network: nn.Module, w: Windows, takes: np.ndarray,
+                      tilts: tuple[float, ...] = TILTS) -> tuple[Windows, Windows, np.ndarray]:
+    """The windows with the network's answers under each window's likeliest tilt as targets; the same as the virtual cameras see them, with
+    what the network said there; and how likely each of `tilts` is. takes: (N,) numbers; windows of one number have the same camera."""
     view = view_of(w)
     tangents, confidence = tangents_of(w, view.rotation)
-    tried = [_lifted(network, w, tangents, confidence, tilt) for tilt in TILTS]
+    tried = [_lifted(network, w, tangents, confidence, tilt) for tilt in tilts]
     real = torch.from_numpy((confidence > 0).any(-1).astype(np.float32))
     typical = typical_bones()
     with torch.inference_mode():
         crooked = np.stack([body_loss(torch.from_numpy(v.target.astype(np.float32)), real, typical).numpy() for v in tried])
     likely, usual = likely_tilts(crooked, confidence.sum((1, 2)), takes)
     chosen = likely.argmax(0)
-    straight = np.empty_like(w.target)
+    target = np.empty_like(w.target)
     virtual = []
-    for number, (tilt, seen) in enumerate(zip(TILTS, tried, strict=True)):
+    for number, (tilt, seen) in enumerate(zip(tilts, tried, strict=True)):
         mine = np.flatnonzero(chosen == number)
-        straight[mine] = np.einsum("ntji,ntmj->ntmi", view.rotation[mine], seen.target[mine] @ _turn(tilt))
-        if tilt:
-            virtual.append(seen.take(mine))
-    return _joined([dataclasses.replace(w, target=straight), *virtual]), usual
+        target[mine] = np.einsum("ntji,ntmj->ntmi", view.rotation[mine], seen.target[mine] @ _turn(tilt))
+        virtual.append(seen.take(mine))
+    return dataclasses.replace(w, target=target), joined(virtual), usual
 
 
 def likely_tilts(crooked: np.ndarray, weight: np.ndarray, takes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -135,10 +132,6 @@ def _turn(tilt: float) -> np.ndarray:
     """(3, 3) from the axes of a camera to those of one that looks down by `tilt` less."""
     cosine, sine = np.cos(tilt), np.sin(tilt)
     return np.array([[1, 0, 0], [0, cosine, sine], [0, -sine, cosine]])
-
-
-def _joined(parts: list[Windows]) -> Windows:
-    return Windows(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in dataclasses.fields(Windows)})
 
 
 def _ask(network: nn.Module, features: Tensor, w: Windows) -> Tensor:

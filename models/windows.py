@@ -63,6 +63,11 @@ class Windows:
         return Windows(**{f.name: getattr(self, f.name)[index] for f in dataclasses.fields(self)})
 
 
+def joined(parts: list[Windows]) -> Windows:
+    """Equally long windows of several sources one after the other."""
+    return Windows(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in dataclasses.fields(Windows)})
+
+
 def mirrored(w: Windows, which: np.ndarray) -> Windows:
     """The windows `which` (N,) bool seen in a mirror: x turned, left and right exchanged."""
     pick = which[:, None, None]

@@ -146,7 +146,7 @@ def test_fine_tuning_lowers_its_loss_and_spares_the_parent() -> None:
     parent = registry.build("tcn", SMALL).eval()
     before = {k: v.clone() for k, v in parent.state_dict().items()}
     short = dataclasses.replace(finetune_2d.brief(config("tcn"), 25), learning_rate=3e-3)
-    network = finetune_2d.fine_tune(parent, short, lambda rng: w, None)
+    network = finetune_2d.fine_tune(parent, short, [w])
     batch = whole(w)
     losses = [float(finetune_2d.picture_loss(n, parent, batch, typical_bones()).detach()) for n in (parent, network)]
     assert losses[1] < 0.8 * losses[0]
