@@ -126,9 +126,13 @@ def _choices(options: RunOptions) -> Choices:
 def _keypoints(path: Path, options: RunOptions, reporter: Reporter) -> tuple[Source | None, Keypoints]:
     """The wanted person's 2D keypoints, and the footage that they were found in (None for keypoint files)."""
     if is_keypoint_input(path):
+        from .detect.correct import correct
+
         people = read_people(path, options.fps, reporter)
         keypoints = choose_person([_cut(person, options) for person in people], options.person)
         check_presence(keypoints, path.name, reporter)
+        if path.suffix.lower() != ".npz":  # our own were corrected when they were made
+            keypoints = correct(keypoints, reporter)
         return None, keypoints
     from .detect import extract_keypoints
 

@@ -142,7 +142,7 @@ def test_an_ankle_on_the_other_one_comes_back(names: tuple[str, ...]) -> None:
     far = apart > 0.15 * np.ptp(k.xy[..., 1], axis=1)
     assert far.sum() > 5
     off = np.linalg.norm(mended.xy - k.xy, axis=-1)[:, ANKLE]
-    assert np.nanmean(off[far]) < 0.4 * apart[far].mean()
+    assert np.nanmean(off[far]) < 0.7 * apart[far].mean()
     np.testing.assert_array_equal(mended.xy[:, OTHER_ANKLE], k.xy[:, OTHER_ANKLE])
 
 

@@ -4,10 +4,11 @@ Problem: a detector that loses a foot or a hand puts it on the other one, on a c
          a keypoint pulls the whole limb along.
 Method:  `models.correction` says where the limb's end should be, and how wrong it may be, from the rest of the body alone. The chance
          that the detection is right follows by Bayes from its confidence and from how well it agrees: a detection that is right
-         scatters about the expected place as the network says, a wrong one lies anywhere on the body or where the other side's end
-         is expected. A second look, with the other frames' plausible ends in view, finds jumps. What is implausible is predicted
-         again from the rest and from the plausible frames about it, with the chance that the prediction is near as its confidence;
-         a prediction that is hardly ever near is no better than nothing, and the keypoint goes missing.
+         scatters about the expected place as the network says (with heavy tails), a wrong one lies anywhere on the body or where the
+         other side's end is expected. That makes suspects. The second look, which decides, has the frames about the one in question in
+         view as well, but for the suspects: it clears a rare pose that is come to smoothly, and finds jumps. What is implausible is
+         predicted again from the rest and from the plausible frames about it, with the chance that the prediction is near as its
+         confidence; a prediction that is hardly ever near is no better than nothing, and the keypoint goes missing.
 Limits:  what is plausible stays as it was, to the bit, wrong or not. What is missing stays missing. Replaced points have no depth.
 """
 
@@ -25,7 +26,7 @@ from .confidence import NEAR, body_size, inside_picture
 
 _IMPLAUSIBLE = 0.2  # chance of being right below which an ankle or a wrist is not believed
 _DOUBTFUL = 0.5  # the same for the other points of a limb whose ankle or wrist is not believed
-_DOUBT = 0.3  # no confidence counts for more than 1 - this, or for less than this
+_DOUBT = 0.2  # no confidence counts for more than 1 - this, or for less than this
 _SCATTER = 0.02  # of the body's size: how far a detection that is right is from the truth
 _ONTO_OTHER = 0.5  # share of the wrong detections that lie where the other side's end should be
 _WORTHLESS = 0.15  # confidence below which a prediction is left out
@@ -78,9 +79,9 @@ def find_implausible(take: Take, network: Loaded) -> np.ndarray:
     size = body_size(take.xy)[:, None, None]
     every = np.ones((len(take.xy), len(LIMBS)), dtype=bool)
     alone = expect(take, network, every, None)
-    wrong = _chance(take, alone, alone, size)[..., 0] < _IMPLAUSIBLE
-    among = expect(take, network, every, wrong)
-    return wrong | (_chance(take, among, alone, size)[..., 0] < _IMPLAUSIBLE)
+    suspect = _chance(take, alone, alone, size)[..., 0] < _IMPLAUSIBLE
+    among = expect(take, network, every, suspect)
+    return _chance(take, among, alone, size)[..., 0] < _IMPLAUSIBLE
 
 
 def expect(take: Take, network: Loaded, wanted: np.ndarray, hidden: np.ndarray | None) -> Expected:
@@ -110,12 +111,11 @@ def _chance(take: Take, expected: Expected, others: Expected, size: np.ndarray) 
 
 
 def _density(difference: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Of a radial Laplace distribution in the plane with this mean distance; difference: (..., 2)."""
-    scale = mean / 2
-    return np.asarray(np.exp(-np.linalg.norm(difference, axis=-1) / scale) / (2 * np.pi * scale**2))
+    """Of differences (..., 2) in the plane, whose tails are those of Student's t with two degrees of freedom: rare poses are real."""
+    scale = mean * 2 / np.pi
+    return np.asarray(1.0 / (np.pi * scale**2 * (1.0 + (difference**2).sum(-1) / scale**2) ** 2))
 
 
 def _within(radius: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """The chance of lying within the radius under the same distribution."""
-    ratio = 2 * radius / mean
-    return 1.0 - (1.0 + ratio) * np.exp(-ratio)
+    return 1.0 / (1.0 + (mean * 2 / np.pi / radius) ** 2)
