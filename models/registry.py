@@ -28,7 +28,7 @@ from .features import SIZE
 WEIGHTS = Path(__file__).parent / "weights"
 NETWORKS: dict[str, tuple[str, str]] = {
     "residual": (".residual", "Residual"), "tcn": (".tcn", "TemporalConvolutions"), "recurrent": (".recurrent", "Recurrent"),
-    "temporal": (".temporal", "Temporal")}
+    "gast": (".gast", "GraphAttention"), "temporal": (".temporal", "Temporal")}
 ALIASES: dict[str, str] = {"default": "temporal"}
 
 
