@@ -7,9 +7,10 @@ Method:  `models.correction` says where the limb's end should be, and how wrong 
          scatters about the expected place as the network says (with heavy tails), a wrong one lies anywhere on the body or where the
          other side's end is expected. That makes suspects. The second look, which decides, has the frames about the one in question in
          view as well, but for the suspects: it clears a rare pose that is come to smoothly, and finds jumps. What is implausible is
-         predicted again from the rest and from the plausible frames about it, with the chance that the prediction is near as its
-         confidence; a prediction that is hardly ever near is no better than nothing, and the keypoint goes missing.
-Limits:  what is plausible stays as it was, to the bit, wrong or not. What is missing stays missing. Replaced points have no depth.
+         predicted again from the rest and from the plausible frames about it; its confidence is the chance that the prediction is near,
+         and no more than the detector's. A prediction that is hardly ever near is no better than nothing: the keypoint goes missing.
+Limits:  what is plausible stays as it was, to the bit, wrong or not. What is missing stays missing. The detector's own
+         depths stay: without those of the replaced points lifting is up to 2 % worse.
 """
 
 from __future__ import annotations
@@ -63,15 +64,12 @@ def correct(keypoints: Keypoints, reporter: Reporter) -> Keypoints:
     near = np.nan_to_num(_within(NEAR * size, expected.error))[frame, limb, point]
     there = (near > _WORTHLESS) & inside_picture(expected.xy[frame, limb, point], k.width, k.height)
     xy, confidence = keypoints.xy.copy(), keypoints.confidence.copy()
-    xy[frame, column], confidence[frame, column] = expected.xy[frame, limb, point], np.where(there, near, 0.0)
-    depth, world = (None if value is None else value.copy() for value in (keypoints.depth, keypoints.world))
-    for value in (depth, world):
-        if value is not None:
-            value[frame, column] = np.nan
+    xy[frame, column] = expected.xy[frame, limb, point]
+    confidence[frame, column] = np.where(there, np.minimum(near, confidence[frame, column]), 0.0)
     counts = " and ".join(f"{n} {name}" for n, name in ((wrong[:, :2].sum(), "ankles"), (wrong[:, 2:].sum(), "wrists")) if n)
     reporter.log(f"The detector had {counts} where they cannot be, in {int(wrong.any(1).sum())} of {len(k)} frames; they were estimated "
                  f"from the rest of the body or left out.")
-    return keypoints.replace(xy=xy, confidence=confidence, depth=depth, world=world)
+    return keypoints.replace(xy=xy, confidence=confidence)
 
 
 def find_implausible(take: Take, network: Loaded) -> np.ndarray:
