@@ -96,7 +96,13 @@ class Progress(Reporter):
 
 
 @pytest.fixture
-def eyes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The drawn people are no bodies, and nothing about their limbs is implausible."""
+    monkeypatch.setattr("core.detect.correct.correct", lambda keypoints, reporter: keypoints)
+
+
+@pytest.fixture
+def eyes(shapes: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(extract, "MediaPipeDetector", Eyes)
     yield
     assert Eyes.open == 0
@@ -112,7 +118,7 @@ def test_one_person_and_missing_stays_missing(eyes: None) -> None:
     assert progress.reports[-1] == (40, 40) and all(0 <= done <= total for done, total in progress.reports)
 
 
-def test_outside_the_picture_is_missing() -> None:
+def test_outside_the_picture_is_missing(shapes: None) -> None:
     class Guesser(Eyes):
         """Predicts what it cannot see, as MediaPipe does."""
 
