@@ -47,6 +47,7 @@ STEPS = 100
 BATCH = 12  # windows a step of each half
 _SHORTEST = 8  # frames of a take that are worth a window
 _RATE = 30.0  # frames a second; of much faster takes every second or third frame is used
+_JUDGED = 48  # windows at least, the same ones thinned out differently
 _HELD_OUT = 6  # of so many windows one only judges; fewer all learn and judge
 
 
@@ -87,7 +88,7 @@ def train(args: argparse.Namespace) -> int:
     windows, takes = read_windows(args.finetune_2d, settings.window)
     pack = mocap.load(args.data) if args.data else None
     judging = np.arange(len(windows)) % _HELD_OUT == _HELD_OUT - 1
-    judge = pictures(windows.take(np.flatnonzero(judging)) if judging.any() else windows, np.random.default_rng(0), augment=False)
+    judge = _judge(windows.take(np.flatnonzero(judging)) if judging.any() else windows)
     true, virtual, tilts = with_best_answers(parent.network, windows.take(np.flatnonzero(~judging)), takes[~judging])
     labelled = Synthesis(pack.part("train")) if pack else None
     network = fine_tune(parent.network, settings, [true] if labelled else [true, virtual], labelled)
@@ -194,6 +195,11 @@ def picture_loss(network: nn.Module, before: nn.Module, batch: Pictures, typical
     said_otherwise = (there * (answer[..., 3] - said).square()).sum()
     return (20.0 * (weights.answer * away + weights.picture * picture + weights.body * body + weights.motion * motion)
             + 0.2 * said_otherwise)
+
+
+def _judge(w: Windows) -> Pictures:
+    """Windows to judge on: each often enough that something of it is hidden."""
+    return pictures(w.take(np.resize(np.arange(len(w)), max(len(w), _JUDGED))), np.random.default_rng(0), augment=False)
 
 
 def hidden_error(network: nn.Module, batch: Pictures) -> float:
