@@ -28,7 +28,7 @@ _SPREAD = 0.0015  # how well a corner is followed
 _MOVES = 0.003  # a picture that moves less is still
 _LEAST = 3  # frames that a motion lasts
 _STAYING = 1 / 3  # of the corners: when as many stay, the camera does, whatever the others do
-_WIDE = 0.12  # of the longer side, the standard deviation of the agreeing corners' places: less may be one thing that moves
+_WIDE = 0.14  # of the longer side, the standard deviation of the agreeing corners' places: less may be one thing that moves
 _SLOW = np.radians(4.0)  # the range of a shaken camera's mean view over a second is less
 _FOCALS = np.geomspace(0.5, 3.0, 25)
 _TELLING, _SHARP = np.radians(8.0), 0.15  # a turn that tells the focal length; what 15 % more or less of it costs a corner then
@@ -59,7 +59,8 @@ def egomotion(background: Background, times: np.ndarray) -> CameraMotion:
 @dataclass(frozen=True)
 class _Frames:
     """Of T frames. known: (T,) bool, whether there was background enough; turns: (T, 3, 3) from the frame's key frame; off: (T,) how
-    far the turn leaves the median corner; far: (T,) how far the median corner went; stays: (T,) bool, outvoted by corners that stay."""
+    far the turn leaves the median corner; far: (T,) how far the median corner went; stays: (T,) bool, outvoted by corners that stay;
+    stretch: (T,) int, which uncut piece a frame is in, -1 where nothing was seen."""
 
     known: np.ndarray
     turns: np.ndarray
@@ -96,7 +97,7 @@ def _fit(background: Background, focal: float) -> _Frames:
         stays[frames] = staying & (_shift(turns[frames], focal) > 2 * _MOVES)
         known[frames] = _width(places, agree) > _WIDE
         stretch[frames] = background.keys[key].stretch
-    turns[stays | ~known] = np.eye(3)
+    turns[stays] = np.eye(3)
     return _Frames(known, turns, off, far, stays, stretch)
 
 

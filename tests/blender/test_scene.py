@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -49,6 +50,20 @@ def test_the_figure_covers_the_person_in_the_picture(tmp_path: Path) -> None:
         np.testing.assert_allclose(seen_by_camera(scene.camera, there), expected_pixels(motion, row), atol=0.1)
     (behind,) = scene.camera.data.background_images
     assert behind.image.filepath.startswith("//") and Path(bpy.path.abspath(behind.image.filepath)).resolve() == SAMPLE.resolve()
+
+
+def test_a_camera_that_turned_turns_in_the_scene() -> None:
+    still = synthetic_motion()
+    angles = np.linspace(-0.2, 0.2, len(still))
+    turns = np.stack([np.stack([np.cos(angles), 0 * angles, np.sin(angles)], -1), np.tile([0.0, 1.0, 0.0], (len(still), 1)),
+                      np.stack([-np.sin(angles), 0 * angles, np.cos(angles)], -1)], axis=1)
+    camera = dataclasses.replace(still.camera, R=turns @ still.camera.R, t=np.einsum("tij,tj->ti", turns, still.camera.t))
+    motion = dataclasses.replace(still, camera=camera)
+    take = build_scene(motion, SAMPLE, "pan")
+    armature = bpy.data.objects[take.armature]
+    for row in (0, 12, 29):
+        there = np.array(list(joints_in_blender(armature, CANONICAL, 1 + row).values()))
+        np.testing.assert_allclose(seen_by_camera(bpy.context.scene.camera, there), expected_pixels(motion, row), atol=0.1)
 
 
 @pytest.mark.parametrize("size", [(1920, 1080), (1080, 1920)])
