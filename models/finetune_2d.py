@@ -81,6 +81,8 @@ def train(args: argparse.Namespace) -> int:
     """`build.py train --finetune-2d`; the arguments are those of `models.train`."""
     if args.config not in registry.NETWORKS:
         raise InputError(f"--finetune-2d is for networks that lift, not for {args.config!r}; choose from {', '.join(registry.NETWORKS)}.")
+    if args.resume or args.fine_tune or args.detections:
+        raise InputError("--finetune-2d goes together with --config, --data, --steps and --install; leave the other options out.")
     settings = brief(config(args.config), args.steps or STEPS)
     torch.manual_seed(settings.seed)
     torch.set_num_threads(1)

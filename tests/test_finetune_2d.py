@@ -203,6 +203,23 @@ def test_only_lifting_networks_learn_from_pictures(tmp_path: Path) -> None:
         train.main(["--config", "correction", "--finetune-2d", str(tmp_path)])
 
 
+def test_options_that_would_do_nothing_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="leave the other options out"):
+        train.main(["--config", "tcn", "--finetune-2d", str(tmp_path), "--resume"])
+
+
+@pytest.mark.parametrize("name", ["residual", "recurrent", "gast", "temporal"])
+def test_every_network_learns_from_pictures(name: str) -> None:
+    sizes = {"residual": {"width": 16, "blocks": 1, "dropout": 0.1}, "recurrent": {"width": 16, "layers": 1, "dropout": 0.0},
+             "gast": {"channels": 8, "heads": 2, "blocks": 2, "width": 16, "dropout": 0.0},
+             "temporal": {"width": 16, "layers": 1, "heads": 2, "hidden": 16}}
+    parent = registry.build(name, sizes[name]).eval()
+    w, virtual, _ = virtual_views.with_best_answers(parent, windows_of(film(*wander(1, 8))), np.zeros(1, dtype=int))
+    network = finetune_2d.fine_tune(parent, finetune_2d.brief(config(name), 2), [w, virtual])
+    assert any(not torch.equal(a, b) for a, b in zip(parent.parameters(), network.parameters(), strict=True))
+    assert all(torch.isfinite(p).all() for p in network.parameters())
+
+
 def test_without_pictures_training_needs_mocap(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         train.main(["--config", "tcn"])
