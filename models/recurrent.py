@@ -3,7 +3,8 @@
 The two-stage idea of lifting under occlusion: a feed-forward stage turns each frame's keypoints and confidences into a code, a
 bidirectional recurrent stage (gated recurrent units: Cho et al., EMNLP 2014) carries what was seen before and after through the frames
 in which limbs are hidden. Trained with an occlusion-aware loss (`Config.hidden_weight`): a marker counts by the visibility of its
-keypoint, and is still predicted where that is nil. It counts frames, not seconds.
+keypoint, and is still predicted where that is nil. It counts frames, not seconds. Longer takes go through in overlapping windows of the
+length that it was trained on: let run on, its errors double.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from .features import FLAT
 from .heads import MarkerHead, Standardise
 
-_MEMORY = 32  # frames of a training window
+_WINDOW = 32  # frames of a training window; over longer takes what it remembers goes astray
 
 
 class Recurrent(nn.Module):
@@ -30,13 +31,23 @@ class Recurrent(nn.Module):
         self.head = MarkerHead(2 * width, markers)
 
     def margin(self, rate: float) -> int:
-        """Frames that matter on either side of one: twice as many as it was trained to remember."""
-        return 2 * _MEMORY
+        """Frames that matter on either side of one."""
+        return _WINDOW
 
     def forward(self, features: Tensor, seconds: Tensor, real: Tensor) -> Tensor:
         """features: (N, T, F); seconds: (N, T), not used; real: (N, T) bool, rows that are frames (the others count as zeros)."""
         code = self.code(torch.where(real[..., None], self.standardise(features), 0.0))
+        quarter = _WINDOW // 4
+        pieces = []
+        for start in range(0, max(code.shape[1] - quarter, 1), 2 * quarter):
+            window = slice(start, start + _WINDOW)
+            piece = self._remember(code[:, window], real[:, window])
+            ends = start + _WINDOW - quarter >= code.shape[1]  # the first window answers its first frames too, the last its last
+            pieces.append(piece[:, quarter if start else 0 : None if ends else 3 * quarter])
+        remembered = torch.cat(pieces, dim=1)
+        return self.head(torch.cat([code, remembered], dim=-1))
+
+    def _remember(self, code: Tensor, real: Tensor) -> Tensor:
         lengths = (real * torch.arange(1, real.shape[1] + 1, device=real.device)).amax(1).clamp_min(1)  # what follows is padding
         packed = pack_padded_sequence(code, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        remembered, _ = pad_packed_sequence(self.memory(packed)[0], batch_first=True, total_length=real.shape[1])
-        return self.head(torch.cat([code, remembered], dim=-1))
+        return pad_packed_sequence(self.memory(packed)[0], batch_first=True, total_length=real.shape[1])[0]

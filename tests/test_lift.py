@@ -151,7 +151,7 @@ def test_chunks_answer_for_every_frame_once_with_its_margin(total, margin):
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_chunks_meet_without_a_seam(name, monkeypatch):
-    """The answer does not show where a take was cut: exactly so where a fixed number of frames is seen; what is recurrent never forgets."""
+    """The answer does not show where a take was cut: exactly so where a fixed number of frames is seen."""
     import core.lift
 
     keypoints = wandering(140)
@@ -159,7 +159,7 @@ def test_chunks_meet_without_a_seam(name, monkeypatch):
     whole = lift(keypoints, K, lifter).positions
     monkeypatch.setattr(core.lift, "_CHUNK", 48)
     cut = lift(keypoints, K, lifter).positions
-    assert np.abs(cut - whole).max() < {"recurrent": 0.06, "temporal": 0.005}.get(name, 1e-4)
+    assert np.abs(cut - whole).max() < (0.005 if name == "temporal" else 1e-4)
 
 
 @pytest.mark.parametrize("convention", ["coco17", "openpose18", "openpose25"])

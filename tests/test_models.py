@@ -247,16 +247,16 @@ def test_networks_answer_every_frame(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", registry.NETWORKS)
-def test_padding_changes_nothing(name: str) -> None:
+@pytest.mark.parametrize("frames", [1, 4, 32, 40, 41, 57])
+def test_padding_changes_nothing(name: str, frames: int) -> None:
     torch.manual_seed(0)
     network = registry.build(name, SMALL[name]).eval()
-    features, seconds = torch.randn(1, 6, SIZE), torch.arange(6.0)[None] / 30
-    real = torch.ones(1, 6, dtype=torch.bool)
-    real[:, 4:] = False
+    features, seconds = torch.randn(1, frames + 20, SIZE), torch.arange(frames + 20.0)[None] / 30
+    real = (torch.arange(frames + 20) < frames)[None]
     with torch.inference_mode():
-        padded = network(features, seconds, real)[:, :4]
-        alone = network(features[:, :4], seconds[:, :4], real[:, :4])
-    assert torch.allclose(padded, alone, atol=1e-5)
+        padded = network(features, seconds, real)[:, :frames]
+        alone = network(features[:, :frames], seconds[:, :frames], real[:, :frames])
+    assert alone.shape == (1, frames, len(MARKERS), 4) and torch.allclose(padded, alone, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["residual", "tcn", "gast"])
