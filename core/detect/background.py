@@ -118,7 +118,7 @@ class BackgroundTracker:
         self._size = np.zeros(2)
 
     def add(self, rgb: np.ndarray, people: Sequence[np.ndarray]) -> None:
-        """The next frame (H, W, 3) uint8 and the keypoints (K, 2) of everybody in it, pixels."""
+        """The next frame (H, W, 3) uint8 and the keypoints (K, 2) of everybody in it, pixels, NaN where missing."""
         shrink = -(-max(rgb.shape[:2]) // _SIDE)
         grey = _small(rgb, shrink)
         picture = _Picture(len(self._rows), grey, self._free(grey.shape, [xy / shrink for xy in people]))
@@ -138,7 +138,7 @@ class BackgroundTracker:
 
     def _free(self, shape: tuple[int, ...], people: Sequence[np.ndarray]) -> np.ndarray:
         """(h, w) 255 where nobody is, nor was a moment ago."""
-        self._people = [*self._people, np.array([_box(xy) for xy in people]).reshape(-1, 4)][-_LINGER:]
+        self._people = [*self._people, np.array([_box(xy) for xy in people if np.isfinite(xy).any()]).reshape(-1, 4)][-_LINGER:]
         free = np.full(shape[:2], 255, np.uint8)
         for left, top, right, bottom in np.concatenate(self._people).round().astype(int):
             free[max(top, 0):max(bottom, 0), max(left, 0):max(right, 0)] = 0
