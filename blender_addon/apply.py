@@ -72,13 +72,13 @@ def apply_motion(context: Any, motion: Motion, name: str, armature: Any | None =
         check_target(armature, mapping)
     before = Before(context, armature)
     try:
-        # On a skeleton of the motion's own there is nothing to plant: it would only be moved away from the picture.
-        planted = choices.plant_feet and armature is not None
+        # On a skeleton of the motion's own feet stand and hands touch as they do: it would only be moved away from the picture.
+        foreign = armature is not None
         armature = armature or new_armature(context, motion.skeleton)
         rig = read_rig(armature)
         mapping = mapping or map_rig(rig)
         rig = with_constraints(armature, rig, mapping)
-        moved = retarget(motion, rig, mapping, planted, choices.way)
+        moved = retarget(motion, rig, mapping, choices.plant_feet and foreign, choices.way, choices.touch and foreign)
         rig, moved = with_controls(rig, mapping, moved, choices.controls)
         frames = frames_of(motion, context.scene, start_frame)
         made = add_camera(context, motion, moved.placement, frames, footage, name) if camera else None

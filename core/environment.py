@@ -30,7 +30,7 @@ from .detect import bundle
 from .events import Reporter
 
 DIRECTORY_VARIABLE = "VIDEO_MOCAP_ENV"  # where the engine's environment is, when it is not .venv beside build.py
-BLENDER_VERSIONS = ("5.0", "4.2")
+BLENDER_VERSIONS = ("5.0", "4.5", "4.2")
 BLENDER_FORMATS = ("blend", "fbx", "glb")
 BLENDER_PYTHON = "3.11"  # the only one that bpy 4.2 to 5.0 have wheels for
 
@@ -299,7 +299,7 @@ def _build(root: Path, wanted: Environment, installer: _Installer) -> None:
 
 _SECTION_TITLES = {
     "engine": "video, MediaPipe and numpy", "torch": "torch", "test": "test tools", "lint": "ruff and mypy",
-    "blender-5.0": "Blender 5.0 as a Python module", "blender-4.2": "Blender 4.2 as a Python module",
+    **{f"blender-{version}": f"Blender {version} as a Python module" for version in BLENDER_VERSIONS},
 }
 
 

@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs every step; returns 0 only when all of them are fine. Arguments go to pytest."""
     parser = argparse.ArgumentParser(
         prog="build.py test", allow_abbrev=False, usage="build.py test [PYTEST_ARGUMENT ...]",
-        description="Runs ruff, mypy and the tests: the engine's, and the add-on's with Blender 5.0 and 4.2. "
+        description="Runs ruff, mypy and the tests: the engine's, and the add-on's with every Blender of requirements.lock. "
                     "Arguments go to pytest; a path to a test runs only that.")
     _, args = parser.parse_known_args(argv)
     os.chdir(ROOT)  # test paths are relative to the repository

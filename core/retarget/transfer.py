@@ -24,6 +24,7 @@ from .mapping import Mapping
 from .placement import Placement, place
 from .pose import Pose
 from .rig import Rig
+from .touch import keep_touch
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,9 @@ WAYS = ("hips", "root", "in place")
 """Who carries the way over the ground: the hips with everything else, the bone at the top of the rig, or nobody."""
 
 
-def retarget(motion: Motion, rig: Rig, mapping: Mapping, plant_feet: bool = True, way: str = "hips") -> RigMotion:
+def retarget(motion: Motion, rig: Rig, mapping: Mapping, plant_feet: bool = True, way: str = "hips", touch: bool = False) -> RigMotion:
     """The motion on the rig; plant_feet: feet that the motion says are on the ground stand still on this rig too. way: one of `WAYS`.
+    touch: hands that touch each other, the body or the ground do so on this rig too.
 
     Raises InputError for a motion that is not finite and when there is no bone that could carry the way; the mapping must be one that
     `check_mapping` has seen.
@@ -68,6 +70,8 @@ def retarget(motion: Motion, rig: Rig, mapping: Mapping, plant_feet: bool = True
     slide = 0.0
     if plant_feet and motion.contacts.any():
         moved, slide = plant_feet_of(motion, source, rig, mapping, placement, frame, wanted, moved)
+    if touch:
+        keep_touch(motion, rig, mapping, placement, wanted, moved)
     posed = Pose(rig, wanted)
     basis = {rig.names[bone]: rotations.continuous(posed.local(bone)) for bone in sorted(wanted)}
     mover = _mover(rig, mapping)

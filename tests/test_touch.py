@@ -1,0 +1,142 @@
+"""Hands that touch: palms meet, lie on heads, hips and thighs and stand on the ground on rigs of any proportions."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_retarget import pose_rig, some_motion, some_rig
+from walking import planted_walk
+
+from core import rotations
+from core.motion import Motion
+from core.retarget import Mapping, Rig, RigMotion, retarget
+from core.retarget.reach import two_bones
+from core.skeleton import INDEX
+
+PALM = np.array([0.051, 0.0, 0.0])  # from the mean adult's left wrist to the middle of the palm
+
+
+def palm_of(motion: Motion, side: str) -> np.ndarray:
+    joints, turned = motion.skeleton.forward_kinematics(motion.local_rotations, motion.root_translation)
+    hand = INDEX[side + "Hand"]
+    return joints[:, hand] + rotations.rotate(turned[:, hand], PALM * (1.0 if side == "Left" else -1.0))
+
+
+def reaching(motion: Motion, side: str, palm: np.ndarray) -> Motion:
+    """The same with the arm bent so that its palm is at `palm` (T, 3)."""
+    joints, turned = motion.skeleton.forward_kinematics(motion.local_rotations, motion.root_translation)
+    shoulder, arm, forearm, hand = (INDEX[side + part] for part in ("Shoulder", "Arm", "ForeArm", "Hand"))
+    target = palm - (palm_of(motion, side) - joints[:, hand])
+    back = rotations.rotate(turned[:, arm], np.array([0.0, 1.0, 0.0]))
+    upper, lower, there = two_bones(joints[:, arm], joints[:, forearm], joints[:, hand], target, back)
+    assert np.abs(there - target).max() < 1e-3
+    local = motion.local_rotations.copy()
+    arm_turned, forearm_turned = rotations.multiply(upper, turned[:, arm]), rotations.multiply(lower, turned[:, forearm])
+    local[:, arm] = rotations.multiply(rotations.inverse(turned[:, shoulder]), arm_turned)
+    local[:, forearm] = rotations.multiply(rotations.inverse(arm_turned), forearm_turned)
+    local[:, hand] = rotations.multiply(rotations.inverse(forearm_turned), turned[:, hand])
+    return dataclasses.replace(motion, local_rotations=local)
+
+
+def on_the_rig(rig: Rig, mapping: Mapping, moved: RigMotion, motion: Motion) -> dict[str, np.ndarray]:
+    """Joints and palms on the rig, seen as the motion is and in its scale."""
+    heads, _ = pose_rig(rig, moved)
+    turned = motion.skeleton.forward_kinematics(motion.local_rotations, motion.root_translation)[1]
+    there = {j: (heads[:, rig.index(b)] - moved.placement.origin) @ moved.placement.turn / moved.placement.scale
+             for j, b in mapping.bones.items()}
+    return there | {side + "Palm": there[side + "Hand"] + rotations.rotate(turned[:, INDEX[side + "Hand"]], sign * PALM)
+                    for side, sign in (("Left", 1.0), ("Right", -1.0))}
+
+
+def stretched(there: dict[str, np.ndarray], side: str) -> np.ndarray:
+    """(T,) bool, the arm is straight: what is out of reach is pointed at."""
+    shoulder, elbow, wrist = (there[side + part] for part in ("Arm", "ForeArm", "Hand"))
+    length = np.linalg.norm(elbow - shoulder, axis=-1) + np.linalg.norm(wrist - elbow, axis=-1)
+    return np.linalg.norm(wrist - shoulder, axis=-1) > 0.999 * length
+
+
+def still(frames: int = 4) -> Motion:
+    """Somebody who stands with the arms in front."""
+    motion = planted_walk(frames)
+    local = np.tile(rotations.IDENTITY, (frames, 21, 1))
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        local[:, INDEX[side + "Arm"]] = rotations.from_rotation_vector(np.array([0.0, 0.0, -1.2 * sign]))
+    root = np.tile([0.0, 0.0, 0.025 - motion.skeleton.rest_positions()[:, 2].min()], (frames, 1))
+    return dataclasses.replace(motion, local_rotations=local, root_translation=root)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**31), scale=st.sampled_from([1.0, 0.01]), heading=st.floats(-3, 3), x=st.floats(-0.1, 0.1),
+       z=st.floats(1.0, 1.3))
+def test_hands_that_touch_stay_together(seed: int, scale: float, heading: float, x: float, z: float) -> None:
+    motion = still()
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        motion = reaching(motion, side, np.tile([x + sign * 0.03, -0.3, z], (4, 1)))
+    rig, mapping = some_rig(np.random.default_rng(seed), sway=0.2, scale=scale, heading=heading)
+    there = on_the_rig(rig, mapping, retarget(motion, rig, mapping, touch=True), motion)
+    apart = np.abs(there["LeftPalm"] - there["RightPalm"] - [0.06, 0.0, 0.0]).max(axis=-1)
+    assert np.all((apart < 2e-3) | stretched(there, "Left") | stretched(there, "Right"))
+
+
+def test_without_the_option_they_part() -> None:
+    motion, apart = still(), []
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        motion = reaching(motion, side, np.tile([sign * 0.03, -0.3, 1.1], (4, 1)))
+    for seed in range(20):
+        rig, mapping = some_rig(np.random.default_rng(seed), sway=0.2)
+        there = on_the_rig(rig, mapping, retarget(motion, rig, mapping), motion)
+        apart.append(np.linalg.norm(there["LeftPalm"] - there["RightPalm"] - [0.06, 0.0, 0.0], axis=-1).max())
+    assert np.median(apart) > 0.05
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**31), share=st.floats(0.6, 0.75))
+def test_a_hand_on_the_thigh_stays_on_it(seed: int, share: float) -> None:
+    """The left leg is lifted forwards; the palm lies on it."""
+    motion = still()
+    motion.local_rotations[:, INDEX["LeftUpLeg"]] = rotations.from_rotation_vector(np.array([-1.0, 0.0, 0.0]))
+    motion.local_rotations[:, INDEX["Spine"]] = rotations.from_rotation_vector(np.array([0.5, 0.0, 0.0]))
+    joints = motion.joints_world()
+    hip, knee = joints[0, INDEX["LeftUpLeg"]], joints[0, INDEX["LeftLeg"]]
+    off = np.cross(knee - hip, [1.0, 0.0, 0.0])
+    off *= 0.1 / np.linalg.norm(off) * np.sign(off[2])
+    motion = reaching(motion, "Left", np.tile(hip + share * (knee - hip) + off, (4, 1)))
+    rig, mapping = some_rig(np.random.default_rng(seed), sway=0.2)
+    there = on_the_rig(rig, mapping, retarget(motion, rig, mapping, plant_feet=False, touch=True), motion)
+    place = there["LeftUpLeg"] + share * (there["LeftLeg"] - there["LeftUpLeg"]) + off
+    assert np.all((np.linalg.norm(there["LeftPalm"] - place, axis=-1) < 2e-3) | stretched(there, "Left"))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_hand_on_the_ground_stays_on_it(seed: int) -> None:
+    motion = still()
+    motion.local_rotations[:, INDEX["Hips"]] = rotations.from_rotation_vector(np.array([1.3, 0.0, 0.0]))
+    shoulder = motion.joints_world()[:, INDEX["LeftArm"]]
+    motion = dataclasses.replace(motion, root_translation=motion.root_translation - [0.0, 0.0, shoulder[0, 2] - 0.45])
+    motion = reaching(motion, "Left", np.concatenate([shoulder[:, :2] + [0.0, -0.1], np.full((4, 1), 0.03)], axis=1))
+    rig, mapping = some_rig(np.random.default_rng(seed), sway=0.2)
+    there = on_the_rig(rig, mapping, retarget(motion, rig, mapping, plant_feet=False, touch=True), motion)
+    assert np.all((np.abs(there["LeftPalm"][:, 2] - 0.03) < 2e-3) | stretched(there, "Left"))
+
+
+def test_hands_come_and_go_without_a_jump() -> None:
+    motion, frames = still(120), np.linspace(0, 2 * np.pi, 120)
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        motion = reaching(motion, side, np.stack([sign * (0.11 + 0.08 * np.cos(frames)), 0 * frames - 0.3, 0 * frames + 1.1], axis=-1))
+    for seed in range(10):
+        rig, mapping = some_rig(np.random.default_rng(seed), sway=0.2)
+        there = on_the_rig(rig, mapping, retarget(motion, rig, mapping, touch=True), motion)
+        assert np.linalg.norm(np.diff(there["LeftPalm"], axis=0), axis=-1).max() < 0.04
+
+
+def test_where_nothing_touches_nothing_changes() -> None:
+    motion = some_motion(np.random.default_rng(1))
+    wide = np.tile(rotations.IDENTITY, motion.local_rotations.shape[:2] + (1,))
+    motion = dataclasses.replace(motion, local_rotations=wide, root_translation=np.tile([0.0, 0.0, 1.0], (len(motion), 1)))
+    rig, mapping = some_rig(np.random.default_rng(2))
+    a, b = retarget(motion, rig, mapping, touch=True), retarget(motion, rig, mapping)
+    assert all((a.rotations[bone] == b.rotations[bone]).all() for bone in b.rotations)
