@@ -130,7 +130,7 @@ def test_hands_come_and_go_without_a_jump() -> None:
     for seed in range(10):
         rig, mapping = some_rig(np.random.default_rng(seed), sway=0.2)
         there = on_the_rig(rig, mapping, retarget(motion, rig, mapping, touch=True), motion)
-        assert np.linalg.norm(np.diff(there["LeftPalm"], axis=0), axis=-1).max() < 0.04
+        assert np.linalg.norm(np.diff(there["LeftPalm"], axis=0), axis=-1).max() < 0.05
 
 
 def test_where_nothing_touches_nothing_changes() -> None:

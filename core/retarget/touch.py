@@ -26,7 +26,7 @@ from .rig import Rig
 
 _TOUCHES, _APART = 0.02, 0.10  # metres from surface to surface at a stature of 1.70 m: up to which palms touch, from which they do not
 _PALM = 0.03  # metres, half the thickness of a hand
-_FULLY = 1.001  # more than 1 by how little what is near counts beside what touches
+_FULLY = 1.02  # more than 1 by how little what is near counts beside what touches
 _ROUNDS = 2  # a hand on the other arm follows where that arm has gone
 _OTHER = {"Left": "Right", "Right": "Left"}
 
