@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("any machine", deadline=None)  # a busy machine is slow, and a time is no test
+settings.load_profile("any machine")
 
 REPO = Path(__file__).resolve().parent.parent
 
