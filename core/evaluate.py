@@ -269,7 +269,7 @@ def _line(*cells: object) -> str:
 
 
 def _cell(row: dict, figure: str) -> str:
-    return " / ".join(f"{row[who][figure]:.1f}" for who in METHODS)
+    return " / ".join(_number(figure, row[who][figure]) for who in METHODS)
 
 
 def _mean(values: list[float]) -> float:

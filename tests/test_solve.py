@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from synthetic import Lifted, Scene, about_hips, film, walk, wander
 
@@ -56,14 +56,33 @@ def error(motion: Motion, scene: Scene) -> np.ndarray:
     return np.linalg.norm(about_hips(motion.joints_camera()) - about_hips(scene.joints), axis=-1)
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+def somebody(seed: int, stature: float) -> Skeleton:
+    """A body whose thighs, shins, arms, hips and shoulders differ from the mean adult's by some percent each, both sides alike."""
+    generator, mean = np.random.default_rng(seed), Skeleton.mean(stature)
+    offsets = mean.rest_offsets.copy()
+    for name in ("UpLeg", "Leg", "Foot", "Arm", "ForeArm", "Hand"):
+        factor = generator.uniform(0.93, 1.07)
+        for side in ("Left", "Right"):
+            offsets[INDEX[f"{side}{name}"]] *= [factor, 1.0, 1.0] if name in ("UpLeg", "Arm") else factor
+    return Skeleton(offsets, mean.end_offsets)
+
+
+@settings(max_examples=8, deadline=None, derandomize=True, phases=[Phase.generate])  # shrinking a failure would take minutes
 @given(st.integers(0, 2**31), st.floats(-3.1, 3.1), st.floats(-0.1, 0.4), st.floats(1.3, 2.1))
 def test_noise_free_motion_comes_back(seed: int, azimuth: float, tilt: float, stature: float) -> None:
-    scene = film(*wander(seed, 45), azimuth, tilt, distance=3 * stature, stature=stature)
+    """Within 1 mm and half a degree; but for what no point shows (how the spine's bend is shared out, twist within neck and forearm)."""
+    scene = film(*wander(seed, 45), azimuth, tilt, distance=3 * stature, skeleton=somebody(seed, stature))
     motion = solved(scene, choices=FLOATING)
     limbs = [INDEX[ATTACHMENTS[n][0]] for n in LIMB_KEYPOINTS]
-    assert error(motion, scene)[:, limbs].mean() < 0.001 and error(motion, scene).mean() < 0.004
-    assert np.quantile(error(motion, scene), 0.95) < 0.03  # the trunk's inner joints are believed less
+    off = error(motion, scene)
+    assert off[:, limbs].mean(0).max() < 0.001 and off.mean() < 0.001 and off[:, INDEX["Spine1"]].mean() < 0.02
+    turned = [motion.skeleton.forward_kinematics(motion.local_rotations, motion.root_translation)[1],
+              scene.skeleton.forward_kinematics(scene.local, scene.root)[1]]
+    views = [rotations.from_matrix(motion.camera.R)[:, None], rotations.from_matrix(scene.view)]
+    turned_off = np.degrees(rotations.angle_between(*(rotations.multiply(v, q) for v, q in zip(views, turned, strict=True))))
+    evident = [INDEX[n] for n in ("Hips", "Head")] + [INDEX[f"{s}{n}"] for s in ("Left", "Right")
+                                                      for n in ("UpLeg", "Leg", "Foot", "Arm", "Hand")]
+    assert turned_off[:, evident].mean() < 0.5
     assert np.linalg.norm(motion.joints_camera()[:, 0] - scene.joints[:, 0], axis=-1).mean() < 0.025 * 3 * stature
 
 
@@ -252,6 +271,18 @@ def test_an_outlier_frame_does_not_shake_the_motion() -> None:
     xy[30, CANONICAL.index("l_wrist")] += [150, 90]
     motion = solve(Lifted(scene.lifted.names, positions, scene.lifted.sigma), scene.keypoints.replace(xy=xy), scene.K)
     assert error(motion, scene)[30, INDEX["LeftHand"]] < 0.08
+
+
+def test_a_wrist_that_is_missing_for_a_moment_moves_nothing_else() -> None:
+    scene = film(*walk(60), azimuth=1.3, noise=0.02, pixels=2.0)
+    confidence = scene.keypoints.confidence.copy()
+    confidence[30:34, CANONICAL.index("l_wrist")] = 0.0
+    with_it = solved(scene)
+    without_it = solve(scene.lifted, scene.keypoints.replace(confidence=confidence), scene.K)
+    moved = np.linalg.norm(with_it.joints_camera() - without_it.joints_camera(), axis=-1)
+    assert moved.max() < 0.05 and moved[:, [i for i, n in enumerate(JOINTS) if n not in ("LeftForeArm", "LeftHand")]].max() < 0.02
+    hand = INDEX["LeftHand"]
+    assert without_it.confidence[30:34, hand].max() == 0 and without_it.confidence[[29, 34], hand].min() > 0.5
 
 
 @pytest.mark.parametrize("focal", [60.0, 90000.0])

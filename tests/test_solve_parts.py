@@ -96,6 +96,19 @@ def test_smoothness_does_not_depend_on_the_frame_rate() -> None:
     assert costs[1] == pytest.approx(costs[0], rel=0.15)
 
 
+def test_a_body_rather_gathers_speed_than_jumps() -> None:
+    """3 m/s at once cost more than over a third of a second; limbs may strike (val_soccer_kick: hips leapt 0.9 m between two contacts)."""
+    times = np.arange(40) / 30
+    local = np.tile(rotations.IDENTITY, (40, 21, 1))
+
+    def cost(velocity: np.ndarray) -> float:
+        root = np.zeros((40, 3))
+        root[1:, 0] = np.cumsum(velocity[1:]) / 30
+        return smoothness(local, root, times).cost
+
+    assert cost(3.0 * (times > 0.6)) > 2 * cost(3.0 * np.clip((times - 0.5) / 0.33, 0, 1))
+
+
 @pytest.mark.parametrize("frames", [1, 2, 3, 9])
 def test_chain_against_a_dense_solve(frames: int) -> None:
     generator, n = np.random.default_rng(frames), 4

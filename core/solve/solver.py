@@ -39,7 +39,7 @@ _PIXEL_SPREAD = 0.012  # of the person's height: how far a keypoint is from the 
 _LOOSE = {"l_hip": 2.0, "r_hip": 2.0, "l_shoulder": 1.5, "r_shoulder": 1.5, "l_thumb": 2.0, "r_thumb": 2.0}
 _PER_AXIS = 0.63  # a mean distance from the truth in 3D is 1.6 standard deviations of each axis
 _SMALLEST_SIGMA = 0.002
-_VAGUE, _VAGUE_SIGMA = ("Hips", "Spine", "Spine1", "LeftShoulder", "RightShoulder"), 0.04  # metres: skeletons differ in them
+_VAGUE, _VAGUER = ("Hips", "Spine", "Spine1", "LeftShoulder", "RightShoulder"), 1.6  # skeletons differ in them: so much less sure
 _ALWAYS = ("LeftArm", "RightArm", "LeftUpLeg", "RightUpLeg")  # markers of the trunk, whatever the take shows
 _SHORTEST_STEP = 1e-3  # seconds
 _PASSES = 3
@@ -135,7 +135,7 @@ def _prepare(body: Body, positions: np.ndarray, sigma: np.ndarray, keypoints: Ke
              rows: np.ndarray) -> tuple[Evidence, State]:
     """Evidence and first state of the frames `rows` (T,) bool; positions (S, M, 3), sigma (S, M) of the body's first M points."""
     names = body.names[:positions.shape[1]]
-    sigma = _PER_AXIS * np.hypot(sigma, np.isin(names, _VAGUE) * _VAGUE_SIGMA)
+    sigma = _PER_AXIS * sigma * np.where(np.isin(names, _VAGUE), _VAGUER, 1.0)
     sigma = np.maximum(sigma, _SMALLEST_SIGMA)
     known = np.isfinite(positions).all(-1) & np.isfinite(sigma)
     local = first_rotations(names, np.where(known[..., None], positions, np.nan), body)
