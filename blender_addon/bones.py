@@ -94,7 +94,7 @@ def _fill(listed: Any, armature: Any, mapping: Mapping) -> None:
             row.joint, row.bone, row.score = joint, bone, mapping.scores.get(joint, 1.0)
 
 
-class _WithArmature:
+class WithArmature:
     """For operators that need an armature to go onto."""
 
     @classmethod
@@ -116,7 +116,7 @@ class _WithArmature:
         raise NotImplementedError
 
 
-class ShowBones(_WithArmature, bpy.types.Operator):
+class ShowBones(WithArmature, bpy.types.Operator):
     """List which bone is which joint, to look at and to correct"""
 
     bl_idname = "video_mocap.show_bones"
@@ -131,7 +131,7 @@ class ShowBones(_WithArmature, bpy.types.Operator):
             raise InputError(problem)
 
 
-class ForgetBones(_WithArmature, bpy.types.Operator):
+class ForgetBones(WithArmature, bpy.types.Operator):
     """Drop the list: the add-on finds the bones itself"""
 
     bl_idname = "video_mocap.forget_bones"
@@ -143,7 +143,7 @@ class ForgetBones(_WithArmature, bpy.types.Operator):
         context.scene.video_mocap.bones.rows.clear()
 
 
-class SavePreset(_WithArmature, bpy.types.Operator):
+class SavePreset(WithArmature, bpy.types.Operator):
     """Keep the listed bones as a preset; every rig with these bones is then mapped so"""
 
     bl_idname = "video_mocap.save_bones"
@@ -163,7 +163,7 @@ class SavePreset(_WithArmature, bpy.types.Operator):
         _found.cache_clear()
 
 
-class LoadPreset(_WithArmature, bpy.types.Operator):
+class LoadPreset(WithArmature, bpy.types.Operator):
     """Take the bones from a preset file"""
 
     bl_idname = "video_mocap.load_bones"

@@ -55,17 +55,18 @@ class _Part:
 
 
 class TakePanel(_Part, bpy.types.Panel):
-    """How the take is put onto the rig"""
+    """How the take is put onto the rig, and out again"""
 
     bl_idname = "VIDEO_MOCAP_PT_take"
     bl_label = "Take"
 
     def draw(self, context: Any) -> None:
-        """One row for each choice."""
+        """One row for each choice, and the way to a file."""
         self.layout.use_property_split = True
         self.layout.use_property_decorate = False
         for choice in dataclasses.fields(Choices):
             self.layout.prop(context.scene.video_mocap, choice.name)
+        self.layout.operator("video_mocap.export_take", icon="EXPORT")
 
 
 class BonesPanel(_Part, bpy.types.Panel):

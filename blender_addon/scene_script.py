@@ -20,6 +20,7 @@ from .apply import Take, apply_motion
 from .core.errors import InputError
 from .core.events import JsonReporter
 from .core.motion import Motion, load_motion
+from .exports import export_take
 from .footage import check_footage
 
 _FLOOR = 10.0  # metres, side of the grid
@@ -114,26 +115,6 @@ def _relative(file: Path, folder: Path) -> str:
         return str(file)
 
 
-def _select_what_moves() -> None:
-    """Figure and armature, not the scenery."""
-    for thing in bpy.context.scene.objects:
-        thing.select_set(thing.type == "ARMATURE" or thing.parent is not None)
-
-
-def export_fbx(path: Path) -> None:
-    """Figure and armature with this take only, at every frame."""
-    _select_what_moves()
-    bpy.ops.export_scene.fbx(filepath=str(path), object_types={"ARMATURE", "MESH"}, add_leaf_bones=False, bake_anim_use_all_actions=False,
-                             use_selection=True, bake_anim_use_nla_strips=False, bake_anim_simplify_factor=0.0)
-
-
-def export_glb(path: Path) -> None:
-    """Figure and armature with this take, as one binary file."""
-    _select_what_moves()
-    bpy.ops.export_scene.gltf(filepath=str(path), export_format="GLB", use_selection=True, export_animation_mode="ACTIVE_ACTIONS",
-                              export_optimize_animation_size=False)
-
-
 def _that_can_be_shown(footage: str | None) -> Path | None:
     """The footage; None, with a warning, for a folder of images that Blender cannot show: the rest of the scene is as good."""
     try:
@@ -152,13 +133,13 @@ def main() -> int:
         request = json.loads(sys.stdin.readline())
         motion, footage = load_motion(request["motion"]), request["footage"]
         name = Path(footage).stem if footage else "Take"
-        build_scene(motion, _that_can_be_shown(footage), name)
+        take = build_scene(motion, _that_can_be_shown(footage), name)
         files = {kind: Path(path) for kind, path in request["files"].items()}
         if "blend" in files:
             save_blend(files["blend"])
-        for kind, export in (("fbx", export_fbx), ("glb", export_glb)):
+        for kind in ("fbx", "glb"):
             if kind in files:
-                export(files[kind])
+                export_take(bpy.data.objects[take.armature], files[kind])
         return 0
     except (InputError, RuntimeError, OSError) as error:
         print(flush=True)  # whatever bpy has left on the line before

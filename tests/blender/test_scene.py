@@ -17,7 +17,8 @@ from helpers import CANONICAL, MIXAMO, joints_in_blender, make_rig, synthetic_mo
 
 from blender_addon import versions
 from blender_addon.apply import apply_motion
-from blender_addon.scene_script import build_scene, export_fbx, export_glb, save_blend
+from blender_addon.exports import export_take
+from blender_addon.scene_script import build_scene, save_blend
 
 REPO = Path(__file__).resolve().parents[2]
 SAMPLE = REPO / "core" / "assets" / "sample.mp4"
@@ -101,9 +102,9 @@ def test_film_and_motion_run_together_at_another_rate() -> None:
 def export_both(motion: Motion, folder: Path) -> None:
     """scene.fbx and scene.glb; with pip's bpy in a process of its own, because bpy 4.2 crashes at its exit after a glTF export."""
     if bpy.app.binary_path:
-        build_scene(motion, None, "walk")
-        export_fbx(folder / "scene.fbx")
-        export_glb(folder / "scene.glb")
+        armature = bpy.data.objects[build_scene(motion, None, "walk").armature]
+        for kind in ("fbx", "glb"):
+            export_take(armature, folder / f"scene.{kind}")
         return
     motion.save(folder / "motion.npz")
     request = {"motion": str(folder / "motion.npz"), "footage": None, "files": {k: str(folder / f"scene.{k}") for k in ("fbx", "glb")}}
