@@ -1,0 +1,121 @@
+"""Rigs that are locked, hidden, broken or none at all: a take that works, or one sentence and nothing changed."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+import pytest
+from blender_addon.core.errors import InputError
+from blender_addon.core.motion import load_motion
+from blender_addon.core.retarget import Mapping
+from helpers import CANONICAL, MIXAMO, RIGIFY, armature_in_edit_mode, limb_error, make_rig, snapshot, synthetic_motion
+
+from blender_addon.apply import apply_motion
+
+
+def refused(armature: Any, sentence: str, mapping: Mapping | None = None) -> None:
+    """The take is refused with this sentence and the file is what it was."""
+    before = snapshot()
+    with pytest.raises(InputError, match=sentence) as caught:
+        apply_motion(bpy.context, synthetic_motion(), "take", armature, mapping=mapping)
+    assert snapshot() == before and str(caught.value).count("\n") == 0
+
+
+def test_locked_and_hidden_bones_follow_and_stay_locked() -> None:
+    """Locks are for the user's hand: curves pass them, and they stay."""
+    armature, motion = make_rig(RIGIFY), synthetic_motion()
+    for bone in armature.pose.bones:
+        bone.lock_rotation, bone.lock_location, bone.lock_rotation_w = (True, True, True), (True, True, True), True
+        bone.lock_rotations_4d = True
+        bone.bone.hide_select = True
+    hidden = armature.pose.bones["forearm.L"]
+    (hidden if bpy.app.version >= (5, 0) else hidden.bone).hide = True
+    apply_motion(bpy.context, motion, "take", armature)
+    assert limb_error(armature, RIGIFY, motion) < 0.1
+    assert all(tuple(b.lock_rotation) == tuple(b.lock_location) == (True,) * 3 and b.bone.hide_select for b in armature.pose.bones)
+
+
+def test_objects_without_a_pose_are_refused() -> None:
+    refused(armature_with([]), "has no bones to pose")
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    armature = armature_in_edit_mode()
+    bone = armature.data.edit_bones.new("new")
+    bone.tail = (0, 0, 1)
+    refused(armature, "leave Edit Mode")
+
+
+def armature_with(bones: list[tuple[str, tuple[float, float, float], tuple[float, float, float]]]) -> Any:
+    armature = armature_in_edit_mode()
+    for name, head, tail in bones:
+        bone = armature.data.edit_bones.new(name)
+        bone.head, bone.tail = head, tail
+    bpy.ops.object.mode_set(mode="OBJECT")
+    return armature
+
+
+def test_no_figure_and_two_figures_are_refused() -> None:
+    refused(armature_with([("a", (0, 0, 0), (0, 0, 1)), ("b", (1, 0, 0), (1, 0, 1))]), "holds no figure")
+    first, second = make_rig(MIXAMO), make_rig({j: f"second:{n}" for j, n in MIXAMO.items()}, seed=2)
+    second.location.x = 3.0
+    first.select_set(True)
+    bpy.context.view_layer.objects.active = first
+    bpy.ops.object.join()
+    refused(first, "two figures")
+    for i, bone in enumerate(first.data.bones):
+        bone.name = f"word{i * 7919 % 1009}"
+    refused(first, "two figures")
+
+
+def test_limbs_without_length_are_refused_and_tiny_bones_are_not() -> None:
+    armature = make_rig(MIXAMO)
+    bpy.ops.object.mode_set(mode="EDIT")
+    bones = armature.data.edit_bones
+    tiny = bones.new("tiny")
+    tiny.parent, tiny.head, tiny.tail = bones[MIXAMO["LeftHand"]], (0, 0, 1), (0, 0, 1 + 1e-5)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    apply_motion(bpy.context, synthetic_motion(), "take", armature)
+    assert limb_error(armature, MIXAMO, synthetic_motion()) < 0.1
+    bpy.ops.object.mode_set(mode="EDIT")
+    knee, hip = bones[MIXAMO["LeftLeg"]], bones[MIXAMO["LeftUpLeg"]]
+    knee.use_connect = False
+    knee.head = hip.head
+    bpy.ops.object.mode_set(mode="OBJECT")
+    refused(armature, "start at the same place, so the limb has no length")
+
+
+def test_a_mapping_that_cannot_be_is_refused() -> None:
+    armature = make_rig(CANONICAL)
+    joints = {j: j for j in CANONICAL if j not in ("Spine", "Spine1", "Neck")}
+    turned = joints | {"LeftUpLeg": "LeftLeg", "LeftLeg": "LeftUpLeg"}
+    refused(armature, "runs in a circle", Mapping("mine", turned, ("Spine", "Spine1"), ("Neck",)))
+    refused(armature, "for two joints", Mapping("mine", joints | {"LeftArm": "RightArm"}, ("Spine", "Spine1"), ("Neck",)))
+    refused(armature, "has no bone 'Tail'", Mapping("mine", joints | {"Head": "Tail"}, ("Spine", "Spine1"), ("Neck",)))
+    refused(armature, "has no bone for LeftLeg", Mapping("mine", {j: b for j, b in joints.items() if j != "LeftLeg"}))
+
+
+def test_a_take_that_lacks_joints_is_refused(tmp_path: Path) -> None:
+    path, lacking = tmp_path / "motion.npz", tmp_path / "lacking.npz"
+    synthetic_motion().save(path)
+    with np.load(path) as data:
+        values = {key: data[key] for key in data.files}
+    values["joint_names"] = values["joint_names"][:-1]
+    np.savez(lacking, **values)
+    with pytest.raises(InputError) as caught:
+        load_motion(lacking)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_take_without_frames_is_refused() -> None:
+    motion, armature = synthetic_motion(), make_rig(MIXAMO)
+    none = slice(0, 0)
+    camera = dataclasses.replace(motion.camera, R=motion.camera.R[none], t=motion.camera.t[none])
+    empty = dataclasses.replace(motion, camera=camera, **{name: getattr(motion, name)[none] for name in (
+        "local_rotations", "root_translation", "times", "confidence", "contacts", "keypoints_2d")})
+    before = snapshot()
+    with pytest.raises(InputError, match="has no frames"):
+        apply_motion(bpy.context, empty, "take", armature)
+    assert snapshot() == before
