@@ -15,7 +15,8 @@ from core.detect.extract import _keypoints, finished
 from core.detect.mediapipe_detector import _detection
 from core.events import Reporter
 from core.keypoints import LIMB_KEYPOINTS
-from core.lift import MARKERS, Lifter, lift
+from core.lift import Lifter, lift
+from core.markers import MARKERS
 from models import detections, train, unsmooth
 
 FRAMES, WIDTH, HEIGHT, FPS = 24, 640, 480, 25.0
@@ -101,7 +102,7 @@ def features_of_a_run(raw: np.ndarray) -> np.ndarray:
         shown.append(features[real])
         return np.ones((*features.shape[:2], len(MARKERS), 4))
 
-    lift(keypoints, assume_intrinsics(WIDTH, HEIGHT), Lifter("spy", "cpu", SimpleNamespace(window=FRAMES, run=run)))
+    lift(keypoints, assume_intrinsics(WIDTH, HEIGHT), Lifter("spy", "cpu", SimpleNamespace(margin=lambda rate: 0, run=run)))
     return np.concatenate(shown)
 
 
