@@ -124,7 +124,7 @@ def check_weights(name: str) -> str:
     from models.features import SIZE
     from models.registry import load
 
-    from .lift import MARKERS
+    from .markers import MARKERS
 
     loaded = load(name)
     frames = 32

@@ -40,6 +40,7 @@ from .camera import assume_intrinsics, pixel_rays
 from .errors import InputError
 from .events import Reporter, TerminalReporter
 from .keypoints import ATTACHMENTS, LIMB_KEYPOINTS, Keypoints, load_keypoints
+from .markers import LIMB_MARKERS
 from .motion import Motion
 from .options import RunOptions
 from .skeleton import INDEX
@@ -188,11 +189,11 @@ def limb_joints(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
 
 def lifted_joints(keypoints: Keypoints, focal: float | None, options: RunOptions, reporter: Reporter) -> np.ndarray:
     """(T, 12, 3) the path without the solver, camera axes: the markers where each frame's picture puts them; unseen ones bridged."""
-    from .lift import MARKERS, lift, resolve_lifter
+    from .lift import lift, resolve_lifter
 
     K = assume_intrinsics(keypoints.width, keypoints.height, focal)
     markers = lift(keypoints, K, resolve_lifter(options.lifter, options.device), reporter).positions
-    joints = markers[:, [MARKERS.index(ATTACHMENTS[name][0]) for name in LIMB_KEYPOINTS]]
+    joints = markers[:, LIMB_MARKERS]
     seen = keypoints.select(LIMB_KEYPOINTS)
     place = locate(joints, pixel_rays(seen.xy, K)[..., :2], seen.confidence, _FAR)
     frames, there = np.arange(len(joints)), keypoints.seen

@@ -18,15 +18,11 @@ import numpy as np
 
 from .errors import InputError
 from .events import Reporter
-from .keypoints import CANONICAL, LIMB_KEYPOINTS, Keypoints
-from .skeleton import JOINTS
+from .keypoints import Keypoints
+from .markers import MARKERS
 
 if TYPE_CHECKING:
     from models.registry import Loaded
-
-_ON_JOINTS = LIMB_KEYPOINTS + ("l_eye", "r_eye")
-MARKERS: tuple[str, ...] = JOINTS + ("HeadEnd",) + tuple(n for n in CANONICAL if n not in _ON_JOINTS)
-"""The 35 points that are lifted: the skeleton's joints, the crown, and the canonical keypoints that are not joints (but not the eyes)."""
 
 _HIPS = tuple(MARKERS.index(n) for n in ("LeftUpLeg", "RightUpLeg"))
 _CHUNK = 256  # frames that one pass answers for

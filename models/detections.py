@@ -22,7 +22,7 @@ from core.detect.detector import BLAZEPOSE
 from core.detect.extract import finished
 from core.events import Reporter
 from core.keypoints import CANONICAL, NPZ_ERRORS, Keypoints
-from core.lift import MARKERS
+from core.markers import MARKERS
 
 from .unsmooth import raw_landmarks, raw_visibility
 from .windows import Windows

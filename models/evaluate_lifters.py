@@ -29,8 +29,9 @@ import numpy as np
 from core.errors import InputError
 from core.evaluate import clips_in, load_truth, mediapipe_world, mpjpe, pa_mpjpe
 from core.events import Reporter, TerminalReporter
-from core.keypoints import ATTACHMENTS, LIMB_KEYPOINTS
-from core.lift import MARKERS, Lifter, lift
+from core.keypoints import LIMB_KEYPOINTS
+from core.lift import Lifter, lift
+from core.markers import LIMB_MARKERS, MARKERS
 
 from . import detections, mocap, registry
 from .synthesis import Synthesis
@@ -38,7 +39,6 @@ from .train import Tensors, answers_to, tensors
 from .windows import Windows, guessed_intrinsics, of_mean_size
 
 _WINDOWS, _FRAMES = 320, 64  # of "val"
-_LIMBS = [MARKERS.index(ATTACHMENTS[n][0]) for n in LIMB_KEYPOINTS]
 _PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 _VIEWS = ("front", "side", "back", "above")
 _MISSING = {"10 %": (0.1, False), "30 %": (0.3, False), "30 % all through": (0.3, True)}
@@ -99,9 +99,9 @@ def _judge_all(lifters: Sequence[Lifter], w: Windows) -> dict[str, dict[str, Any
 def _judge(lifter: Lifter, w: Windows) -> Judged:
     batch: Tensors = tensors(w, guessed_intrinsics(w, np.random.default_rng(0), share=1.0))
     answer = answers_to(lifter.loaded.network, batch).double().numpy()
-    target, weight = (a.double().numpy()[:, :, _LIMBS] for a in batch[3:])
-    scale = np.broadcast_to(lifter.loaded.metadata.get("sigma_scale", 1.0), len(MARKERS))[_LIMBS]
-    guess, said = answer[:, :, _LIMBS, :3], np.exp(answer[:, :, _LIMBS, 3]) * scale
+    target, weight = (a.double().numpy()[:, :, LIMB_MARKERS] for a in batch[3:])
+    scale = np.broadcast_to(lifter.loaded.metadata.get("sigma_scale", 1.0), len(MARKERS))[LIMB_MARKERS]
+    guess, said = answer[:, :, LIMB_MARKERS, :3], np.exp(answer[:, :, LIMB_MARKERS, 3]) * scale
     valid = np.asarray((weight > 0).all(-1))
     runs = valid[:, 2:] & valid[:, 1:-1] & valid[:, :-2]
     difference = _centred(guess) - _centred(target)
@@ -204,8 +204,8 @@ def _clip(clip: Path, lifters: Sequence[Lifter], reporter: Reporter) -> dict[str
     frames = truth.valid & np.isfinite(landmarks).all((1, 2)) & keypoints.seen
     flat = dataclasses.replace(keypoints, depth=None, world=None)
     default = next(f for f in lifters if f.name == registry.ALIASES["default"])
-    answers = {f.name: lift(keypoints, K, f).positions[:, _LIMBS] for f in lifters}
-    answers[f"{default.name} without depth and world"] = lift(flat, K, default).positions[:, _LIMBS]
+    answers = {f.name: lift(keypoints, K, f).positions[:, LIMB_MARKERS] for f in lifters}
+    answers[f"{default.name} without depth and world"] = lift(flat, K, default).positions[:, LIMB_MARKERS]
     answers["MediaPipe"] = landmarks
     return {"clip": clip.name} | {
         who: (round(1000 * mpjpe(a[frames], truth.camera[frames]), 1), round(1000 * pa_mpjpe(a[frames], truth.camera[frames]), 1))

@@ -33,7 +33,7 @@ from core.errors import InputError
 from core.inputs import is_keypoint_input
 from core.keypoint_files import read_people
 from core.keypoints import Keypoints
-from core.lift import MARKERS
+from core.markers import MARKERS
 
 from . import mocap, registry
 from .configs import Config, config

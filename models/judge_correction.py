@@ -24,8 +24,9 @@ from core.camera import assume_intrinsics
 from core.detect.correct import correct
 from core.detect.extract import cleaned
 from core.events import Reporter
-from core.keypoints import ATTACHMENTS, CANONICAL, LIMB_KEYPOINTS, NPZ_ERRORS, Keypoints
-from core.lift import MARKERS, lift, resolve_lifter
+from core.keypoints import CANONICAL, LIMB_KEYPOINTS, NPZ_ERRORS, Keypoints
+from core.lift import lift, resolve_lifter
+from core.markers import LIMB_MARKERS
 
 from .correction import POINTS
 from .detections import held_out, keypoints_of, read_run
@@ -35,7 +36,6 @@ _ENDS = ("ankle", "wrist")
 _DECIDING = POINTS[:, 0]
 _OTHER_PARTS = [CANONICAL.index(n) for n in (
     "nose", "l_shoulder", "r_shoulder", "l_elbow", "r_elbow", "l_hip", "r_hip", "l_knee", "r_knee")]
-_MARKER = [MARKERS.index(ATTACHMENTS[n][0]) for n in LIMB_KEYPOINTS]
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ def lifted(cases: list[Case], seed: int = 0) -> str:
 
 def _lifted_errors(case: Case, k: Keypoints, lifter) -> np.ndarray:  # type: ignore[no-untyped-def]
     """(T, 12) millimetres at the run's best size, hips centred; NaN where nobody is seen."""
-    guess = lift(k, assume_intrinsics(k.width, k.height), lifter).positions[:, _MARKER]
+    guess = lift(k, assume_intrinsics(k.width, k.height), lifter).positions[:, LIMB_MARKERS]
     hips = [LIMB_KEYPOINTS.index(n) for n in ("l_hip", "r_hip")]
     guess, truth = (a - a[:, hips].mean(1, keepdims=True) for a in (guess, case.joints))
     seen = np.isfinite(guess).all((1, 2))

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from core.errors import InputError
-from core.lift import MARKERS
+from core.markers import MARKERS
 
 from .features import SIZE
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from core.keypoints import ATTACHMENTS, CANONICAL, LIMB_KEYPOINTS
-from core.lift import MARKERS
+from core.markers import MARKERS
 from core.skeleton import INDEX, JOINT_PARENTS, Skeleton, mirror_name
 
 _BODIES = Path(__file__).parent / "data" / "bodies.json"

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from core.keypoints import ATTACHMENTS, CANONICAL
-from core.lift import MARKERS
+from core.markers import MARKERS
 from core.rotations import from_rotation_vector, to_matrix
 from core.skeleton import END_PARENTS, ENDS, INDEX, JOINTS, MEAN_STATURE, PARENTS
 

@@ -34,8 +34,8 @@ import torch
 from torch import Tensor, nn
 
 from core.evaluate import mpjpe, pa_mpjpe
-from core.keypoints import ATTACHMENTS, CANONICAL, LIMB_KEYPOINTS
-from core.lift import MARKERS
+from core.keypoints import ATTACHMENTS, CANONICAL
+from core.markers import LIMB_MARKERS, MARKERS
 
 from . import detections, mocap, registry
 from .configs import Config, config
@@ -46,8 +46,7 @@ from .windows import TIMED, Windows, any_roll, guessed_intrinsics, jittered, mir
 
 CACHE = Path.home() / ".cache" / "video-mocap" / "training"
 VALIDATE_EVERY = 500
-_LIMBS = [MARKERS.index(ATTACHMENTS[n][0]) for n in LIMB_KEYPOINTS]
-_IMPORTANCE = np.where(np.isin(np.arange(len(MARKERS)), _LIMBS), 1.0, 0.5)
+_IMPORTANCE = np.where(np.isin(np.arange(len(MARKERS)), LIMB_MARKERS), 1.0, 0.5)
 _CONFIDENCE = [next((9 * i + 2 for i, n in enumerate(CANONICAL) if m in (n, ATTACHMENTS[n][0])), -1) for m in MARKERS]
 """The feature that says how well a marker's own keypoint, or one that rides on it, was seen; -1 for the trunk's."""
 Tensors = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
@@ -221,10 +220,10 @@ def judge(answer: Tensor, batch: Tensors) -> dict[str, float]:
     """Millimetres over the limbs' 12 joints, hips centred: mean error as it is, with each window at its best size, after Procrustes,
     and what the network expected."""
     target, weight = batch[3:]
-    valid = (weight[..., _LIMBS] > 0).all(-1)
+    valid = (weight[..., LIMB_MARKERS] > 0).all(-1)
     sized = _best_size(answer[..., :3], target, weight)
-    guess, fitted, truth = (a[valid][:, _LIMBS].double().numpy() for a in (answer[..., :3], sized, target))
-    expected = answer[..., 3][valid][:, _LIMBS].exp().mean()
+    guess, fitted, truth = (a[valid][:, LIMB_MARKERS].double().numpy() for a in (answer[..., :3], sized, target))
+    expected = answer[..., 3][valid][:, LIMB_MARKERS].exp().mean()
     kinds: dict[str, Any] = {"mpjpe": mpjpe(guess, truth), "sized": mpjpe(fitted, truth), "pa": pa_mpjpe(guess, truth), "said": expected}
     return {kind: round(1000 * float(value), 1) for kind, value in kinds.items()}
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from core.camera import assume_intrinsics
 from core.keypoints import CANONICAL, CONVENTIONS
-from core.lift import MARKERS
+from core.markers import MARKERS
 from core.skeleton import INDEX, Skeleton, mirror_name
 
 _MIRRORED_KEYPOINTS = np.array([CANONICAL.index(mirror_name(n)) for n in CANONICAL])

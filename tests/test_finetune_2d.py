@@ -16,7 +16,7 @@ from synthetic import Scene, film, wander  # noqa: E402
 
 from core.errors import InputError  # noqa: E402
 from core.keypoints import CANONICAL  # noqa: E402
-from core.lift import MARKERS  # noqa: E402
+from core.markers import MARKERS  # noqa: E402
 from models import finetune_2d, registry, train, virtual_views  # noqa: E402
 from models.configs import config  # noqa: E402
 from models.reprojection import LIFTED_MARKERS, body_loss, motion_loss, place, reprojection, typical_bones  # noqa: E402

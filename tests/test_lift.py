@@ -13,7 +13,8 @@ from core.camera import ASSUMED_FOCAL, assume_intrinsics, person_view, pixel_ray
 from core.errors import Cancelled, InputError
 from core.events import Reporter
 from core.keypoints import ATTACHMENTS, CANONICAL, CONVENTIONS, Keypoints
-from core.lift import MARKERS, _batches, _chunks, lift, resolve_lifter
+from core.lift import _batches, _chunks, lift, resolve_lifter
+from core.markers import MARKERS
 from core.skeleton import INDEX, Skeleton
 from models.registry import NETWORKS
 

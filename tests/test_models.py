@@ -17,7 +17,8 @@ torch = pytest.importorskip("torch")
 
 from core.errors import InputError  # noqa: E402
 from core.keypoints import ATTACHMENTS, CANONICAL, LIMB_KEYPOINTS  # noqa: E402
-from core.lift import MARKERS, Lifter  # noqa: E402
+from core.lift import Lifter  # noqa: E402
+from core.markers import MARKERS  # noqa: E402
 from core.skeleton import END_PARENTS, INDEX, JOINT_PARENTS, JOINTS, Skeleton, mirror_name  # noqa: E402
 from models import detections, evaluate_lifters, fit_noise, mocap, noise, registry, train  # noqa: E402
 from models.configs import config  # noqa: E402
