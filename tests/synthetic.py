@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from core import rotations
-from core.keypoints import CANONICAL, LIMB_KEYPOINTS, Keypoints
+from core.keypoints import CANONICAL, Keypoints
+from core.markers import MARKERS
 from core.skeleton import INDEX, JOINTS, Skeleton
 from core.solve.body import Body, point_of
-
-MARKERS = JOINTS + ("HeadEnd",) + tuple(n for n in CANONICAL if n not in (*LIMB_KEYPOINTS, "l_eye", "r_eye"))
 
 
 @dataclass(frozen=True)
@@ -37,28 +36,6 @@ class Scene:
     lifted: Lifted
     keypoints: Keypoints
     K: np.ndarray
-
-
-def walk(frames: int, fps: float = 30.0, speed: float = 1.2) -> tuple[np.ndarray, np.ndarray]:
-    """Somebody who swings arms and legs, bends elbows and looks around while going forwards (-Y): local rotations, root."""
-    time = np.arange(frames) / fps
-    phase = 2 * np.pi * time
-    turns = np.zeros((frames, len(JOINTS), 3))
-
-    def set_(joint: str, x: np.ndarray | float = 0.0, y: np.ndarray | float = 0.0, z: np.ndarray | float = 0.0) -> None:
-        turns[:, INDEX[joint]] = np.stack(np.broadcast_arrays(np.asarray(x) + 0 * time, y, z), axis=-1)
-
-    for side, sign, shift in (("Left", 1.0, 0.0), ("Right", -1.0, np.pi)):
-        set_(f"{side}UpLeg", -0.1 - 0.4 * np.sin(phase + shift))
-        set_(f"{side}Leg", 0.5 + 0.4 * np.sin(phase + shift + 1.2))
-        set_(f"{side}Foot", -0.2 + 0.1 * np.sin(phase + shift))
-        set_(f"{side}Arm", 0.5 * np.sin(phase + shift), sign * 1.2, sign * -0.1)
-        set_(f"{side}ForeArm", z=sign * (-0.7 + 0.3 * np.sin(phase + shift)))
-        set_(f"{side}Hand", y=sign * 0.2)
-    set_("Spine", 0.08, 0.0, 0.1 * np.sin(phase))
-    set_("Head", 0.1 * np.sin(0.7 * phase), 0.0, 0.3 * np.sin(0.4 * phase))
-    root = np.stack([0.02 * np.sin(phase), -speed * time, 0.95 + 0.02 * np.cos(2 * phase)], axis=-1)
-    return rotations.from_rotation_vector(turns), root
 
 
 def wander(seed: int, frames: int, fps: float = 30.0) -> tuple[np.ndarray, np.ndarray]:

@@ -1,11 +1,10 @@
-"""A walk whose feet stand, for tests: flat, or rolling from heel to toe, with contacts that are true to the last micrometre."""
+"""A walk, for tests; and one whose feet stand, flat or rolling from heel to toe, with contacts that are true. numpy only."""
 
 from __future__ import annotations
 
 import dataclasses
 
 import numpy as np
-from synthetic import walk
 
 from core import rotations
 from core.motion import Camera, Motion
@@ -13,6 +12,28 @@ from core.retarget import Mapping, Rig, retarget
 from core.skeleton import INDEX, JOINTS, PARENTS, Skeleton
 
 SIDES = (("Left", 0), ("Right", 2))
+
+
+def walk(frames: int, fps: float = 30.0, speed: float = 1.2) -> tuple[np.ndarray, np.ndarray]:
+    """Somebody who swings arms and legs, bends elbows and looks around while going forwards (-Y): local rotations, root."""
+    time = np.arange(frames) / fps
+    phase = 2 * np.pi * time
+    turns = np.zeros((frames, len(JOINTS), 3))
+
+    def set_(joint: str, x: np.ndarray | float = 0.0, y: np.ndarray | float = 0.0, z: np.ndarray | float = 0.0) -> None:
+        turns[:, INDEX[joint]] = np.stack(np.broadcast_arrays(np.asarray(x) + 0 * time, y, z), axis=-1)
+
+    for side, sign, shift in (("Left", 1.0, 0.0), ("Right", -1.0, np.pi)):
+        set_(f"{side}UpLeg", -0.1 - 0.4 * np.sin(phase + shift))
+        set_(f"{side}Leg", 0.5 + 0.4 * np.sin(phase + shift + 1.2))
+        set_(f"{side}Foot", -0.2 + 0.1 * np.sin(phase + shift))
+        set_(f"{side}Arm", 0.5 * np.sin(phase + shift), sign * 1.2, sign * -0.1)
+        set_(f"{side}ForeArm", z=sign * (-0.7 + 0.3 * np.sin(phase + shift)))
+        set_(f"{side}Hand", y=sign * 0.2)
+    set_("Spine", 0.08, 0.0, 0.1 * np.sin(phase))
+    set_("Head", 0.1 * np.sin(0.7 * phase), 0.0, 0.3 * np.sin(0.4 * phase))
+    root = np.stack([0.02 * np.sin(phase), -speed * time, 0.95 + 0.02 * np.cos(2 * phase)], axis=-1)
+    return rotations.from_rotation_vector(turns), root
 
 
 def own_rig(skeleton: Skeleton) -> tuple[Rig, Mapping]:

@@ -20,10 +20,11 @@ from .. import rotations
 from .reach import STRETCH
 
 _FADE = 0.15  # seconds in which a foot enters and leaves what a contact asks of it, and the figure goes from one foot to the other
+_CALM = 0.05  # seconds to both sides over which the figure's way over the ground is calmed
 _TURNS = np.radians(20.0)  # a foot that turns more than this about its mean while heel and tip are down is not held
 _BENT = 0.996  # of the leg's length, up to which a leg is stretched that the motion does not stretch further: beyond, knees jump
 _YIELD = 0.02  # metres: a straight leg gives along its length as if its bones stood off the line by this much
-_PELVIS = 3.0  # how much dearer than turning thigh or shin it is to tilt the pelvis by the same angle
+_PELVIS = 2.0  # how much dearer than turning thigh or shin it is to tilt the pelvis by the same angle
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,7 @@ def _calmed(path: np.ndarray, times: np.ndarray) -> np.ndarray:
     """(T, 3) whose way over the ground is without what is faster than a figure's weight can move: trembling feet are for the legs to
     make up. Not so the height: legs that are nearly straight would need large bends for little."""
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
-    half = max(1, round(_FADE / step))
+    half = max(1, round(_CALM / step))
     weights = np.hanning(2 * half + 3)[1:-1]
     padded = np.pad(path[:, :2], ((half, half), (0, 0)), mode="edge")
     level = [np.convolve(column, weights / weights.sum(), mode="valid") for column in padded.T]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(REPO), str(Path(__file__).resolve().parent)]
+sys.path[:0] = [str(REPO), str(Path(__file__).resolve().parent), str(REPO / "tests")]
 # Before bpy is imported: the tests' own preferences and extensions, not the user's.
 os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="video_mocap_test_")
 

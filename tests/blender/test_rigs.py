@@ -7,9 +7,11 @@ import random
 from pathlib import Path
 
 import bpy
+import numpy as np
 import pytest
 from blender_addon.core.retarget import map_rig
-from helpers import limb_error, synthetic_motion
+from helpers import joints_in_blender, limb_error, synthetic_motion
+from walking import planted_walk
 
 from blender_addon.apply import apply_motion
 from blender_addon.rigs import read_rig
@@ -30,6 +32,24 @@ def test_a_known_rig_is_mapped_and_follows(shared: Path, rig: str) -> None:
     assert list(mapping.spine) == truth["chains"]["Spine"] and list(mapping.neck) == truth["chains"]["Neck"]
     apply_motion(bpy.context, motion, "take", armature)
     assert limb_error(armature, truth["measure"], motion) < 0.1
+
+
+@pytest.mark.parametrize("rig", RIGS)
+def test_limbs_follow_while_feet_stand(shared: Path, rig: str) -> None:
+    """A walk that rolls from heel to toe: every limb within a degree of the motion's, and feet that stand move less than a millimetre."""
+    if not (shared / "rigs").is_dir():
+        pytest.skip(f"no rigs in {shared}")
+    truth = json.loads((shared / "rigs" / f"{rig}.json").read_text())
+    bpy.ops.wm.open_mainfile(filepath=str(shared / "rigs" / f"{rig}.blend"))
+    armature, motion = bpy.data.objects[truth["armature_object"]], planted_walk(rolling=True)
+    bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = 30, 1.0
+    take = apply_motion(bpy.context, motion, "take", armature)
+    assert limb_error(armature, truth["measure"], motion, every=2) < 1.0 and take.slide < 0.01
+    feet = {joint: truth["measure"][joint] for joint in ("LeftFoot", "RightFoot")}
+    places = np.array([list(joints_in_blender(armature, feet, 1 + row).values()) for row in range(len(motion))])
+    for side, first in ((0, 0), (1, 2)):
+        flat = motion.contacts[:, first] & motion.contacts[:, first + 1]
+        assert np.linalg.norm(np.diff(places[:, side], axis=0), axis=-1)[flat[1:] & flat[:-1]].max() < 1e-3
 
 
 @pytest.mark.parametrize("rig", RIGS)
