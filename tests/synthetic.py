@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from walking import walk as walk  # for those who import it from here
 
 from core import rotations
 from core.keypoints import CANONICAL, Keypoints
