@@ -24,8 +24,8 @@ COMMANDS = {
     "doctor": "check every dependency, model and device",
     "package": "make the Blender add-on's zip",
     "test": "run the tests",
-    "train": "train a lifting network",
-    "evaluate": "measure errors on clips with known 3D truth",
+    "train": "train a lifting network or the correction of ankles and wrists",
+    "evaluate": "measure errors: of clips with known 3D truth, of all lifting networks, of the correction",
     "bench": "measure the speed of every stage on this machine",
 }
 
@@ -74,6 +74,10 @@ def _dispatch(command: str, rest: list[str]) -> int:
         from models.evaluate_lifters import main as evaluate_lifters
 
         return evaluate_lifters(rest)
+    if command == "evaluate" and "--correction" in rest:
+        from models.judge_correction import main as judge_correction
+
+        return judge_correction(rest)
     if command == "evaluate":
         from .evaluate import main as evaluate
 

@@ -42,7 +42,7 @@ from .events import Reporter, TerminalReporter
 from .keypoints import ATTACHMENTS, LIMB_KEYPOINTS, Keypoints, load_keypoints
 from .markers import LIMB_MARKERS
 from .motion import Motion
-from .options import RunOptions
+from .options import LIFTERS, RunOptions
 from .skeleton import INDEX
 from .solve.body import Body
 from .solve.root import locate
@@ -299,14 +299,18 @@ def _mean_way(figure: str, rows: list[dict]) -> str:
 
 def main(argv: list[str]) -> int:
     """The command `evaluate`."""
+    from models.registry import canonical_name
+
     parser = argparse.ArgumentParser(prog="build.py evaluate", allow_abbrev=False, description=(
         "Runs the pipeline on clips with known truth and prints two tables, clip by clip: the body (ours / the lifted markers "
-        "without the solver / MediaPipe's own world landmarks) and the way through the world."))
+        "without the solver / MediaPipe's own world landmarks) and the way through the world. 'evaluate --lifters' compares all "
+        "lifting networks; 'evaluate --correction DIR' measures the correction of ankles and wrists; each has its own --help."))
     parser.add_argument("clips", metavar="CLIP_DIR", nargs="+", help="a folder with video.mp4 and gt.npz, or a folder of such folders")
     parser.add_argument("--out", metavar="DIR", help="keep motions and overlays here (default: a temporary folder)")
-    parser.add_argument("--lifter", default="default", metavar="NAME", help="the lifting network (default: default)")
+    parser.add_argument("--lifter", default="default", metavar="NAME", help=f"the lifting network: {', '.join(LIFTERS)} (default: default)")
     parser.add_argument("--json", metavar="FILE", help="also write the rows as JSON")
     args = parser.parse_args(argv)
+    canonical_name(args.lifter)  # one wrong name is one sentence, not a warning for each clip
     clips = [clip for folder in map(Path, args.clips) for clip in clips_in(folder)]
     options = RunOptions(lifter=args.lifter, formats=("npz",), overlay=bool(args.out))
     reporter = TerminalReporter()

@@ -15,6 +15,8 @@ from .errors import InputError
 
 FORMATS = ("npz", "bvh", "blend", "fbx", "glb")
 DEVICES = ("auto", "cpu", "cuda")
+LIFTERS = ("default", "residual", "tcn", "recurrent", "gast", "temporal")
+"""As `models.registry` knows them, which Blender cannot import."""
 SMOOTH = ("none", "light", "strong")
 
 
@@ -31,7 +33,7 @@ class RunOptions:
     person: str = _option(
         "largest", "which person: 'largest', 'central', or a number N as listed by 'probe'", metavar="N|largest|central", type=str)
     device: str = _option("auto", "where the networks run", choices=DEVICES, type=str)
-    lifter: str = _option("default", "the network that lifts keypoints to 3D", metavar="NAME", type=str)
+    lifter: str = _option("default", "the network that lifts keypoints to 3D: " + ", ".join(LIFTERS), metavar="NAME", type=str)
     fps: float | None = _option(
         None, "resample the motion to this frame rate (else: the video's own times); for images and keypoint files that hold no times: "
         "the rate they were taken at", metavar="N", type=float)

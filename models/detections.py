@@ -1,7 +1,7 @@
 """Training data from a real detector: what MediaPipe saw of rendered people, beside the exact truth.
 
 A run is brought to what the 2D stage would have made of it: MediaPipe's smoothing taken out (`models.unsmooth`), then the same honest
-confidences, mended sides and missing keypoints as at run time, by the same functions of `core.detect`.
+confidences, mended sides, replaced ankles and wrists and missing keypoints as at run time, by the same functions of `core.detect`.
 The runs come from `make_detections.py` of the rendering tool (16 to 32 frames each, varied people, cameras, light, occluders). The
 truth is of the MakeHuman rig: its limbs, hands, feet, neck, head and skin points are ours; its pelvis, spine bones and clavicles are
 defined otherwise and get no weight.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from core.detect.confidence import honest_confidence
 from core.detect.detector import BLAZEPOSE
 from core.detect.extract import finished
+from core.errors import InputError
 from core.events import Reporter
 from core.keypoints import CANONICAL, NPZ_ERRORS, Keypoints
 from core.markers import MARKERS
@@ -43,18 +44,38 @@ def held_out(motion: str) -> bool:
     return hashlib.sha256(trial.encode()).digest()[0] % 12 == 0
 
 
-def read_runs(folders: list[Path]) -> tuple[Windows, Windows]:
-    """All complete runs of the folders as (training, held out) windows of 32 frames; runs without a detection are skipped."""
-    rows: dict[str, list] = {}
-    for folder in folders:
-        for path in sorted(folder.glob("run_*.npz")):
-            try:
-                data = read_run(path)
-                rows.setdefault(path.name, [path.name, held_out(str(data["motion"])), _window(data)])
-            except NPZ_ERRORS:
-                continue  # still being written
-    kept = [r for r in rows.values() if (r[2]["confidence"] > 0).any()]
-    return tuple(_stack([r[2] for r in kept if r[1] == part]) for part in (False, True))  # type: ignore[return-value]
+def read_runs(folder: Path) -> tuple[Windows, Windows]:
+    """All complete runs of a folder as (training, held out) windows of 32 frames; runs without a detection are skipped.
+
+    Raises InputError when one of the two is empty.
+    """
+    parts: tuple[list[dict[str, np.ndarray]], ...] = ([], [])
+    for run in runs_in(folder):
+        window = _window(run)
+        if (window["confidence"] > 0).any():
+            parts[held_out(str(run["motion"]))].append(window)
+    if not all(parts):
+        raise too_few(folder)
+    return _stack(parts[False]), _stack(parts[True])
+
+
+def runs_in(folder: Path) -> Iterator[Run]:
+    """The complete runs of a folder, by name. Raises InputError when there is none."""
+    none = True
+    for path in sorted(folder.glob("run_*.npz")):
+        try:
+            run = read_run(path)
+        except NPZ_ERRORS:
+            continue  # still being written
+        none = False
+        yield run
+    if none:
+        raise InputError(f"There is no complete run_*.npz in {folder}; give a folder of detections beside truth.")
+
+
+def too_few(folder: Path) -> InputError:
+    """What to say when a folder's runs cannot both train and judge."""
+    return InputError(f"The runs in {folder} are too few: both motions to train on and held-out ones are needed; give a folder with more.")
 
 
 def read_run(path: Path) -> Run:
@@ -63,9 +84,9 @@ def read_run(path: Path) -> Run:
         return {name: data[name] for name in data.files}
 
 
-def digest(folders: list[Path]) -> str:
+def digest(folder: Path) -> str:
     """A short hash over the names and sizes of the runs."""
-    listing = sorted((p.name, p.stat().st_size) for folder in folders for p in folder.glob("run_*.npz"))
+    listing = sorted((p.name, p.stat().st_size) for p in folder.glob("run_*.npz"))
     return hashlib.sha256(json.dumps(listing).encode()).hexdigest()[:16]
 
 

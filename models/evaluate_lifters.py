@@ -10,8 +10,8 @@ hips: MPJPE and PA-MPJPE in mm, acceleration error in m/s^2 (as in `core.evaluat
 - "10 %", "30 %": MPJPE after that share of the keypoints of every frame was taken away; "30 % all through": after that share of each
   window's keypoints was taken away in all of its frames.
 - "said / is": the expected error over the real one, on average and in the quarter of answers that the network is surest (least sure) of.
-- views: by where the camera stands around the person, "above" from more than 30 degrees over the body's own horizon.
-- "without world", "without depth": the default network with these optional inputs taken away.
+- views: by where the camera stands around the person, "above" from more than 30 degrees over (or under) the body's own horizon.
+- "without world", "without depth and world": the default network with these optional inputs taken away.
 Clips are lifted from the keypoints that the 2D stage finds, frame by frame beside MediaPipe's own world landmarks; no solver.
 """
 
@@ -35,8 +35,8 @@ from core.markers import LIMB_MARKERS, MARKERS
 
 from . import detections, mocap, registry
 from .synthesis import Synthesis
-from .train import Tensors, answers_to, tensors
-from .windows import Windows, guessed_intrinsics, of_mean_size
+from .train import answers_to, validation
+from .windows import Windows, of_mean_size
 
 _WINDOWS, _FRAMES = 320, 64  # of "val"
 _PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
     print(_networks(result["networks"]))
     sets = {"val": Synthesis(mocap.load(args.data).part("val")).draw(np.random.default_rng(2026), _WINDOWS, _FRAMES)}
     if args.detections:
-        sets["detections"] = detections.read_runs([args.detections])[1]
+        sets["detections"] = detections.read_runs(args.detections)[1]
     for name, windows in sets.items():
         reporter.log(f"{name} ...")
         result[name] = _judge_all(lifters, of_mean_size(windows))
@@ -97,7 +97,7 @@ def _judge_all(lifters: Sequence[Lifter], w: Windows) -> dict[str, dict[str, Any
 
 
 def _judge(lifter: Lifter, w: Windows) -> Judged:
-    batch: Tensors = tensors(w, guessed_intrinsics(w, np.random.default_rng(0), share=1.0))
+    batch = validation(w)
     answer = answers_to(lifter.loaded.network, batch).double().numpy()
     target, weight = (a.double().numpy()[:, :, LIMB_MARKERS] for a in batch[3:])
     scale = np.broadcast_to(lifter.loaded.metadata.get("sigma_scale", 1.0), len(MARKERS))[LIMB_MARKERS]
@@ -224,9 +224,9 @@ def _clip_table(rows: list[dict[str, Any]]) -> str:
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="build.py evaluate --lifters", allow_abbrev=False, description=(
+    parser = argparse.ArgumentParser(prog="build.py evaluate", allow_abbrev=False, description=(
         "Judges all lifting networks on the same unseen motions and cameras and prints one set of tables."))
-    parser.add_argument("--lifters", action="store_true", help="compare the networks instead of running the pipeline")
+    parser.add_argument("--lifters", action="store_true", required=True, help="compare the networks instead of running the pipeline")
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="mocap folder with val/ (BVH), as for train")
     parser.add_argument("--detections", type=Path, metavar="DIR", help="folder of run_*.npz, as for train: held-out motions judge")
     parser.add_argument("--also", type=Path, nargs="+", metavar="FILE", help="more weights files, for example of shorter trainings")

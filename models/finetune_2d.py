@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import copy
 import dataclasses
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +38,7 @@ from . import mocap, registry
 from .configs import Config, config
 from .reprojection import LIFTED, LIFTED_MARKERS, body_loss, length, motion_loss, reprojection, robust, typical_bones
 from .synthesis import Synthesis
-from .train import CACHE, follow, loss_of, prepare, rate, revision
+from .train import CACHE, advance, follow, hand_over, loss_of, prepare, rate, revision
 from .virtual_views import TILTS, tangents_of, view_of, with_best_answers
 from .windows import Windows, any_roll, joined, mirrored, thinned
 
@@ -105,9 +104,7 @@ def train(args: argparse.Namespace) -> int:
     registry.save(path, network, about)
     print("Keypoints that were hidden from the network, mm off before and after: {} {}".format(*hidden))
     print("Tilts of the cameras beyond the usual, degrees and share: " + ", ".join(f"{k}: {v}" for k, v in shares.items() if v))
-    if args.install:
-        shutil.copyfile(path, registry.WEIGHTS / path.name)
-    print(f"The weights are {path}; " + ("installed." if args.install else "--install puts them into models/weights."))
+    hand_over(path, args.install, "--install")
     return 0
 
 
@@ -231,11 +228,7 @@ def fine_tune(parent: nn.Module, settings: Config, sources: list[Windows], label
         loss = picture_loss(network, before, pictures(some, rng), typical, weights)
         if labelled is not None:
             loss = loss + loss_of(network, prepare(labelled.draw(rng, settings.batch, settings.window), rng), settings)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
+        advance(loss, network, optimiser, schedule)
         follow(average, network, min(settings.average, (step + 1) / (step + 10)))
         bar.set_postfix(loss=f"{float(loss.detach()):.2f}", refresh=False)
     return kept

@@ -2,8 +2,9 @@
 
     python -m models.fit_noise DETECTIONS
 
-See `models.noise` for the model. Detections are taken as the 2D stage leaves them (`models.detections`). Takes with sides that it could
-not mend are counted and left out of the fit; every take counts twice, once mirrored.
+See `models.noise` for the model. Detections are taken as the 2D stage has them before it replaces ankles and wrists: the correction is
+trained on this model. Takes with sides that it could not mend are counted and left out of the fit; every take counts twice, once
+mirrored.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ import numpy as np
 from core.camera import pixel_rays
 from core.detect.confidence import logit, steadiness
 from core.flips import mend_flips
-from core.keypoints import CANONICAL, LIMB_KEYPOINTS, NPZ_ERRORS
+from core.keypoints import CANONICAL, LIMB_KEYPOINTS
 
-from .detections import Run, keypoints_of, read_run
+from .detections import Run, keypoints_of, runs_in
 from .noise import DATA, MIRRORED, REFERENCE, Scene, regressors, scene
 
 STEADY, MOVING = 24, 32
@@ -30,7 +31,7 @@ _SIGN = np.array([-1, 1, 1, -1, 1, 1, 1])  # of each channel in a mirror
 def differences(data: Run) -> tuple[Scene, np.ndarray, float] | None:
     """True scene, differences (T, 27, CHANNELS) and frame rate of the detected frames of a run; None with less than 8 frames.
 
-    What was seen is what the 2D stage makes of it, but that keypoints outside the picture stay: the model describes them too.
+    What was seen is what the 2D stage's cleaning makes of it, but that keypoints outside the picture stay: the model describes them too.
     """
     k = mend_flips(keypoints_of(data))[0].canonical()
     if k.seen.sum() < 8:
@@ -105,11 +106,8 @@ def _memory(moves: list[np.ndarray], directions: np.ndarray, rates: list[float])
 def main(argv: list[str]) -> int:
     """Reads the runs and writes the data file."""
     takes = []
-    for path in sorted(Path(argv[0]).glob("run_*.npz")):
-        try:
-            take = differences(read_run(path))
-        except NPZ_ERRORS:
-            continue  # still being written
+    for run in runs_in(Path(argv[0])):
+        take = differences(run)
         if take:
             takes.append(take)
     crossed = [exchanged(t[0], t[1]) for t in takes]

@@ -1,6 +1,6 @@
 """What the correction of ankles and wrists does to keypoints that are wrong, and to those that are not.
 
-    python -m models.judge_correction RUNS [--limit N]
+    build.py evaluate --correction RUNS
 
 On the runs whose motions training has never seen (what MediaPipe saw of rendered people, beside the truth), the 2D stage's keypoints are
 corrected as they are, and after an arm's or a leg's end was damaged in one of five ways for a part of the run. The damage knows nothing of
@@ -13,7 +13,6 @@ its best size, over the damaged frames.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +23,13 @@ from core.camera import assume_intrinsics
 from core.detect.correct import correct
 from core.detect.extract import cleaned
 from core.events import Reporter
-from core.keypoints import CANONICAL, LIMB_KEYPOINTS, NPZ_ERRORS, Keypoints
-from core.lift import lift, resolve_lifter
+from core.keypoints import CANONICAL, LIMB_KEYPOINTS, Keypoints
+from core.lift import Lifter, lift, resolve_lifter
 from core.markers import LIMB_MARKERS
+from core.skeleton import MEAN_STATURE
 
 from .correction import POINTS
-from .detections import held_out, keypoints_of, read_run
+from .detections import held_out, keypoints_of, runs_in, too_few
 
 OFF = 5.0  # percent of the height
 _ENDS = ("ankle", "wrist")
@@ -53,21 +53,19 @@ class Case:
         return np.asarray(100 * distance / self.height[:, None])
 
 
-def read_cases(folder: Path, limit: int | None = None) -> list[Case]:
-    """The held-out runs of a folder in which anybody was detected."""
+def read_cases(folder: Path) -> list[Case]:
+    """The held-out runs of a folder in which anybody was detected. Raises InputError when there are none."""
     cases: list[Case] = []
-    for path in sorted(folder.glob("run_*.npz")):
-        try:
-            data = read_run(path)
-        except NPZ_ERRORS:
-            continue  # still being written
-        if held_out(str(data["motion"])) and data["detected"].any() and (limit is None or len(cases) < limit):
+    for data in runs_in(folder):
+        if held_out(str(data["motion"])) and data["detected"].any():
             names = data["names"].tolist()
             joints = data["joints3d_cam"].astype(np.float64)
             distance = joints[:, [names.index("l_hip"), names.index("r_hip")], 2].mean(1)
             cases.append(Case(
                 cleaned(keypoints_of(data), Reporter()).canonical(), data["joints2d"][:, [names.index(n) for n in CANONICAL]],
                 data["K"][0, 0] * float(data["stature"]) / distance, joints[:, [names.index(n) for n in LIMB_KEYPOINTS]]))
+    if not cases:
+        raise too_few(folder)
     return cases
 
 
@@ -86,7 +84,9 @@ def _stuck(rng: np.random.Generator, case: Case, limb: int) -> np.ndarray:
 
 
 def _thrown(rng: np.random.Generator, case: Case, limb: int) -> np.ndarray:
-    middle = np.nanmean(case.keypoints.xy, axis=1)
+    k = case.keypoints
+    middle = np.full((len(k), 2), np.nan)
+    middle[k.seen] = np.nanmean(k.xy[k.seen], axis=1)
     return _moved_to(case, limb, middle + 0.7 * case.height[:, None] * rng.uniform(-1, 1, middle.shape))
 
 
@@ -122,7 +122,7 @@ def damaged(rng: np.random.Generator, case: Case, kind: str, limb: int) -> Keypo
         hit[start: start + length] = np.isfinite(place[start: start + length]).all(-1)
         moved = np.where(hit[..., None], place, k.xy[:, points])
         if world is not None:
-            world[:, points, :2] += (moved - k.xy[:, points]) / case.height[:, None, None] * 1.7
+            world[:, points, :2] += (moved - k.xy[:, points]) / case.height[:, None, None] * MEAN_STATURE
         xy[:, points] = moved
     inside = ((xy >= 0) & (xy < (k.width, k.height))).all(-1)
     return k.replace(xy=xy, world=world, confidence=np.where(inside, k.confidence, 0.0))
@@ -218,7 +218,7 @@ def lifted(cases: list[Case], seed: int = 0) -> str:
     return "\n".join(lines)
 
 
-def _lifted_errors(case: Case, k: Keypoints, lifter) -> np.ndarray:  # type: ignore[no-untyped-def]
+def _lifted_errors(case: Case, k: Keypoints, lifter: Lifter) -> np.ndarray:
     """(T, 12) millimetres at the run's best size, hips centred; NaN where nobody is seen."""
     guess = lift(k, assume_intrinsics(k.width, k.height), lifter).positions[:, LIMB_MARKERS]
     hips = [LIMB_KEYPOINTS.index(n) for n in ("l_hip", "r_hip")]
@@ -229,16 +229,12 @@ def _lifted_errors(case: Case, k: Keypoints, lifter) -> np.ndarray:  # type: ign
 
 
 def main(argv: list[str]) -> int:
-    """Prints both tables."""
-    parser = argparse.ArgumentParser(prog="python -m models.judge_correction", allow_abbrev=False)
-    parser.add_argument("runs", type=Path, help="folder of run_*.npz: detections beside truth")
-    parser.add_argument("--limit", type=int, metavar="N", help="only the first N runs")
-    args = parser.parse_args(argv)
-    cases = read_cases(args.runs, args.limit)
+    """The command `evaluate --correction`."""
+    parser = argparse.ArgumentParser(prog="build.py evaluate", allow_abbrev=False, description=(
+        "Damages ankles and wrists of held-out detections, corrects them, and prints the errors before and after, in 2D and lifted."))
+    parser.add_argument("--correction", action="store_true", required=True, help="measure the correction instead of running the pipeline")
+    parser.add_argument("runs", type=Path, metavar="DIR", help="folder of run_*.npz, as for train --detections: held-out motions judge")
+    cases = read_cases(parser.parse_args(argv).runs)
     print(f"{len(cases)} runs whose motions training has not seen; errors in percent of the person's height\n" + report(cases))
     print(lifted(cases))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,11 +1,12 @@
-"""A model of how MediaPipe's keypoints differ from the truth after our 2D stage, fitted by `models.fit_noise` and kept as data/noise.json.
+"""A model of how MediaPipe's keypoints differ from the truth: data/noise.json, fitted by `models.fit_noise`.
 
 Problem: networks trained on clean projections trust their input too much. Method: the difference of each keypoint (2D, the detector's
 depth and world landmark, and its confidence's logit) is a linear function of where the keypoint is and which way the person faces
 (bias, flattened depth), plus correlated noise: principal directions over all keypoints and channels, one part that is constant over a
 take and one that wanders (a first-order autoregression with fitted correlation), both scaled by a take's own log-normal size, which
 makes the tails heavy. Apart from that, left and right are exchanged for a while, front with back. Limits: linear and Gaussian within a
-take; what is occluded is not known, only how confidence and error go together.
+take; what is occluded is not known, only how confidence and error go together; ankles and wrists are as before the 2D stage replaces
+implausible ones, so that those of training err a little more than those of a run.
 
 Differences are measured in metres at the hips' distance, in the view that looks at the hips, so they fit any camera. numpy only.
 """

@@ -2,6 +2,7 @@
 
     build.py train --config NAME --data MOCAP [--detections DIR] [--fine-tune] [--resume] [--install]
     build.py train --config NAME --finetune-2d DIR [--data MOCAP] [--install]                          (see `models.finetune_2d`)
+    build.py train --config correction ...                                                              (see `models.train_correction`)
 
 Each step draws windows from two sources: mocap under imagined cameras with a modelled detector (`models.synthesis`), and what MediaPipe
 really saw of rendered people (`models.detections`). Both are mirrored, rolled, thinned out and seen through a guessed lens
@@ -68,18 +69,17 @@ def main(argv: list[str]) -> int:
         settings = dataclasses.replace(settings, steps=settings.steps // 2, learning_rate=0.6 * settings.learning_rate)
     if args.steps:
         settings = dataclasses.replace(settings, steps=args.steps)
-    folders = [args.detections] if args.detections else []
     torch.manual_seed(settings.seed)
     torch.set_num_threads(1)  # the other core prepares the next batch
     parent = registry.load(args.config) if args.fine_tune else None
     pack = mocap.load(args.data)
     training = Synthesis(pack.part("train"))
-    real, held_out = detections.read_runs(folders) if folders else (None, None)
+    real, held_out = detections.read_runs(args.detections) if args.detections else (None, None)
     judges = {"val": validation(Synthesis(pack.part("val")).draw(np.random.default_rng(0), 256, 32))}
     if held_out is not None:
         judges["detections"] = validation(held_out)
     about = {"config": settings.to_json(), "seed": settings.seed, "revision": revision(),
-             "data": {"mocap": pack.digest, "detections": detections.digest(folders) if folders else None,
+             "data": {"mocap": pack.digest, "detections": detections.digest(args.detections) if args.detections else None,
                       "real_windows": 0 if real is None else len(real)}}
     if parent is not None:
         about["fine_tuned_from"] = {k: parent.metadata.get(k) for k in ("steps", "revision", "data", "minutes", "fine_tuned_from")}
@@ -94,10 +94,15 @@ def main(argv: list[str]) -> int:
     folder = CACHE / (f"{settings.name}-{args.steps}" if args.steps else settings.name)
     folder.mkdir(parents=True, exist_ok=True)
     best = fit(settings, draw, judges, folder, about, args.resume, None if parent is None else parent.network)
-    if args.install:
-        shutil.copyfile(best, registry.WEIGHTS / best.name)
-    print(f"The best weights are {best}; " + ("installed." if args.install else "--resume --install puts them into models/weights."))
+    hand_over(best, args.install, "--resume --install")
     return 0
+
+
+def hand_over(weights: Path, install: bool, otherwise: str) -> None:
+    """Says where the trained weights are, and puts them into models/weights if told to; `otherwise`: which options would have."""
+    if install:
+        shutil.copyfile(weights, registry.WEIGHTS / weights.name)
+    print(f"The best weights are {weights}; " + ("installed." if install else f"{otherwise} puts them into models/weights."))
 
 
 def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges: dict[str, Tensors], folder: Path,
@@ -119,16 +124,12 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
     best = folder / f"{settings.name}.safetensors"
     if resume and (folder / "checkpoint.pt").exists():
         first, history = _restore(folder / "checkpoint.pt", network, optimiser, schedule, average)
-    begin, losses = time.time(), []
+    begin, losses = time.time() - (history[-1]["seconds"] if history else 0.0), []
     bar = tqdm(range(first, settings.steps), initial=first, total=settings.steps, desc=settings.name, mininterval=5)
     for step, batch in zip(bar, _ahead(draw, settings, first), strict=True):
         network.train()
         loss = loss_of(network, cast(Tensors, tuple(part.to(device) for part in batch)), settings)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
+        advance(loss, network, optimiser, schedule)
         follow(average, network, min(settings.average, (step + 1) / (step + 10)))
         losses.append(float(loss.detach()))
         if (step + 1) % VALIDATE_EVERY == 0 or step + 1 == settings.steps:
@@ -142,7 +143,7 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
                 scale = sigma_scale([(answers[name], t) for name, t in judges.items()])
                 minutes = round((time.time() - begin) / 60, 1)
                 registry.save(best, kept, about | {"steps": step + 1, "figures": figures, "minutes": minutes, "sigma_scale": scale})
-            _plot(history, folder / "loss.png")
+            plot(history, folder / "loss.png", ("mpjpe", "pa"), "mm")
     return best
 
 
@@ -276,10 +277,20 @@ def _length(difference: Tensor) -> Tensor:
 
 
 def rate(step: int, settings: Config) -> float:
+    """The learning rate of a step, as a share of the config's."""
     if step < settings.warm_up:
         return (step + 1) / settings.warm_up
     progress = (step - settings.warm_up) / max(settings.steps - settings.warm_up, 1)
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+
+def advance(loss: Tensor, network: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any) -> None:
+    """One step down the loss, at the schedule's rate; a batch that is all surprise must not throw the network off."""
+    optimiser.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimiser.step()
+    schedule.step()
 
 
 def follow(average: dict[str, Tensor], network: nn.Module, decay: float) -> None:
@@ -309,7 +320,8 @@ def _restore(path: Path, network: nn.Module, optimiser: Any, schedule: Any, aver
     return state["step"], state["history"]
 
 
-def _plot(history: list[dict[str, Any]], path: Path) -> None:
+def plot(history: list[dict[str, Any]], path: Path, kinds: tuple[str, ...], unit: str) -> None:
+    """The loss and these kinds of errors on all judges, by steps, as a picture."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -320,9 +332,9 @@ def _plot(history: list[dict[str, Any]], path: Path) -> None:
     left.plot(steps, [h["loss"] for h in history])
     left.set(title="training loss", xlabel="step")
     for name in (k for k in history[0] if isinstance(history[0][k], dict)):
-        for kind in ("mpjpe", "pa"):
+        for kind in kinds:
             right.plot(steps, [h[name][kind] for h in history], label=f"{name}: {kind}")
-    right.set(title="error on unseen motions, mm", xlabel="step")
+    right.set(title=f"error on unseen motions, {unit}", xlabel="step")
     right.legend()
     figure.tight_layout()
     figure.savefig(path)
@@ -338,11 +350,13 @@ def revision() -> str:
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="build.py train", allow_abbrev=False,
-        description="Trains a lifting network; prints its errors on unseen motions every 500 steps.")
-    parser.add_argument("--config", required=True, choices=sorted([*registry.NETWORKS, "correction"]), help="which network")
+        description="Trains a lifting network, or the correction of ankles and wrists; prints errors on unseen motions every 500 steps. "
+                    "--data and --detections are what it learns from; CONTRIBUTING.md says where to get them.")
+    parser.add_argument("--config", required=True, choices=[*registry.NETWORKS, "correction"],
+                        help="which network; 'correction' is not a lifter: it is part of the 2D stage and needs --detections")
     parser.add_argument("--data", type=Path, metavar="DIR", help="mocap folder with train/ and val/ (BVH)")
     parser.add_argument("--detections", type=Path, metavar="DIR", help="folder of run_*.npz: detections beside truth")
-    parser.add_argument("--steps", type=int, metavar="N", help="another number of steps than the config's (the schedule is fitted to it)")
+    parser.add_argument("--steps", type=int, metavar="N", help="another number of steps than usual (the schedule is fitted to it)")
     parser.add_argument("--fine-tune", action="store_true",
                         help="start from the weights in models/weights: half the steps, at 0.6 of the learning rate")
     parser.add_argument("--finetune-2d", type=Path, metavar="DIR",
@@ -353,4 +367,6 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.data is None and args.finetune_2d is None:
         parser.error("the following arguments are required: --data")
+    if args.steps is not None and args.steps < 1:
+        parser.error("argument --steps: must be at least 1")
     return args

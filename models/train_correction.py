@@ -9,7 +9,7 @@ then hidden or put onto the limb in question, so that the network neither needs 
 error under a radial Laplace distribution whose mean the network says. All randomness of step n comes from (seed, n).
 
 Every 500 steps the error on motions that it has never seen is printed, in hundredths of the body's spread. What is kept is a running
-mean of the weights. `models.judge_correction` prints what the installed network does to damaged and to sound keypoints.
+mean of the weights. `build.py evaluate --correction` prints what the installed network does to damaged and to sound keypoints.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,13 +29,14 @@ from torch import Tensor, nn
 from core.detect.extract import cleaned
 from core.errors import InputError
 from core.events import Reporter
-from core.keypoints import CANONICAL, NPZ_ERRORS
+from core.keypoints import CANONICAL
 
 from . import mocap, registry
 from .correction import FRAMES, LIMBS, POINTS, Correction, Questions, Take, ask, window_rows
 from .detections import FRAMES as LENGTH
-from .detections import digest, held_out, keypoints_of, read_run
+from .detections import digest, held_out, keypoints_of, runs_in, too_few
 from .synthesis import Synthesis
+from .train import CACHE, advance, hand_over, plot, revision
 from .windows import lost_keypoints
 
 SEED = 1
@@ -70,8 +70,6 @@ Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 def train(args: argparse.Namespace) -> int:
     """`train --config correction`; the arguments are those of `models.train`. Raises InputError."""
-    from .train import CACHE, revision
-
     if args.detections is None:
         raise InputError("The correction is trained on detections as well; give their folder as --detections.")
     if args.fine_tune:
@@ -90,21 +88,17 @@ def train(args: argparse.Namespace) -> int:
     best = folder / "correction.safetensors"
     registry.save(best, network, {
         "config": {"arguments": ARGUMENTS}, "seed": SEED, "revision": revision(), "steps": steps, "figures": figures,
-        "data": {"mocap": pack.digest, "detections": digest([args.detections]), "real_windows": len(real.xy)}})
-    if args.install:
-        shutil.copyfile(best, registry.WEIGHTS / best.name)
-    print(f"The weights are {best}; " + ("installed." if args.install else "--resume --install puts them into models/weights."))
+        "data": {"mocap": pack.digest, "detections": digest(args.detections), "real_windows": len(real.xy)}})
+    hand_over(best, args.install, "--resume --install")
     return 0
 
 
 def read_exact(folder: Path, unseen: bool) -> Exact:
-    """All runs of a folder that training may see, or those that it may not (`unseen`), as the 2D stage has them before the correction."""
+    """All runs of a folder that training may see, or those that it may not (`unseen`), as the 2D stage has them before the correction.
+
+    Raises InputError when there are none."""
     rows: dict[str, list[np.ndarray]] = {f.name: [] for f in dataclasses.fields(Exact)}
-    for path in sorted(folder.glob("run_*.npz")):
-        try:
-            data = read_run(path)
-        except NPZ_ERRORS:
-            continue  # still being written
+    for data in runs_in(folder):
         if held_out(str(data["motion"])) != unseen:
             continue
         k = cleaned(keypoints_of(data), Reporter()).canonical()
@@ -116,6 +110,8 @@ def read_exact(folder: Path, unseen: bool) -> Exact:
             missing = np.full((LENGTH - len(value), *value.shape[1:]), 0.0 if name == "confidence" else np.nan)
             rows[name].append(np.concatenate([value, missing]))
         rows["seconds"].append(np.arange(LENGTH) / k.fps)
+    if not rows["xy"]:
+        raise too_few(folder)
     return Exact(**{name: np.stack(values) for name, values in rows.items()})
 
 
@@ -252,11 +248,7 @@ def fit(real: Exact, source: Synthesis, judges: dict[str, Batch], steps: int, fo
     bar = tqdm(range(first, steps), initial=first, total=steps, desc="correction", mininterval=5)
     for step in bar:
         loss = loss_of(network, draw(step))
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
+        advance(loss, network, optimiser, schedule)
         kept.update_parameters(network)
         losses.append(float(loss.detach()))
         if (step + 1) % _JUDGE_EVERY == 0 or step + 1 == steps:
@@ -268,7 +260,7 @@ def fit(real: Exact, source: Synthesis, judges: dict[str, Batch], steps: int, fo
             so_far = {"step": step + 1, "history": history, **{k: v.state_dict() for k, v in state.items()}}
             torch.save(so_far, folder / "checkpoint.partial")
             (folder / "checkpoint.partial").replace(folder / "checkpoint.pt")
-            plot(history, folder / "loss.png")
+            plot(history, folder / "loss.png", ("ankle", "wrist"), "hundredths of the spread")
     return kept.module, history[-1]
 
 
@@ -288,24 +280,3 @@ def judge(network: nn.Module, batch: Batch) -> dict[str, float]:
         result[name] = round(100 * float(error[there].mean()), 2)
         result[f"{name} said"] = round(100 * float(log_expected[there].exp().mean()), 2)
     return result
-
-
-def plot(history: list[dict[str, Any]], path: Path) -> None:
-    """The loss and the errors so far, as a picture."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4))
-    steps = [h["step"] for h in history]
-    left.plot(steps, [h["loss"] for h in history])
-    left.set(title="training loss", xlabel="step")
-    for name in (k for k in history[0] if isinstance(history[0][k], dict)):
-        for kind in ("ankle", "wrist"):
-            right.plot(steps, [h[name][kind] for h in history], label=f"{name}: {kind}")
-    right.set(title="error on unseen motions, hundredths of the spread", xlabel="step")
-    right.legend()
-    figure.tight_layout()
-    figure.savefig(path)
-    pyplot.close(figure)

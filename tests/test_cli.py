@@ -75,6 +75,12 @@ def test_unknown_lifter_names_those_that_exist(tmp_path: Path, capsys: pytest.Ca
     assert_one_sentence(events, "magic", "residual")
 
 
+def test_evaluating_an_unknown_lifter_is_one_sentence_for_all_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["evaluate", str(tmp_path), "--lifter", "magic"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "magic" in said and "residual" in said
+
+
 def test_unwritable_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("in the way")
     code, events = run_json(capsys, str(cli.SAMPLE), "--out", str(tmp_path / "file" / "out"))

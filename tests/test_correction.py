@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from core import rotations  # noqa: E402
+from core import cli, rotations  # noqa: E402
 from core.detect.correct import correct, find_implausible  # noqa: E402
 from core.errors import InputError  # noqa: E402
 from core.events import Reporter  # noqa: E402
 from core.keypoints import CANONICAL, CONVENTIONS, Keypoints  # noqa: E402
 from core.skeleton import INDEX, mirror_name  # noqa: E402
-from models import correction, registry, train_correction  # noqa: E402
+from models import correction, judge_correction, registry, train_correction  # noqa: E402
 from models.correction import FRAMES, POINTS, Correction, Loaded, Take, ask, window_rows  # noqa: E402
 from models.train_correction import Exact, questions  # noqa: E402
 from tests.synthetic import film, walk, wander  # noqa: E402
@@ -244,3 +244,38 @@ def test_a_resumed_training_does_what_an_uninterrupted_one_does(tmp_path: Path, 
     assert figures["val"] == whole_figures["val"]
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value)
+
+
+# ---------------------------------------------------------------- what it brings
+
+def case(seed: int | None = None) -> judge_correction.Case:
+    """A take whose detections are the truth, 300 pixels tall, the last five frames empty."""
+    k = person(seed)
+    gone = np.arange(len(k)) >= len(k) - 5
+    k = k.replace(xy=np.where(gone[:, None, None], np.nan, k.xy), confidence=np.where(gone[:, None], 0.0, k.confidence))
+    return judge_correction.Case(k, k.xy.copy(), np.full(len(k), 300.0), np.zeros((len(k), 12, 3)))
+
+
+@pytest.mark.parametrize("kind", judge_correction.DAMAGES)
+@pytest.mark.parametrize("limb", range(4))
+def test_damage_moves_the_ends_that_it_names_and_nothing_else(kind: str, limb: int) -> None:
+    c = case()
+    k = judge_correction.damaged(np.random.default_rng(limb), c, kind, limb)
+    moved = ~((k.xy == c.keypoints.xy) | np.isnan(c.keypoints.xy)).all(-1)
+    sides = (limb, limb ^ 1) if kind == "exchanged" else (limb,)
+    assert all(moved[:, POINTS[side][0]].any() for side in sides)
+    assert not np.delete(moved, np.unique(POINTS[list(sides)]), axis=1).any()
+    np.testing.assert_array_equal(k.seen, c.keypoints.seen)
+
+
+def test_the_tally_tells_damage_from_sound_keypoints() -> None:
+    c = case()
+    sound = judge_correction.tally([c], [c.keypoints], 1)
+    assert len(sound.before) == 2 * 35 and (sound.before == 0).all() and not sound.touched.any() and (sound.after == 0).all()
+    thrown = judge_correction.tally([c], [judge_correction.damaged(np.random.default_rng(0), c, "thrown", 2)], 1)
+    assert thrown.touched.sum() > 3 and np.nanmean(thrown.after) < 0.7 * thrown.before.mean()
+
+
+def test_an_empty_folder_of_runs_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["evaluate", "--correction", str(tmp_path)]) == 2
+    assert "no complete run_*.npz" in capsys.readouterr().err

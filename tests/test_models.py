@@ -537,6 +537,25 @@ def test_held_out_trials_are_whole() -> None:
     assert 0.04 < share < 0.14
 
 
+def test_runs_that_are_missing_or_being_written_are_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "run_0.npz").write_bytes(b"PK half of it")
+    with pytest.raises(InputError, match="no complete run"):
+        detections.read_runs(tmp_path)
+
+
+def test_too_few_runs_to_judge_by_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez(tmp_path / "run_0.npz", motion="a.bvh")
+    monkeypatch.setattr(detections, "_window", lambda run: {"confidence": np.ones(1)})
+    with pytest.raises(InputError, match="too few"):
+        detections.read_runs(tmp_path)
+
+
+def test_no_steps_are_no_training(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        train.main(["--config", "tcn", "--data", "anywhere", "--steps", "0"])
+    assert "--steps" in capsys.readouterr().err
+
+
 def test_runs_are_read(shared: Path) -> None:
     folder = shared / "detections"
     if not folder.is_dir():

@@ -8,12 +8,17 @@ import pytest
 
 from core import cli
 from core.errors import InputError
-from core.options import RunOptions
+from core.options import LIFTERS, RunOptions
 
 
 def test_json_round_trip() -> None:
     options = RunOptions(start=1.5, end=3.0, person="2", formats=("bvh",), overlay=True, fps=24.0)
     assert RunOptions.from_json(options.to_json()) == options
+
+
+def test_the_lifters_are_those_of_the_registry() -> None:
+    registry = pytest.importorskip("models.registry")
+    assert set(LIFTERS) == {*registry.ALIASES, *registry.NETWORKS}
 
 
 @pytest.mark.parametrize("values", [
