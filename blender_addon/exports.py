@@ -92,7 +92,9 @@ def _write_bvh(armature: Any, path: Path) -> None:
 def y_up(bvh: str) -> str:
     """The text of a BVH with Z up as one with Y up: Blender's (x, y, z) is (x, z, -y) there, so that no number changes but signs."""
     renamed = {"Yposition": "Zposition", "Zposition": "Yposition", "Yrotation": "Zrotation", "Zrotation": "Yrotation"}
-    lines, signs, moving = [], [], False
+    lines: list[str] = []
+    signs: list[int] = []
+    moving = False
     for line in bvh.splitlines():
         words = line.split()
         if moving and len(words) == len(signs) and words[0] != "Frames:":

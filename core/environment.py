@@ -140,7 +140,7 @@ def interpreter(directory: Path) -> Path:
 
 
 def blender_python(root: Path, version: str = "5.0") -> Path | None:
-    """The interpreter that has bpy of `version` ("5.0" or "4.2"), or None when that environment does not stand."""
+    """The interpreter that has bpy of `version` (of `BLENDER_VERSIONS`), or None when that environment does not stand."""
     wanted = Environment(blender_directory(root, version), (), (f"blender-{version}",))
     return wanted.python if not missing_sections(root, wanted) and wanted.python.exists() else None
 

@@ -1,4 +1,4 @@
-"""Fixtures for tests inside Blender's Python (pip's bpy 4.2 and 5.0): the add-on registered, a fresh file, a stand-in for the engine.
+"""Fixtures for tests inside Blender's Python (pip's bpy 4.2, 4.5 and 5.0): the add-on registered, a fresh file, a stand-in for the engine.
 
 The stand-in is an executable that speaks the worker's protocol; what it does stands in the "video", which is a JSON file.
 """

@@ -1,7 +1,8 @@
 """The same tests in a real Blender: `blender --background --factory-startup --python-exit-code 1 --python THIS -- PYTEST_FOLDER [ARGS]`.
 
-PYTEST_FOLDER holds pytest for Blender's Python (`pip install --target PYTEST_FOLDER pytest`); ARGS go to pytest. With
-`../shared/tools/blender-gui`: blender-gui batch --factory-startup --python-exit-code 1 --python tests/blender/inside_blender.py -- ...
+PYTEST_FOLDER holds pytest and hypothesis for Blender's Python (`pip install --target PYTEST_FOLDER pytest hypothesis`); ARGS go to
+pytest. With `../shared/tools/blender-gui` (BLENDER_BIND=../shared as an absolute path, for the rigs):
+blender-gui batch --factory-startup --python-exit-code 1 --python tests/blender/inside_blender.py -- ...
 """
 
 from __future__ import annotations
