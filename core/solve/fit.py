@@ -25,6 +25,7 @@ from .smoothness import TAIL, Smoothness, smoothness
 
 _OUTLIER = 2.0  # standard deviations: where evidence starts to lose its say
 _HIPS = ("LeftUpLeg", "RightUpLeg")
+_BALLS = ("LeftToe", "RightToe")  # stay above the floor like the foot points, but a third as strictly: toes must not snap for it
 _LONGEST_STEP = 0.6  # radians (and metres) in one iteration
 _ENOUGH = 5e-4  # relative gain below which the fit is done
 _ITERATIONS = 20
@@ -81,7 +82,7 @@ class _Terms:
     slide_weight: np.ndarray
     sink: np.ndarray  # (T, 4) height above the ground in standard deviations, and (T, 4) its robust weight
     sink_weight: np.ndarray
-    through: np.ndarray  # (T, 4) how deep below the floor, in standard deviations, 0 above it
+    through: np.ndarray  # (T, 6) how deep foot points and balls are below the floor, in standard deviations, 0 above
     adrift: np.ndarray  # (T, 4, 3) from the places where planted points are held, in standard deviations
     cost: float
 
@@ -129,6 +130,8 @@ class _Problem:
         self.body, self.evidence = body, evidence
         self._markers = evidence.positions.shape[1]
         self._feet = [body.names.index(n) for n in FOOT_POINTS]
+        self._strict = np.array([1.0] * len(self._feet) + [1.0 / 9.0] * len(_BALLS))
+        self._low = self._feet + [body.names.index(n) for n in _BALLS]
         self._hips = [body.names.index(n) for n in _HIPS]
         self._scale_3d = np.sqrt(evidence.weight_3d)
         self._scale_2d = np.sqrt(evidence.weight_2d)
@@ -149,7 +152,8 @@ class _Problem:
         priors = prior_rows(state.local)
         smooth = smoothness(state.local, state.root, self.evidence.times, self.evidence.restlessness) if len(state.root) > 2 else None
         cost = cost_3d + cost_2d + 0.5 * float(np.sum(priors.residual**2)) + (smooth.cost if smooth else 0.0)
-        through = np.minimum(feet @ footing.up - footing.floor, 0.0) * np.sqrt(footing.hardness)
+        through = np.minimum(pose.points[:, self._low] @ footing.up - footing.floor, 0.0)
+        through *= np.sqrt(footing.hardness * self._strict)
         adrift = (feet - footing.anchor) * np.sqrt(footing.held)[..., None]
         cost += slide_cost + sink_cost + 0.5 * float(np.sum(through**2) + np.sum(adrift**2))
         frames = len(state.root)
@@ -174,16 +178,18 @@ class _Problem:
         _add_priors(columns, gradient, terms.priors)
         if terms.smooth is not None:
             _add_smoothness(columns, gradient, terms.smooth)
-        self._add_footing(columns, gradient, terms, moves[:, self._feet])
+        self._add_footing(columns, gradient, terms, moves)
         return columns, gradient
 
     def _add_footing(self, columns: np.ndarray, gradient: np.ndarray, terms: _Terms, moves: np.ndarray) -> None:
-        """Feet that stay where they are and on the ground; moves (T, 4, 3, DOF) of the foot points."""
+        """Feet that stay where they are and on the ground; moves (T, P, 3, DOF) of the body's points."""
         footing, frames = self.evidence.footing, len(moves)
+        above = footing.up @ moves[:, self._low] * np.sqrt(footing.hardness * self._strict * (terms.through < 0))[..., None]
+        _add(columns, gradient, above, terms.through)
+        moves = moves[:, self._feet]
         rise = footing.up @ moves
         sink = rise * np.sqrt(footing.ground * terms.sink_weight)[..., None]
         _add(columns, gradient, sink, terms.sink * np.sqrt(terms.sink_weight))
-        _add(columns, gradient, rise * np.sqrt(footing.hardness * (terms.through < 0))[..., None], terms.through)
         if footing.held.any():
             held = moves * np.sqrt(footing.held)[..., None, None]
             _add(columns, gradient, held.reshape(frames, -1, DOF), terms.adrift.reshape(frames, -1))
