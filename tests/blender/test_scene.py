@@ -102,9 +102,9 @@ def test_film_and_motion_run_together_at_another_rate() -> None:
 def export_both(motion: Motion, folder: Path) -> None:
     """scene.fbx and scene.glb; with pip's bpy in a process of its own, because bpy 4.2 crashes at its exit after a glTF export."""
     if bpy.app.binary_path:
-        armature = bpy.data.objects[build_scene(motion, None, "walk").armature]
+        take = build_scene(motion, None, "walk")  # a fresh file, so `bpy.data` must be asked after it
         for kind in ("fbx", "glb"):
-            export_take(armature, folder / f"scene.{kind}")
+            export_take(bpy.data.objects[take.armature], folder / f"scene.{kind}")
         return
     motion.save(folder / "motion.npz")
     request = {"motion": str(folder / "motion.npz"), "footage": None, "files": {k: str(folder / f"scene.{k}") for k in ("fbx", "glb")}}
