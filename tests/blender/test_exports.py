@@ -56,7 +56,7 @@ def compare(armature: Any, names: dict[str, str], path: Path, at_rest: bool = Tr
 
 
 @pytest.mark.parametrize("kind", READERS)
-@pytest.mark.parametrize("rig", ["mpfb_mixamo", "vrm1_names", "ue5_mannequin_names", "one_spine_low_poly"])
+@pytest.mark.parametrize("rig", ["mpfb_mixamo", "vrm1_names", "ue5_mannequin_names", "one_spine_low_poly", "rigify_generated"])
 def test_a_rig_comes_back_with_its_motion(shared: Path, tmp_path: Path, rig: str, kind: str) -> None:
     needs(kind)
     path = shared / "rigs" / f"{rig}.blend"
