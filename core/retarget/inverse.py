@@ -1,8 +1,9 @@
 """The same motion on the inverse-kinematics controls of a rig: where hands and feet are, and which way knees and elbows point.
 
 Method: an IK control moves rigidly with the FK bone that it stands for; its pole lies on the side to which the joint in the middle bends.
-Limits: only rigs whose map names these controls; what the controls hang from counts as it is posed now; toes are left to the foot.
-Hands and feet are exact; where a rig's knee or elbow is a hinge, it may lie a few degrees off the plane that the motion gives.
+A toe's IK control hangs from the foot's and turns against it as the FK toe does against the FK foot.
+Limits: only rigs whose map names these controls; what the controls hang from counts as it is posed now; a toe whose rig has no IK control
+for it stays with its FK control.
 """
 
 from __future__ import annotations
@@ -36,16 +37,37 @@ def with_controls(rig: Rig, mapping: Mapping, moved: RigMotion, controls: str) -
         raise InputError(f"{rig.label} has no inverse-kinematics controls that this add-on knows; choose FK.")
     pose = Pose(rig, {}, {rig.index(b): q for b, q in moved.rotations.items()}, {rig.index(b): p for b, p in moved.locations.items()})
     turned, places = dict(moved.rotations), dict(moved.travel)
-    for end, (control, pole) in mapping.ik.items():
-        turned[control], places[control] = _end_control(rig, pose, mapping.joints[end], control)
+    replaced = set()
+    for end, (control, *poles) in mapping.ik.items():
+        if end not in mapping.joints:
+            continue
+        bone = mapping.joints[end]
+        replaced.add(bone)
+        if end.endswith("Toe"):
+            turned[control] = _toe_control(rig, pose, bone, mapping.joints[end[:-3] + "Foot"], control)
+            continue
+        turned[control], places[control] = _end_control(rig, pose, bone, control)
         upper, middle = (mapping.joints[end[:-4] + part] for part in _ABOVE[end[-4:]])
-        places[pole] = _pole(rig, pose, (upper, middle, mapping.joints[end]), pole)
-        if controls == "ik":
-            for bone in (upper, middle, mapping.joints[end]):
-                del turned[bone]
+        for pole in poles:
+            places[pole] = _pole(rig, pose, (upper, middle, bone), pole)
+        replaced |= {upper, middle}
     if controls == "ik":
+        turned = {bone: quaternions for bone, quaternions in turned.items() if bone not in replaced}
         rig = dataclasses.replace(rig, switches=mapping.ik_switches)
+    else:
+        # All but what makes FK act, so that the user needs to change nothing else.
+        kept = {(bone, prop) for bone, prop, _ in rig.switches}
+        rig = dataclasses.replace(rig, switches=(*rig.switches, *(s for s in mapping.ik_switches if s[:2] not in kept)))
     return rig, dataclasses.replace(moved, rotations=turned, travel=places)
+
+
+def _toe_control(rig: Rig, pose: Pose, toe: str, foot: str, control: str) -> np.ndarray:
+    """(T, 4) rotation of the toe's control, which goes along with the foot's."""
+    t, f = rig.index(toe), rig.index(foot)
+    turns = [rotations.multiply(pose.of(b), rotations.inverse(rig.rest_rotations[b])) for b in (f, t)]
+    against = rotations.multiply(rotations.inverse(turns[0]), turns[1])
+    rest = rig.rest_rotations[rig.index(control)]
+    return rotations.continuous(rotations.multiply(rotations.inverse(rest), rotations.multiply(against, rest)))
 
 
 def _end_control(rig: Rig, pose: Pose, bone: str, control: str) -> tuple[np.ndarray, np.ndarray]:

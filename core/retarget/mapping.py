@@ -27,7 +27,8 @@ class RigMap:
 
     joints: canonical joint -> names it goes by, the best first. spine, neck: every bone of the chain, upwards, as far as
     the rig may have them. prefix: a regular expression for what may stand before a name. source: where the names are from.
-    ik: left foot and hand -> (control, pole); ik_switches: (bone, property as in `Rig.switches`, value) that make these act.
+    ik: left foot and hand -> (control, pole), left toe -> (control,); ik_switches: (bone, property as in `Rig.switches`, value) that
+    make these act.
     """
 
     name: str
@@ -37,7 +38,7 @@ class RigMap:
     neck: tuple[str, ...]
     sides: tuple[str, str]
     prefix: str = r"(?:.*[:|])?"
-    ik: dict[str, tuple[str, str]] = field(default_factory=dict)
+    ik: dict[str, tuple[str, ...]] = field(default_factory=dict)
     ik_switches: tuple[tuple[str, str, float], ...] = ()
 
     def right(self, name: str) -> str:
@@ -57,8 +58,8 @@ class RigMap:
 class Mapping:
     """The bones of one rig: joint -> bone name for all joints but the trunk's, the trunk's and the neck's chains upwards.
 
-    scores: joint -> how sure its bone is, in [0, 1], where shape decided; empty where names did. ik: foot or hand -> (IK control, pole)
-    where there are both; ik_switches: what makes these act, as `Rig.switches`.
+    scores: joint -> how sure its bone is, in [0, 1], where shape decided; empty where names did. ik: foot or hand -> (IK control, pole),
+    toe -> (IK control,), where all are there; ik_switches: what makes these act, as `Rig.switches`.
     """
 
     map_name: str
@@ -67,7 +68,7 @@ class Mapping:
     neck: tuple[str, ...] = ()
     ambiguous: tuple[str, ...] = field(default=(), compare=False)
     scores: dict[str, float] = field(default_factory=dict, compare=False)
-    ik: dict[str, tuple[str, str]] = field(default_factory=dict)
+    ik: dict[str, tuple[str, ...]] = field(default_factory=dict)
     ik_switches: tuple[tuple[str, str, float], ...] = ()
 
     @property
@@ -115,7 +116,7 @@ def apply_map(rig_map: RigMap, names: tuple[str, ...]) -> Mapping:
     ambiguous = tuple(bones[1] for bones in short.values() if len(bones) > 1 and bones[0] in used)
     there = set(names)
     both = [(joint, pair) for left, names_ in rig_map.ik.items() for joint, pair in (
-        (left, names_), ("Right" + left[len("Left"):], (rig_map.right(names_[0]), rig_map.right(names_[1])))) if set(pair) <= there]
+        (left, names_), ("Right" + left[len("Left"):], tuple(rig_map.right(name) for name in names_))) if set(pair) <= there]
     switches = [(side, prop, value) for bone, prop, value in rig_map.ik_switches for side in (bone, rig_map.right(bone)) if side in there]
     return Mapping(rig_map.name, joints, spine, neck, ambiguous, ik=dict(both), ik_switches=tuple(switches))
 

@@ -1,4 +1,8 @@
-"""The rig that Rigify generates: its FK controls. The torso carries the figure; the pelvis controls below the middle stay at rest."""
+"""The rig that Rigify generates: its FK controls. The torso carries the figure; the pelvis controls below the middle stay at rest.
+
+Its IK chains may stretch, and Blender's solver stretches them rather than bend the joint in the middle, by up to 7 degrees of a limb's
+direction: with the IK controls stretching is off, and so is that of what they pull at (IK_Stretch), lest the foot part from the leg.
+"""
 
 from ..mapping import RigMap
 
@@ -14,7 +18,8 @@ RIG_MAP = RigMap(
     spine=("spine_fk.002", "spine_fk.003"),
     neck=("neck",),
     sides=(".L", ".R"),
-    ik={"LeftFoot": ("foot_ik.L", "thigh_ik_target.L"), "LeftHand": ("hand_ik.L", "upper_arm_ik_target.L")},
+    ik={"LeftFoot": ("foot_ik.L", "thigh_ik_target.L"), "LeftHand": ("hand_ik.L", "upper_arm_ik_target.L"), "LeftToe": ("toe_ik.L",)},
     ik_switches=tuple((bone, f'["{name}"]', value) for bone in ("thigh_parent.L", "upper_arm_parent.L") for name, value in (
-        ("IK_FK", 0.0), ("pole_vector", 1.0), ("pole_parent", 1.0), ("IK_parent", 1.0))),  # parent 1: the root bone
+        ("IK_FK", 0.0), ("IK_Stretch", 0.0), ("pole_vector", 1.0), ("pole_parent", 1.0), ("IK_parent", 1.0)))  # parent 1: the root bone
+    + tuple((bone, ".ik_stretch", 0.0) for bone in ("thigh_ik.L", "MCH-shin_ik.L", "upper_arm_ik.L", "MCH-forearm_ik.L")),
 )
