@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
+from .lift import CHUNK, choose_device
+from .options import DEVICES
 
 _RATE = 30.0  # frames a second of the batch
-_CHUNK = 256
 _SQUARE = 2048  # side of the matrices whose product is timed
 _COPY = 256 << 20  # bytes
 
@@ -35,15 +36,13 @@ def main(argv: list[str]) -> int:
     from models import registry
 
     parser = argparse.ArgumentParser(prog="build.py bench lift", allow_abbrev=False, description="Times all lifting networks.")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="where (default: cuda where there is one)")
+    parser.add_argument("--device", default="auto", choices=DEVICES, help="where (default: cuda where there is one)")
     parser.add_argument("--frames", type=int, default=2048, metavar="N", help="frames at a time (default: 2048)")
     parser.add_argument("--repeat", type=int, default=5, metavar="N", help="repetitions, the best counts (default: 5)")
     args = parser.parse_args(argv)
-    if args.device == "cuda" and not torch.cuda.is_available():
-        raise InputError("The device is cuda, but PyTorch finds no CUDA here; use cpu or auto.")
     if args.frames < 1 or args.repeat < 1:
         raise InputError("--frames and --repeat must be at least 1.")
-    device = "cuda" if torch.cuda.is_available() and args.device != "cpu" else "cpu"
+    device = choose_device(args.device)
     product, copy = _limits(device, args.repeat)
     where = torch.cuda.get_device_name() if device == "cuda" else f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
     print(f"{where}: matrix product {product / 1e9:.0f} GFLOP/s, copy {copy / 1e9:.1f} GB/s; {args.frames} frames at a time\n")
@@ -58,11 +57,12 @@ def main(argv: list[str]) -> int:
 
 
 def _row(name: str, network: Any, frames: int, repeat: int, device: str, product: float, copy: float) -> str:
+    import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     inputs = _inputs(network, frames, device)
     seconds = _best(lambda: _answer(network, inputs), repeat, device)
-    with FlopCounterMode(display=False) as counter:
+    with torch.backends.cudnn.flags(enabled=False), FlopCounterMode(display=False) as counter:  # cuDNN's recurrent layers do not count
         _answer(network, inputs)
     parameters = sum(p.numel() for p in network.parameters())
     answers = inputs[0].shape[0] * inputs[0].shape[1] * network.head.markers * 4
@@ -94,7 +94,7 @@ def _inputs(network: Any, frames: int, device: str) -> tuple[Any, ...]:
 
     from models.features import SIZE
 
-    count = max(frames // _CHUNK, 1)
+    count = max(frames // CHUNK, 1)
     length = -(-frames // count) + 2 * network.margin(_RATE)
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(count, length, SIZE, generator=generator).to(device)

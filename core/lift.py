@@ -5,7 +5,8 @@ Method: each frame is seen by a virtual camera that looks at the person (`models
 Every network answers for all frames that it is given and looks only so far around each (its `margin`), so a take goes through in long
 chunks that overlap by that margin: nothing but the margins is computed twice (on unseen motions this is as good as windows of a second
 that overlap by half, 104.2 against 103.9 mm, in half the time). The answer is turned back into camera axes and centred on the hips.
-Limits: one person; the body's size is a mean adult's, because it cannot be seen (the solver decides about it).
+Limits: one person; the body's size is a mean adult's, because it cannot be seen (the solver decides about it); above 400 frames a
+second chunks overlap by less than the default's margin.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from .errors import InputError
 from .events import Reporter
 from .keypoints import Keypoints
 from .markers import MARKERS
+from .options import DEVICES
 
 if TYPE_CHECKING:
     from models.registry import Loaded
 
 _HIPS = tuple(MARKERS.index(n) for n in ("LeftUpLeg", "RightUpLeg"))
-_CHUNK = 256  # frames that one pass answers for
+CHUNK = 256
+"""Frames that one pass answers for; the benchmark's batch is made of the same."""
 _BATCH = 4096  # frames at a time, margins included
 _WIDEST_MARGIN = 512  # frames
 
@@ -62,17 +65,22 @@ def resolve_lifter(name: str = "default", device: str = "auto") -> Lifter:
 
     Raises InputError: unknown name, missing or damaged weights, or "cuda" without one.
     """
-    import torch
-
     from models.registry import load
+
+    chosen = choose_device(device)
+    return Lifter(name, chosen, load(name, chosen))
+
+
+def choose_device(device: str) -> str:
+    """Where to run, "cpu" or "cuda", for one of `core.options.DEVICES`. Raises InputError: another word, or "cuda" without one."""
+    import torch
 
     has_cuda = torch.cuda.is_available()
     if device == "cuda" and not has_cuda:
         raise InputError("The device is cuda, but PyTorch finds no CUDA here; use cpu or auto.")
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"The device is {device!r}; use one of auto, cpu, cuda.")
-    chosen = "cuda" if has_cuda and device != "cpu" else "cpu"
-    return Lifter(name, chosen, load(name, chosen))
+    if device not in DEVICES:
+        raise InputError(f"The device is {device!r}; use one of {', '.join(DEVICES)}.")
+    return "cuda" if has_cuda and device != "cpu" else "cpu"
 
 
 def lift(keypoints: Keypoints, K: np.ndarray, lifter: Lifter | str = "default", reporter: Reporter | None = None,
@@ -135,8 +143,8 @@ class _Chunk:
 def _chunks(total: int, margin: int) -> Iterator[_Chunk]:
     """All of `total` frames, each answered for once."""
     margin = min(margin, _WIDEST_MARGIN)
-    for start in range(0, total, _CHUNK):
-        stop = min(start + _CHUNK, total)
+    for start in range(0, total, CHUNK):
+        stop = min(start + CHUNK, total)
         before = max(start - margin, 0)
         yield _Chunk(np.arange(before, min(stop + margin, total)), start - before, stop - start)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
+from core import bench_lift
 from core.camera import ASSUMED_FOCAL, assume_intrinsics, person_view, pixel_rays
 from core.errors import Cancelled, InputError
 from core.events import Reporter
@@ -158,7 +159,7 @@ def test_chunks_meet_without_a_seam(name, monkeypatch):
     keypoints = wandering(140)
     lifter = resolve_lifter(name, "cpu")
     whole = lift(keypoints, K, lifter).positions
-    monkeypatch.setattr(core.lift, "_CHUNK", 48)
+    monkeypatch.setattr(core.lift, "CHUNK", 48)
     cut = lift(keypoints, K, lifter).positions
     assert np.abs(cut - whole).max() < (0.005 if name == "temporal" else 1e-4)
 
@@ -211,3 +212,26 @@ def test_describe_is_json(lifter):
 
     description = json.loads(json.dumps(lifter.describe()))
     assert description["device"] == "cpu" and description["parameters"] > 1000
+
+
+# ---------------------------------------------------------------- the benchmark
+
+def test_the_benchmark_has_a_row_for_every_network(monkeypatch, capsys):
+    monkeypatch.setattr(bench_lift, "_SQUARE", 64)
+    monkeypatch.setattr(bench_lift, "_COPY", 1 << 12)
+    assert bench_lift.main(["--device", "cpu", "--frames", "8", "--repeat", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert all(f"| {name} |" in printed for name in (*NETWORKS, "tcn, 243 frames (untrained)")) and "bfloat16" in printed
+
+
+@pytest.mark.parametrize("frames", [1, 255, 256, 700])
+def test_the_benchmark_asks_for_as_many_frames_as_it_says(frames):
+    network = resolve_lifter("tcn", "cpu").loaded.network
+    features, seconds, real = bench_lift._inputs(network, frames, "cpu")
+    answered = len(features) * (features.shape[1] - 2 * network.margin(30.0))
+    assert frames <= answered < frames + len(features) and seconds.shape == real.shape == features.shape[:2] and real.all()
+
+
+def test_a_benchmark_of_nothing_is_refused():
+    with pytest.raises(InputError, match="at least 1"):
+        bench_lift.main(["--frames", "0"])
