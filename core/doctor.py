@@ -69,10 +69,13 @@ def _dependency(name: str, pinned: str) -> Finding:
 
 def checks(root: Path) -> list[Finding]:
     """Model files, device, encoder, and each part of a run tried out."""
-    names = [f.stem for f in sorted(WEIGHTS.glob("*.safetensors"))]
+    from models.registry import NETWORKS
+
+    names = [name for name in NETWORKS if (WEIGHTS / f"{name}.safetensors").exists()]
     findings = [
         _check("MediaPipe bundle", lambda: check_bundle(root / "core" / "detect" / BUNDLE_NAME)),
         *(_check(f"weights {name}", lambda name=name: check_weights(name)) for name in names),  # type: ignore[misc]
+        _check("weights correction", check_correction),
         _check("device", check_device),
         _check("video encoder", check_encoder),
         _check("self-test, kinematics", check_kinematics),
@@ -132,6 +135,19 @@ def check_weights(name: str) -> str:
     if answer.shape != (1, frames, len(MARKERS), 4) or not np.isfinite(answer).all():
         raise ValueError(f"the network answers {answer.shape} values that are not all finite; get the weights file again")
     return f"{loaded.parameters / 1e6:.1f} million parameters, forward pass works"
+
+
+def check_correction() -> str:
+    """The network that corrects ankles and wrists, loaded and run once on nothing in particular."""
+    import torch
+
+    from models.correction import FRAMES, SIZE, load
+
+    network = load().network
+    answer = network(torch.zeros(1, len(FRAMES), SIZE))
+    if not torch.isfinite(answer).all():
+        raise ValueError("the network's answer is not finite; get the weights file again")
+    return f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f} million parameters, forward pass works"
 
 
 def check_device() -> str:

@@ -42,6 +42,14 @@ def test_encoder_and_kinematics_work_here() -> None:
     assert "21 joints" in doctor.check_kinematics()
 
 
+def test_every_weights_file_is_checked_and_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The correction is no lifter: on a fresh clone the doctor called it a problem."""
+    monkeypatch.setattr(doctor, "check_detector", lambda sample: "not tried here")
+    weights = {f.name.removeprefix("weights "): f for f in doctor.checks(doctor.ROOT) if f.name.startswith("weights")}
+    assert set(weights) == {p.stem for p in doctor.WEIGHTS.glob("*.safetensors")}
+    assert {f.state for f in weights.values()} == {"ok"}, weights
+
+
 def test_a_missing_bundle_is_a_problem(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="missing"):
         doctor.check_bundle(tmp_path / "bundle.task")
