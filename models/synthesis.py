@@ -2,7 +2,8 @@
 
 Problem: the pack holds 25 people and 23 minutes; the world does not. Method, all vectorised over the windows of a batch:
 - a stretch of a file at a random frame rate and speed, forwards and backwards again where the file is too short;
-- arms or legs of one window on the trunk of another (rotations relative to the trunk), now and then the whole tilted;
+- arms or legs of one window on the trunk of another (rotations relative to the trunk), now and then the whole tilted; for training
+  also poses that nobody took (`models.variety`);
 - the body of a MakeHuman person (`models.fit_bodies`: errors are measured on that rig), sometimes blended towards the file's own bones;
 - keypoints ride on joints as offsets, which vary from person to person;
 - a camera at any azimuth, from the floor to overhead, rolled, 24 to 85 mm, near or far, the person anywhere in the frame or cut off;
@@ -24,6 +25,7 @@ from core.skeleton import END_PARENTS, ENDS, INDEX, JOINTS, MEAN_STATURE, PARENT
 
 from .mocap import FPS, Part
 from .noise import NoiseModel, observe
+from .variety import varied
 from .windows import Windows
 
 _BODIES = Path(__file__).parent / "data" / "bodies.json"
@@ -44,10 +46,11 @@ _HIPS = [INDEX["LeftUpLeg"], INDEX["RightUpLeg"]]
 
 class Synthesis:
     """Draws windows from one part of the pack, filmed by cameras whose elevation above the person's middle lies between two angles
-    (lowest, highest) in radians; positive ones look down."""
+    (lowest, highest) in radians; positive ones look down. invented: with poses beyond the pack's, to train on, not to judge by."""
 
-    def __init__(self, part: Part, elevations: tuple[float, float] = ANY_ELEVATION) -> None:
+    def __init__(self, part: Part, elevations: tuple[float, float] = ANY_ELEVATION, *, invented: bool = False) -> None:
         self._part = part
+        self._invented = invented
         self._elevations = elevations
         bodies = json.loads(_BODIES.read_text())
         self._mean, self._directions = np.array(bodies["mean"]), np.array(bodies["directions"])
@@ -73,7 +76,8 @@ class Synthesis:
         files = rng.choice(len(self._weight), count, p=self._weight)
         rate = _log_uniform(rng, *_FRAME_RATES, count)
         turns, root = self._motion(rng, files, rate, frames)
-        turns, root = _tilted(rng, *_recombined(rng, turns, root))
+        turns, root = _recombined(rng, turns, root)
+        turns, root = _tilted(rng, varied(rng, turns) if self._invented else turns, root)
         offsets = self._bodies(rng, files)
         leg = np.linalg.norm(offsets[:, [INDEX["LeftLeg"], INDEX["LeftFoot"]]], axis=-1).sum(-1)
         points = _points(rng, turns, root * (leg / self._leg[files])[:, None, None], offsets)

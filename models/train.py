@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import math
 import shutil
@@ -42,11 +43,13 @@ from . import detections, mocap, registry
 from .configs import Config, config
 from .features import make_view
 from .heads import Standardise
+from .muon import Muon
 from .synthesis import Synthesis
 from .windows import TIMED, Windows, any_roll, guessed_intrinsics, jittered, mirrored, of_mean_size, retimed, thinned
 
 CACHE = Path.home() / ".cache" / "video-mocap" / "training"
 VALIDATE_EVERY = 500
+_OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adamw": functools.partial(torch.optim.AdamW, fused=True), "muon": Muon}
 _IMPORTANCE = np.where(np.isin(np.arange(len(MARKERS)), LIMB_MARKERS), 1.0, 0.5)
 _CONFIDENCE = [next((9 * i + 2 for i, n in enumerate(CANONICAL) if m in (n, ATTACHMENTS[n][0])), -1) for m in MARKERS]
 """The feature that says how well a marker's own keypoint, or one that rides on it, was seen; -1 for the trunk's."""
@@ -73,7 +76,7 @@ def main(argv: list[str]) -> int:
     torch.set_num_threads(1)  # the other core prepares the next batch
     parent = registry.load(args.config) if args.fine_tune else None
     pack = mocap.load(args.data)
-    training = Synthesis(pack.part("train"))
+    training = Synthesis(pack.part("train"), invented=settings.invented)
     real, held_out = detections.read_runs(args.detections) if args.detections else (None, None)
     judges = {"val": validation(Synthesis(pack.part("val")).draw(np.random.default_rng(0), 256, 32))}
     if held_out is not None:
@@ -114,7 +117,7 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
     network = registry.build(settings.name, settings.arguments)
     _initialise(network, draw, settings.seed, parent)
     network.to(device)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+    optimiser = _OPTIMISERS[settings.optimiser](network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, settings))
     kept = registry.build(settings.name, settings.arguments).to(device)  # carries the running mean of the weights
     average = kept.state_dict()

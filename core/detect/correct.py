@@ -66,7 +66,8 @@ def correct(keypoints: Keypoints, reporter: Reporter) -> Keypoints:
     xy, confidence = keypoints.xy.copy(), keypoints.confidence.copy()
     xy[frame, column] = expected.xy[frame, limb, point]
     confidence[frame, column] = np.where(there, np.minimum(near, confidence[frame, column]), 0.0)
-    counts = " and ".join(f"{n} {name}{'' if n == 1 else 's'}" for n, name in ((wrong[:, :2].sum(), "ankle"), (wrong[:, 2:].sum(), "wrist")) if n)
+    ends = ((wrong[:, :2].sum(), "ankle"), (wrong[:, 2:].sum(), "wrist"))
+    counts = " and ".join(f"{n} {name}{'' if n == 1 else 's'}" for n, name in ends if n)
     reporter.log(f"The detector had {counts} where they cannot be, in {int(wrong.any(1).sum())} of {len(k)} frames; they were estimated "
                  f"from the rest of the body or left out.")
     return keypoints.replace(xy=xy, confidence=confidence)

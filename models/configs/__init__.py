@@ -23,6 +23,8 @@ class Config:
     velocity_weight: float = 0.5  # of the error of the markers' steps from frame to frame
     hidden_weight: float = 1.0  # of a marker whose keypoint is not seen at all; one seen for certain has 1
     average: float = 0.998  # decay of the running mean of the weights, which is what is kept
+    optimiser: str = "adamw"  # or "muon" (`models.muon`)
+    invented: bool = False  # whether half of the synthetic windows show poses that nobody took (`models.variety`)
     seed: int = 1
 
     def to_json(self) -> dict[str, Any]:

@@ -1,0 +1,65 @@
+"""Poses beyond what was captured, for training only.
+
+Problem: the pack holds 23 minutes of 25 people; a network that learns their habits by heart (this arm goes up when that leg goes back)
+errs on everybody else. Method: in half of the windows every limb, the trunk and the head may come from another window of the batch, joint
+by joint relative to its parent; joints bend more or less than they did; joints between bones that can turn all ways are turned by a few
+degrees more, slowly changing. Limits: hinges stay hinges because their turns are only scaled, but bodies may go through themselves,
+and feet slide; windows that show the ground's laws are the other half. numpy only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.rotations import from_matrix, from_rotation_vector, to_matrix, to_rotation_vector
+from core.skeleton import INDEX, JOINTS, PARENTS
+
+_SHARE = 0.5  # of the windows
+_EXCHANGED = 0.25  # of their parts come from other windows
+_BEND = 0.15  # standard deviation of the factor on a joint's turn
+_TURN = np.radians(7.0)  # standard deviation about each axis
+_WAVE = np.radians(4.0)  # and of what comes and goes
+_FREQUENCY = (0.2, 1.0)  # turns of the wave in a window
+_PARTS = tuple([INDEX[f"{side}{n}"] for n in limb] for side in ("Left", "Right")
+               for limb in (("UpLeg", "Leg", "Foot", "Toe"), ("Shoulder", "Arm", "ForeArm", "Hand"))) + (
+    [INDEX["Spine"], INDEX["Spine1"]], [INDEX["Neck"], INDEX["Head"]])
+_HINGES = [INDEX[f"{side}{n}"] for side in ("Left", "Right") for n in ("Leg", "ForeArm", "Toe")]
+_PARENT = np.array(PARENTS[1:])
+
+
+def varied(rng: np.random.Generator, turns: np.ndarray) -> np.ndarray:
+    """Global rotations (N, T, 21, 3, 3) of N windows, half of them made into poses that nobody took; the hips stay."""
+    chosen = np.flatnonzero(rng.random(len(turns)) < _SHARE)
+    if not len(chosen):
+        return turns
+    local = np.swapaxes(turns[:, :, _PARENT], -1, -2) @ turns[:, :, 1:]
+    mine = local[chosen]
+    for part in _PARTS:
+        columns = np.array(part) - 1
+        taken = np.flatnonzero(rng.random(len(chosen)) < _EXCHANGED)
+        giver = rng.integers(0, len(turns), len(taken))
+        mine[np.ix_(taken, np.arange(turns.shape[1]), columns)] = local[np.ix_(giver, np.arange(turns.shape[1]), columns)]
+    mine = _bent(rng, mine) @ _turned(rng, *mine.shape[:2])
+    out = turns.copy()
+    made = turns[chosen]
+    for joint in range(1, len(JOINTS)):
+        made[:, :, joint] = made[:, :, PARENTS[joint]] @ mine[:, :, joint - 1]
+    out[chosen] = made
+    return out
+
+
+def _bent(rng: np.random.Generator, local: np.ndarray) -> np.ndarray:
+    """Local rotations (N, T, 20, 3, 3), every joint's turn away from the rest pose times a factor that stays for the window."""
+    factor = np.clip(rng.normal(1.0, _BEND, (len(local), 1, local.shape[2], 1)), 0.5, 1.5)
+    turn = to_rotation_vector(from_matrix(local))
+    return to_matrix(from_rotation_vector(turn * factor)).astype(local.dtype)
+
+
+def _turned(rng: np.random.Generator, count: int, frames: int) -> np.ndarray:
+    """Rotations (N, T, 20, 3, 3) by a few degrees, none for hinges."""
+    shape = (count, 1, len(JOINTS) - 1, 3)
+    phase = rng.uniform(0, 2 * np.pi, (count, 1, 1, 1)) + 2 * np.pi * rng.uniform(*_FREQUENCY, (count, 1, 1, 1)) * (
+        np.arange(frames)[:, None, None] / frames)
+    turn = _TURN * rng.normal(size=shape) + _WAVE * rng.normal(size=shape) * np.sin(phase)
+    turn[:, :, np.array(_HINGES) - 1] = 0.0
+    return to_matrix(from_rotation_vector(turn)).astype(np.float32)

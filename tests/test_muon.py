@@ -1,0 +1,63 @@
+"""The optimiser of the default network: steps that turn every direction equally, and that a checkpoint can continue."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.muon import Muon, orthogonalised
+
+
+@given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 1000))
+def test_orthogonalised_keeps_the_singular_vectors(rows: int, columns: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    matrix = torch.randn(rows, columns, generator=generator)
+    u, s, v = torch.linalg.svd(matrix, full_matrices=False)
+    inner = u.T @ orthogonalised(matrix) @ v.T
+    assert (inner - torch.diag(inner.diagonal())).abs().max() < 1e-3
+    large = s > 0.05 * s.norm()
+    assert ((inner.diagonal() > 0.5) & (inner.diagonal() < 1.3))[large].all()
+
+
+def _problem() -> tuple[torch.nn.Module, torch.Tensor, torch.Tensor]:
+    """A student of a teacher network, whose inputs differ a hundredfold in size."""
+    torch.manual_seed(0)
+    teacher, student = (torch.nn.Sequential(torch.nn.Linear(64, 96), torch.nn.Tanh(), torch.nn.Linear(96, 64)) for _ in range(2))
+    x = torch.randn(512, 64) * torch.logspace(0.5, -1.5, 64)
+    return student, x, teacher(x).detach()
+
+
+def _train(network: torch.nn.Module, optimiser: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor, steps: int) -> list[float]:
+    losses = []
+    for _ in range(steps):
+        optimiser.zero_grad()
+        loss = (network(x) - y).square().mean()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    return losses
+
+
+def test_learns() -> None:
+    network, x, y = _problem()
+    losses = _train(network, Muon(network.parameters(), lr=3e-3, weight_decay=0.0), x, y, 150)
+    assert losses[-1] < 0.1 * losses[0]
+
+
+def test_goes_on_from_a_checkpoint_as_if_nothing_had_happened() -> None:
+    network, x, y = _problem()
+    optimiser = Muon(network.parameters(), lr=1e-3, weight_decay=0.1)
+    _train(network, optimiser, x, y, 5)
+    saved = copy.deepcopy((network.state_dict(), optimiser.state_dict()))
+    expected = _train(network, optimiser, x, y, 5)
+    network.load_state_dict(saved[0])
+    again = Muon(network.parameters(), lr=1e-3, weight_decay=0.1)
+    again.load_state_dict(saved[1])
+    assert _train(network, again, x, y, 5) == pytest.approx(expected, rel=1e-6)
