@@ -68,8 +68,7 @@ def main(argv: list[str]) -> int:
     if args.detections:
         sets["detections"] = detections.read_runs(args.detections)[1]
     for name, windows in sets.items():
-        reporter.log(f"{name} ...")
-        result[name] = _judge_all(lifters, of_mean_size(windows))
+        result[name] = _judge_all(lifters, name, of_mean_size(windows), reporter)
         print(f"\n{name}: {len(windows)} windows, {int(windows.real.sum())} frames\n\n" + "\n\n".join(_tables(result[name])))
     if args.clips:
         result["clips"] = [_clip(clip, lifters, reporter) for folder in args.clips for clip in clips_in(folder)]
@@ -79,13 +78,15 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _judge_all(lifters: Sequence[Lifter], w: Windows) -> dict[str, dict[str, Any]]:
-    """Figures of each network on the windows, and of the default without its optional inputs."""
+def _judge_all(lifters: Sequence[Lifter], name: str, w: Windows, reporter: Reporter) -> dict[str, dict[str, Any]]:
+    """Figures of each network on the windows called `name`, and of the default without its optional inputs."""
     rows: dict[str, dict[str, Any]] = {}
-    for lifter in lifters:
+    for done, lifter in enumerate(lifters):
+        reporter.progress(name, done, len(lifters))
         row = rows[lifter.name] = _figures(_judge(lifter, w))
         for title, (share, through) in _MISSING.items():
             row[title] = _errors(_judge(lifter, _without_keypoints(w, share, through)))[0]
+    reporter.progress(name, len(lifters), len(lifters))
     default = next(f for f in lifters if f.name == registry.ALIASES["default"])
     gone: dict[str, Callable[[Windows], Windows]] = {
         "without world": lambda v: dataclasses.replace(v, world=np.full_like(v.world, np.nan)),

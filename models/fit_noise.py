@@ -9,6 +9,7 @@ mirrored.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 
 from core.camera import pixel_rays
 from core.detect.confidence import logit, steadiness
+from core.errors import InputError
 from core.flips import mend_flips
 from core.keypoints import CANONICAL, LIMB_KEYPOINTS
 
@@ -105,8 +107,11 @@ def _memory(moves: list[np.ndarray], directions: np.ndarray, rates: list[float])
 
 def main(argv: list[str]) -> int:
     """Reads the runs and writes the data file."""
+    parser = argparse.ArgumentParser(prog="python -m models.fit_noise",
+                                     description="Fits the detector's noise model to detections beside truth.")
+    parser.add_argument("runs", type=Path, metavar="RUNS_DIR", help="folder of run_*.npz")
     takes = []
-    for run in runs_in(Path(argv[0])):
+    for run in runs_in(parser.parse_args(argv).runs):
         take = differences(run)
         if take:
             takes.append(take)
@@ -123,4 +128,9 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    try:
+        code = main(sys.argv[1:])
+    except InputError as error:
+        print(error, file=sys.stderr)
+        code = 2
+    raise SystemExit(code)

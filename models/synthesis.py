@@ -32,6 +32,7 @@ _BODIES = Path(__file__).parent / "data" / "bodies.json"
 _FRAME_RATES = (14.0, 62.0)
 _LENSES = (24.0, 85.0)  # mm
 ANY_ELEVATION = (-np.pi / 2, np.pi / 2)
+_LOWEST, _HIGHEST = -np.arcsin(0.7), 1.45  # radians; from straight above nobody films
 _LONG_SIDE = 1000.0  # pixels; nothing depends on it
 _FULL_FRAME = 36.0  # mm, the width that focal lengths are equivalent to
 _LEGS = tuple([INDEX[f"{side}{n}"] for n in ("UpLeg", "Leg", "Foot", "Toe")] for side in ("Left", "Right"))
@@ -51,6 +52,9 @@ class Synthesis:
     def __init__(self, part: Part, elevations: tuple[float, float] = ANY_ELEVATION, *, invented: bool = False) -> None:
         self._part = part
         self._invented = invented
+        if elevations[0] >= _HIGHEST or elevations[1] <= _LOWEST:
+            raise ValueError(f"cameras are drawn between {_LOWEST:.2f} and {_HIGHEST:.2f} radians, so none stands between "
+                             f"{elevations[0]:.2f} and {elevations[1]:.2f}")
         self._elevations = elevations
         bodies = json.loads(_BODIES.read_text())
         self._mean, self._directions = np.array(bodies["mean"]), np.array(bodies["directions"])
@@ -215,8 +219,8 @@ def _directions(rng: np.random.Generator, height: np.ndarray, distance: np.ndarr
     """Unit vectors (N, 3) from persons at `height` to cameras at `distance`: all around, mostly at hand height, some from overhead."""
     n = len(height)
     camera = np.where(rng.random(n) < 0.6, rng.normal(1.4, 0.3, n), rng.uniform(0.05, 3.0, n))
-    elevation = np.arcsin(np.clip((camera - height) / distance, -0.7, 0.7))
-    elevation = np.where(rng.random(n) < 0.15, rng.uniform(0.0, 1.45, n), elevation)
+    elevation = np.arcsin(np.clip((camera - height) / distance, np.sin(_LOWEST), -np.sin(_LOWEST)))
+    elevation = np.where(rng.random(n) < 0.15, rng.uniform(0.0, _HIGHEST, n), elevation)
     azimuth = rng.uniform(0, 2 * np.pi, n)
     return np.stack([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)], axis=-1)
 

@@ -571,3 +571,10 @@ def test_runs_are_read(shared: Path) -> None:
     thigh = np.linalg.norm(w.target[:, 0, knee] - w.target[:, 0, MARKERS.index("LeftUpLeg")], axis=-1)
     assert ((thigh > 0.3) & (thigh < 0.6)).all()
     assert INDEX["LeftLeg"] >= 0
+
+
+def test_a_range_without_cameras_is_refused(pack: mocap.Pack) -> None:
+    """Drawing again until one stands there would never end."""
+    for elevations in ((1.46, 1.57), (-1.5, -0.9)):
+        with pytest.raises(ValueError, match="none stands between"):
+            Synthesis(pack.part("train"), elevations)
