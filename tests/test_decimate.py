@@ -22,7 +22,7 @@ def test_a_cubic_is_kept_by_its_two_ends() -> None:
     frames = np.linspace(1, 41, 401)
     values = np.stack([frames**2, 3 - frames], axis=1)
     np.testing.assert_allclose(cubic(frames, values, np.array([0, 400])), values, atol=1e-6)
-    rows = needed_rows(frames, values, lambda curve: np.abs(curve - values).max(axis=1), 0.5, [100])
+    rows = needed_rows(frames, values, lambda curve, at: np.abs(curve - values[at]).max(axis=1), 0.5, [100])
     assert list(rows) == [0, 100, 400]
 
 

@@ -9,7 +9,6 @@ smaller until it is within 2 mm and 0.5 degrees. Limits: noise is kept as far as
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -39,11 +38,15 @@ def cubic(frames: np.ndarray, values: np.ndarray, rows: np.ndarray) -> np.ndarra
     """(T, C) the curve through `values` (T, C) at the key rows, with their slopes, at all frames (T,)."""
     if len(rows) < 2:
         return np.repeat(values[rows], len(frames), axis=0)
-    slopes = slopes_of(frames, values)
-    gap = np.clip(np.searchsorted(rows, np.arange(len(frames)), side="right") - 1, 0, len(rows) - 2)
-    a, b = rows[gap], rows[gap + 1]
+    every = np.arange(len(frames))
+    gap = np.clip(np.searchsorted(rows, every, side="right") - 1, 0, len(rows) - 2)
+    return _between(frames, values, slopes_of(frames, values), rows[gap], rows[gap + 1], every)
+
+
+def _between(frames: np.ndarray, values: np.ndarray, slopes: np.ndarray, a: np.ndarray, b: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """(N, C) the cubics between the keys in rows a and b, at rows `at`, all (N,)."""
     width = (frames[b] - frames[a])[:, None]
-    s = (frames - frames[a])[:, None] / width
+    s = (frames[at] - frames[a])[:, None] / width
     return ((2 * s**3 - 3 * s**2 + 1) * values[a] + (s**3 - 2 * s**2 + s) * width * slopes[a]
             + (3 * s**2 - 2 * s**3) * values[b] + (s**3 - s**2) * width * slopes[b])
 
@@ -55,18 +58,30 @@ def slopes_of(frames: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.gradient(values, frames, axis=0, edge_order=2 if len(frames) > 2 else 1)
 
 
-def needed_rows(frames: np.ndarray, values: np.ndarray, off: Callable[[np.ndarray], np.ndarray], allowed: float,
+def needed_rows(frames: np.ndarray, values: np.ndarray, off: Callable[[np.ndarray, np.ndarray], np.ndarray], allowed: float,
                 always: Iterable[int]) -> np.ndarray:
-    """Sorted rows to key so that `off` (of the curve, (T,)) is nowhere above `allowed`; `always` are among them."""
+    """Sorted rows to key so that the curve is nowhere further off than `allowed`; `always` are among them.
+
+    off: of a curve's values (N, C) at rows (N,), how far off each is (N,). What a smaller `allowed` needs holds what a larger one does.
+    """
+    slopes = slopes_of(frames, values)
     rows = np.unique([0, len(frames) - 1, *always])
+    a, b = rows[:-1], rows[1:]  # the gaps that may need a key
     while True:
-        errors = off(cubic(frames, values, rows))
-        errors[rows] = 0.0
-        worst = [a + int(np.argmax(errors[a:b])) for a, b in itertools.pairwise(rows) if b - a > 1]
-        more = [row for row in worst if errors[row] > allowed]
-        if not more:
+        a, b = a[b - a > 1], b[b - a > 1]
+        if not len(a):
             return rows
-        rows = np.unique([*rows, *more])
+        first = np.cumsum(b - a - 1) - (b - a - 1)
+        gap = np.repeat(np.arange(len(a)), b - a - 1)
+        at = a[gap] + 1 + np.arange(len(gap)) - first[gap]
+        errors = off(_between(frames, values, slopes, a[gap], b[gap], at), at)
+        top = np.maximum.reduceat(errors, first)
+        peaks = np.flatnonzero(errors == top[gap])
+        worst = at[peaks[np.unique(gap[peaks], return_index=True)[1]]]
+        wanting = top > allowed
+        a, worst, b = a[wanting], worst[wanting], b[wanting]
+        rows = np.union1d(rows, worst)
+        a, b = np.concatenate([a, worst]), np.concatenate([worst, b])
 
 
 def simplify(rig: Rig, moved: RigMotion, frames: np.ndarray, contacts: np.ndarray) -> Keys:
@@ -74,9 +89,9 @@ def simplify(rig: Rig, moved: RigMotion, frames: np.ndarray, contacts: np.ndarra
     changes = np.flatnonzero(np.any(np.diff(contacts.astype(int), axis=0), axis=1))
     always = np.unique([*changes, *(changes + 1)]).astype(int)
     dense = _posed(rig, moved.rotations, moved.locations)
-    share = 0.5
+    share, keys = 0.5, None
     for _ in range(8):
-        keys = _chosen(rig, moved, frames, always, share)
+        keys = _chosen(rig, moved, frames, always, share, keys)
         if _near(rig, dense, _posed(rig, *_thinned(rig, moved, frames, keys))):
             return keys
         share *= 0.6
@@ -84,19 +99,26 @@ def simplify(rig: Rig, moved: RigMotion, frames: np.ndarray, contacts: np.ndarra
     return Keys(dict.fromkeys(moved.rotations, everything), dict.fromkeys(moved.locations, everything))
 
 
-def _chosen(rig: Rig, moved: RigMotion, frames: np.ndarray, always: np.ndarray, share: float) -> Keys:
+def _chosen(rig: Rig, moved: RigMotion, frames: np.ndarray, always: np.ndarray, share: float, sure: Keys | None) -> Keys:
+    """The keys for a share of what is allowed; `sure`: those for a larger one, which are among them."""
     turned = {}
     for bone, quaternions in moved.rotations.items():
         mode = rig.modes[rig.index(bone)]
         values = rotation_channels(quaternions, mode)[1]
 
-        def off(curve: np.ndarray, mode: str = mode, true: np.ndarray = quaternions) -> np.ndarray:
-            return rotations.angle_between(true, from_channels(curve, mode))
+        def off(curve: np.ndarray, at: np.ndarray, mode: str = mode, true: np.ndarray = quaternions) -> np.ndarray:
+            return rotations.angle_between(true[at], from_channels(curve, mode))
 
-        turned[bone] = needed_rows(frames, values, off, share * MOST, [*always, *_turning_points(values)])
+        begin = [*always, *_turning_points(values)] if sure is None else sure.turned[bone]
+        turned[bone] = needed_rows(frames, values, off, share * MOST, begin)
     size = float(np.cbrt(abs(np.linalg.det(rig.world[:3, :3]))))
-    places = {bone: needed_rows(frames, path, lambda curve, path=path: size * np.linalg.norm(curve - path, axis=-1),  # type: ignore[misc]
-                                share * FARTHEST, [*always, *_turning_points(path)]) for bone, path in moved.locations.items()}
+    places = {}
+    for bone, path in moved.locations.items():
+        def away(curve: np.ndarray, at: np.ndarray, path: np.ndarray = path) -> np.ndarray:
+            return size * np.linalg.norm(curve - path[at], axis=-1)
+
+        begin = [*always, *_turning_points(path)] if sure is None else sure.moved[bone]
+        places[bone] = needed_rows(frames, path, away, share * FARTHEST, begin)
     return Keys(turned, places)
 
 
