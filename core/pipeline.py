@@ -36,7 +36,7 @@ from .presence import check_presence
 from .skeleton import MEAN_STATURE
 from .solve import Choices, solve
 from .track import choose_person
-from .video import DEFAULT_IMAGE_FPS, Source, open_source
+from .video import DEFAULT_IMAGE_FPS, Source, open_source, shortened
 
 _RESULTS = ("motion.npz", "motion.bvh", "overlay.mp4", "scene.blend", "scene.fbx", "scene.glb")  # besides keypoints.npz
 SCENE_FORMATS = ("blend", "fbx", "glb")
@@ -130,6 +130,7 @@ def _keypoints(path: Path, options: RunOptions, reporter: Reporter) -> tuple[Sou
 
         people = read_people(path, options.fps, reporter)
         keypoints = choose_person([_cut(person, options) for person in people], options.person)
+        _warn_of_end(options.end, people[0], path.name, reporter)
         check_presence(keypoints, path.name, reporter)
         if path.suffix.lower() != ".npz":  # our own were corrected when they were made
             keypoints = correct(keypoints, reporter)
@@ -144,6 +145,11 @@ def _keypoints(path: Path, options: RunOptions, reporter: Reporter) -> tuple[Sou
 
 
 def _cut(keypoints: Keypoints, options: RunOptions) -> Keypoints:
+def _warn_of_end(end: float | None, keypoints: Keypoints, what: str, reporter: Reporter) -> None:
+    if sentence := shortened(end, keypoints.times[-1] + 1.0 / keypoints.fps, what):
+        reporter.warning(sentence)
+
+
     """The frames between --start and --end of keypoints that came from a file."""
     times = keypoints.times
     wanted = (times >= (options.start or 0.0)) & (times < (np.inf if options.end is None else options.end))

@@ -26,6 +26,7 @@ from .inputs import images_in
 
 DEFAULT_IMAGE_FPS = 30.0
 _CHUNK_BYTES = 192 * 2**20  # pixels that backwards reading may hold at a time
+_END_LEEWAY = 0.1  # seconds that a wanted end may lie beyond the last frame without a word
 _PLAUSIBLE_FPS = (0.5, 1000.0)  # outside of it a container's rate is a placeholder; measured instead
 _NOT_VIDEO_FORMATS = {"tty", "lrc", "srt", "webvtt", "ass"}  # FFmpeg "reads" plain text with these
 
@@ -59,8 +60,8 @@ class Source:
     """A range of frames that can be read several times; what video files and image folders share.
 
     width, height: upright pixels; fps: nominal rate; expected_frames: how many the range should hold as the container tells (exact
-    for constant rates, good enough for a progress bar else), or None; problem: after a complete reading None, or one sentence about
-    frames that could not be read.
+    for constant rates, good enough for a progress bar else), or None; shortened: None, or one sentence about a wanted end that lies
+    beyond the last frame; problem: after a complete reading None, or one sentence about frames that could not be read.
     """
 
     def __init__(self, path: Path, start: float | None, end: float | None) -> None:
@@ -72,6 +73,7 @@ class Source:
         self.width = self.height = 0
         self.fps = 0.0
         self.expected_frames: int | None = None
+        self.shortened: str | None = None
         self.problem: str | None = None
 
     def frames(self) -> Iterator[Frame]:
@@ -93,6 +95,13 @@ class Source:
 
     def _beyond_end(self, duration: float) -> InputError:
         return InputError(f"The start, {self.start:g} s, is beyond the end of {self.path} ({duration:.2f} s); choose an earlier one.")
+
+
+def shortened(end: float | None, duration: float | None, what: str) -> str | None:
+    """One sentence if the wanted `end` is beyond the last frame of what lasts `duration` seconds; `what`: the file's name."""
+    if end is None or not duration or end <= duration + _END_LEEWAY:
+        return None
+    return f"The end, {end:g} s, is beyond the end of {what} ({duration:.2f} s); it was taken to its end."
 
 
 def open_source(path: str | os.PathLike, start: float | None = None, end: float | None = None, fps: float | None = None) -> Source:
@@ -146,6 +155,7 @@ class VideoSource(Source):
         self._times: list[float] = []
         self.expected_frames = self._expected()
         self._check_start()
+        self.shortened = shortened(end, self._duration, path.name)
 
     def frames(self) -> Iterator[Frame]:
         self.problem = None
@@ -381,6 +391,7 @@ class ImageSource(Source):
         if not self._chosen:
             raise self._beyond_end(len(self._all) / self.fps)
         self.expected_frames = len(self._chosen)
+        self.shortened = shortened(end, len(self._all) / self.fps, path.name)
 
     def frames(self) -> Iterator[Frame]:
         self.problem = None

@@ -185,6 +185,13 @@ def test_one_who_leaves_for_long_is_whole_and_the_user_is_told(eyes: None) -> No
     assert not quiet.warnings
 
 
+def test_the_user_is_told_that_the_end_is_beyond_the_last_frame(eyes: None) -> None:
+    source, reporter = Drawn([[(300.0, 180, 200.0)]] * 30), Reporter()
+    source.shortened = "The end is too late."
+    extract_keypoints(source, "largest", reporter)
+    assert reporter.warnings == ["The end is too late."]
+
+
 def test_cancel_stops_at_once_and_frees_the_networks(eyes: None) -> None:
     progress = Progress(stop_at=7)
     with pytest.raises(Cancelled):

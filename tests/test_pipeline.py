@@ -81,7 +81,9 @@ def test_overlay_plays(result: RunResult) -> None:
 
 
 def test_keypoints_feed_in_again_and_give_the_same_motion(result: RunResult, tmp_path: Path) -> None:
-    again = run(result.files["keypoints"], tmp_path, RunOptions(), Reporter())
+    reporter = Reporter()
+    again = run(result.files["keypoints"], tmp_path, RunOptions(end=5.0), reporter)
+    assert [w for w in reporter.warnings if "beyond the end of keypoints.npz (1.00 s)" in w]
     np.testing.assert_allclose(again.motion.joints_world(), result.motion.joints_world(), atol=0.01)
 
 

@@ -186,6 +186,15 @@ def test_bad_ranges(tmp_path: Path) -> None:
         open_source(path, 1.5)
 
 
+def test_an_end_beyond_the_last_frame_is_told(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", steady(30))
+    assert open_source(path, 0.2, 9).shortened == "The end, 9 s, is beyond the end of a.mp4 (1.00 s); it was taken to its end."
+    folder = write_images(tmp_path / "ten", list(range(1, 11)))
+    assert "beyond the end of ten (0.33 s)" in str(open_source(folder, None, 1).shortened)
+    for end in (None, 0.5, 1.0, 1.05):  # nobody means the last hundredth
+        assert open_source(path, None, end).shortened is None
+
+
 def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
     source = open_source(write_video(tmp_path / "long.mp4", steady(300), size=(320, 240)))
     tracemalloc.start()

@@ -135,6 +135,8 @@ def _watch(source: Source, detector: Detector, finder: _StillFinder | None, repo
     close_up = None if finder is None else CloseUp(finder)
     times: list[float] = []
     sightings: list[list[Detection]] = []
+    if source.shortened:
+        reporter.warning(source.shortened)
     reporter.progress(STAGE, 0, source.expected_frames)
     for frame in source.frames():
         seen = detector.detect(frame.rgb, frame.time)
