@@ -89,15 +89,19 @@ class CameraMotion:
 def check_camera(camera: CameraMotion, keypoints: Keypoints, K: np.ndarray, what: str) -> None:
     """Raises InputError with one sentence for a camera whose motion cannot be undone; `what`: the file's name."""
     if camera.kind == TRAVELLING:
-        parts = ", ".join(f"{a:.1f} s to {b:.1f} s" for a, b in camera.travels)
-        raise InputError(f"The camera travels or zooms in {what} ({parts}); only one that stands, shakes in the hand or turns on the spot "
-                         f"can be used so far: choose another part by start and end, or film from one place without zooming.")
+        raise travel_error(", ".join(f"{a:.1f} s to {b:.1f} s" for a, b in camera.travels), what)
     rays = np.einsum("tji,tkj->tki", _turns(camera, K), pixel_rays(keypoints.xy, K))
     ahead = rays[..., 2] >= np.cos(WIDEST) * np.linalg.norm(rays, axis=-1)
     beyond = keypoints.seen & ~(ahead & (keypoints.confidence > 0)).any(1)
     if beyond.any():
         raise InputError(f"The camera turns too far in {what} (from {keypoints.times[beyond][0]:.1f} s on the person is more than "
                          f"{np.degrees(WIDEST):.0f} degrees off its mean view); choose a shorter part by start and end.")
+
+
+def travel_error(when: str, what: str) -> InputError:
+    """What to say of a camera that travels; when: which part of the file named `what`."""
+    return InputError(f"The camera travels or zooms in {what} ({when}); only one that stands, shakes in the hand or turns on the spot "
+                      f"can be used so far: choose another part by start and end, or film from one place without zooming.")
 
 
 def steadied(keypoints: Keypoints, K: np.ndarray) -> Keypoints:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from core import rotations
 from core.camera import assume_intrinsics, pixel_rays
 from core.camera_motion import SHAKING, STILL, TRAVELLING, TURNING, CameraMotion, as_filmed, check_camera, steadied, steadied_lift
 from core.cli import SAMPLE
+from core.detect import Detection, extract_keypoints
 from core.detect.background import BackgroundTracker
 from core.detect.egomotion import egomotion
 from core.errors import InputError
@@ -27,7 +29,7 @@ from core.options import RunOptions
 from core.pipeline import run
 from core.skeleton import INDEX
 from core.solve import solve
-from core.video import open_source
+from core.video import Frame, Source, open_source
 from tests.synthetic import film, walk
 
 WIDTH, HEIGHT, FOCAL = 320, 240, 0.8
@@ -208,6 +210,59 @@ def test_a_zoom_is_refused() -> None:
 def test_a_hands_sway_is_no_travel() -> None:
     sway = 0.04 * shake(2, 30, 1.0) / np.radians(1.0)
     assert watched([room(place) for place in sway]).kind in (STILL, SHAKING)
+
+
+def test_a_travel_is_told_from_its_beginning_to_its_end() -> None:
+    # Standing for a second, travelling for one, standing for one: it takes way to show, and afterwards the camera stands elsewhere.
+    ways = np.clip(np.arange(90) / 30 - 1, 0, 1)[:, None] * np.array([0.9, 0, 0.5])
+    (travel,) = watched([room(place) for place in ways]).travels
+    assert travel == pytest.approx((1.0, 2.0), abs=0.15)
+
+
+class Filmed(Source):
+    """Pictures without a person; `read` counts those that were asked for."""
+
+    def __init__(self, pictures: list[np.ndarray]) -> None:
+        super().__init__(Path("filmed.mp4"), None, None)
+        self.width, self.height, self.fps, self.expected_frames = WIDTH, HEIGHT, 30.0, len(pictures)
+        self.pictures, self.read = pictures, 0
+
+    def frames(self) -> Iterator[Frame]:
+        for index, rgb in enumerate(self.pictures):
+            self.read = index + 1
+            yield Frame(index, index / 30, rgb)
+
+
+class Nobody:
+    """A detector that sees nobody."""
+
+    def detect(self, rgb: np.ndarray, time: float) -> list[Detection]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("direction", [(0, 0, 1.0), (0.7, 0, 0.7)])
+def test_a_travel_is_refused_before_the_rest_is_read(direction: tuple[float, float, float]) -> None:
+    ways = np.maximum(np.arange(240) / 30 - 1, 0)[:, None] * 0.35 * np.array(direction)
+    source = Filmed([room(place) for place in ways])
+    with pytest.raises(InputError, match=r"travels or zooms in filmed\.mp4 \(from (0\.9|1\.[0-3]) s on; read until [3-6]"):
+        extract_keypoints(source, "largest", Reporter(), detector=Nobody())
+    assert source.read < 200
+
+
+@pytest.mark.parametrize("what", ["hand", "pan"])
+def test_who_stands_is_read_to_the_end(what: str) -> None:
+    # A pan begins before it tells its focal length, and looks like a travel until then.
+    if what == "hand":
+        pictures = [room(place) for place in 0.04 * shake(5, 150, 1.0) / np.radians(1.0)]
+    else:
+        turns = turns_of(np.radians(np.arange(150) / 5)[:, None] * np.array([0, 1.0, 0]))
+        pictures = [picture(panorama(3), turned(turn)) for turn in turns]
+    source = Filmed(pictures)
+    with pytest.raises(InputError, match="No person was found in the 150 frames"):
+        extract_keypoints(source, "largest", Reporter(), detector=Nobody())
 
 
 def seen_by(camera: CameraMotion, xy: np.ndarray, lens: np.ndarray) -> np.ndarray:

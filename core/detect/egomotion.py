@@ -14,7 +14,9 @@ Lengths in the picture are shares of its longer side, from its middle (`backgrou
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -35,7 +37,10 @@ _TELLING, _SHARP = np.radians(8.0), 0.15  # a turn that tells the focal length; 
 _UNEXPLAINED = (0.0016, 0.025)  # what rotations leave off, and as a share of how far corners went, where more than rotation is in it
 _PLAINER, _PASSED = 0.5, 0.06  # travel must leave less than this share of it, and have shifted a quarter of the corners by this
 _LASTS = 0.5  # seconds: what ends sooner is a hand
-_MOST_ASKED = 8  # frames of one suspicious run
+_SURE = 2.0  # seconds of travel after which no focal length and nothing that follows can make a turn of it
+_PAUSE = 0.3  # seconds: what is shorter does not part two travels
+_SPEED, _SPEED_SPAN = 0.01, 0.1  # of the longer side a second, and seconds to either side: a picture that moves
+_MOST_ASKED, _SURELY_PASSED = 8, 3  # frames of one suspicious run; of those, what a swaying hand does not reach
 _ROUNDS, _FIRST_ROUNDS = 10, 3
 _BLOCK = 256  # frames at a time
 
@@ -54,6 +59,22 @@ def egomotion(background: Background, times: np.ndarray) -> CameraMotion:
         return CameraMotion(TRAVELLING, still.turns, focal, False, travels, still.seen)
     kind = TURNING if _slow_range(turns, times) > _SLOW else SHAKING
     return CameraMotion(kind, turns, focal, measured, (), still.seen)
+
+
+def surely_travels(background: Background, times: np.ndarray) -> bool:
+    """Whether the camera has travelled for the last seconds, whatever its focal length is; times: (T,) seconds of the frames so far.
+
+    Asked while frames still come, when a turn has not yet told the focal length. A camera that passes a flat wall is not certain.
+    """
+    if times[-1] - times[0] < _SURE:
+        return False
+    asked = np.unique(np.searchsorted(times, np.linspace(times[-1] - _SURE, times[-1], _MOST_ASKED)))
+    recent = Background(background.keys, [background.rows[t] for t in asked])
+    frames = _fit(recent, ASSUMED_FOCAL)
+    if not _suspicious(frames).all():
+        return False
+    frames = dataclasses.replace(frames, off=np.min([_fit(recent, focal).off for focal in _FOCALS], axis=0))
+    return bool(_suspicious(frames).all()) and sum(_is_passed(recent, t, frames.off[t]) for t in range(len(asked))) >= _SURELY_PASSED
 
 
 @dataclass(frozen=True)
@@ -213,18 +234,64 @@ def _slow_range(turns: np.ndarray, times: np.ndarray) -> float:
 
 def _travels(background: Background, frames: _Frames, times: np.ndarray) -> tuple[tuple[float, float], ...]:
     """Seconds (from, to) of the runs of frames that travel explains and rotation does not."""
-    floor, share = _UNEXPLAINED
-    suspicious = frames.known & ~frames.stays & (frames.off > np.maximum(floor, share * frames.far))
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], suspicious.astype(int), [0]])))
-    found = []
-    for first, after in zip(edges[::2], edges[1::2], strict=True):
+    runs = _runs(_suspicious(frames))
+    travels = np.zeros(len(times), bool)
+    for first, after in runs:
         if times[after - 1] - times[first] < _LASTS:
             continue
         asked = np.unique(np.linspace(first, after - 1, _MOST_ASKED).round().astype(int))
         # Not all: at first, and after each change of the key frame, the way is short.
         if 4 * sum(_is_passed(background, t, frames.off[t]) for t in asked) >= len(asked):
-            found.append((float(times[first]), float(times[after - 1])))
-    return tuple(found)
+            travels[first:after] = True
+    return _whole(background, frames, times, runs, travels)
+
+
+def _suspicious(frames: _Frames) -> np.ndarray:
+    """(T,) bool, where a rotation leaves too much."""
+    floor, share = _UNEXPLAINED
+    return frames.known & ~frames.stays & (frames.off > np.maximum(floor, share * frames.far))
+
+
+def _runs(marked: np.ndarray) -> list[tuple[int, int]]:
+    """(first, after) of each run of marked frames (T,) bool."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], marked.astype(int), [0]])))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _whole(background: Background, frames: _Frames, times: np.ndarray, runs: list[tuple[int, int]],
+           travels: np.ndarray) -> tuple[tuple[float, float], ...]:
+    """Seconds (from, to) of travels (T,) bool from where they began to where they ended: it takes way for one to show, and once it
+    does, a camera that stands again is still away from its key frame."""
+    moving = _moving(background, times)
+    for direction in (runs, runs[::-1]):  # runs on either side that only a change of the key frame parts from it
+        for (a, b), (c, d) in pairwise(direction):
+            if times[max(a, c)] - times[min(b, d) - 1] <= _PAUSE and travels[a]:
+                travels[min(a, c):max(b, d)] = True
+    found = []
+    for first, after in _runs(travels):
+        row = background.rows[first]
+        while row and first > background.keys[row.key].frame and moving[first - 1] and frames.far[first - 1] < frames.far[first]:
+            first -= 1
+        parts = _runs(moving[first:after]) or [(0, after - first)]
+        for a, b in parts:
+            start, end = float(times[first + a]), float(times[first + b - 1])
+            if found and start - found[-1][1] <= _PAUSE:
+                start = found.pop()[0]
+            found.append((start, end))
+    return tuple(f for f in found if f[1] - f[0] > _PAUSE) or tuple(found)
+
+
+def _moving(background: Background, times: np.ndarray) -> np.ndarray:
+    """(T,) bool, whether the picture moves."""
+    moving = np.zeros(len(times), bool)
+    for t, row in enumerate(background.rows):
+        low, high = np.searchsorted(times, (times[t] - _SPEED_SPAN - 1e-6, times[t] + _SPEED_SPAN + 1e-6))
+        near = [(times[u], r.places) for u, r in enumerate(background.rows[low:high], low) if r and row and r.key == row.key]
+        if len(near) > 1:
+            way = np.linalg.norm(near[-1][1] - near[0][1], axis=-1)
+            way = way[np.isfinite(way)]
+            moving[t] = len(way) > 0 and np.median(way) > _SPEED * (near[-1][0] - near[0][0])
+    return moving
 
 
 def _is_passed(background: Background, frame: int, off: float) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..camera_motion import travel_error
 from ..errors import InputError
 from ..events import Reporter
 from ..flips import mend_flips
@@ -25,10 +26,11 @@ from .background import BackgroundTracker
 from .close_up import CloseUp, follow_back, pose
 from .confidence import inside_picture, steadiness
 from .detector import BLAZEPOSE, Detection, Detector
-from .egomotion import egomotion
+from .egomotion import egomotion, surely_travels
 from .mediapipe_detector import MediaPipeDetector
 
 STAGE = "2D keypoints"
+_ASK_CAMERA = 1.0  # seconds from one question whether the camera travels to the next
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ def extract_keypoints(source: Source, person: str, reporter: Reporter, detector:
     """The wanted person's keypoints (BlazePose's 33) in every frame of `source`, missing where not seen.
 
     person: "largest", "central" or a number as `list_people` gives them for the same range; detector: None for MediaPipe, with
-    close-ups; one that is given stays open. Raises InputError when nobody is there, or the wanted one hardly ever.
+    close-ups; one that is given stays open. Raises InputError when nobody is there, or the wanted one hardly ever, and as soon as it is
+    certain that the camera travels.
     """
     keypoints = _wanted(source, person, reporter, detector)
     check_presence(keypoints, source.path.name, reporter)
@@ -131,8 +134,9 @@ class _StillFinder:
 
 def _watch(source: Source, detector: Detector, finder: _StillFinder | None, reporter: Reporter,
            background: BackgroundTracker | None = None) -> _Take:
-    """The pass forward."""
+    """The pass forward; with a `background`, as far as the camera can be used."""
     close_up = None if finder is None else CloseUp(finder)
+    asked = -np.inf
     times: list[float] = []
     sightings: list[list[Detection]] = []
     if source.shortened:
@@ -145,10 +149,20 @@ def _watch(source: Source, detector: Detector, finder: _StillFinder | None, repo
             background.add(frame.rgb, [d.xy for d in sightings[-1]])
         times.append(frame.time)
         reporter.progress(STAGE, len(times), _total(source, len(times)))
+        if background is not None and frame.time >= asked + _ASK_CAMERA:
+            asked = frame.time
+            _refuse_travel(background, np.array(times), source)
     reporter.progress(STAGE, len(times), len(times))
     names = next((d.names for row in sightings for d in row), BLAZEPOSE)
     tracks = follow([[pose(d) for d in row] for row in sightings], np.array(times), names)
     return _Take(np.array(times), sightings, tracks)
+
+
+def _refuse_travel(background: BackgroundTracker, times: np.ndarray, source: Source) -> None:
+    """Raises InputError when the camera can only have travelled: detecting people in the rest would be in vain."""
+    seen = background.background()
+    if surely_travels(seen, times) and (travels := egomotion(seen, times).travels):
+        raise travel_error(f"from {travels[-1][0]:.1f} s on; read until {times[-1]:.1f} s", source.path.name)
 
 
 def _fill_gaps(take: _Take, wanted: int, source: Source, finder: _StillFinder, reporter: Reporter) -> None:
