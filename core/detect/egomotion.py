@@ -267,7 +267,7 @@ def _whole(background: Background, frames: _Frames, times: np.ndarray, runs: lis
         for (a, b), (c, d) in pairwise(direction):
             if times[max(a, c)] - times[min(b, d) - 1] <= _PAUSE and travels[a]:
                 travels[min(a, c):max(b, d)] = True
-    found = []
+    found: list[tuple[float, float]] = []
     for first, after in _runs(travels):
         row = background.rows[first]
         while row and first > background.keys[row.key].frame and moving[first - 1] and frames.far[first - 1] < frames.far[first]:
