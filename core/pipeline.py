@@ -120,7 +120,8 @@ def _stature(options: RunOptions) -> float | None:
 
 def _choices(options: RunOptions) -> Choices:
     pitch = None if options.camera_pitch is None else float(np.radians(options.camera_pitch))
-    return Choices(options.smooth, not options.no_contacts, not options.no_ground, pitch, options.camera_height)
+    return Choices(options.smooth, not options.no_contacts, not options.no_ground, pitch, options.camera_height,
+                   stature_is_a_guess=options.height is None and options.camera_height is None)
 
 
 def _keypoints(path: Path, options: RunOptions, reporter: Reporter) -> tuple[Source | None, Keypoints]:
@@ -129,8 +130,8 @@ def _keypoints(path: Path, options: RunOptions, reporter: Reporter) -> tuple[Sou
         from .detect.correct import correct
 
         people = read_people(path, options.fps, reporter)
-        keypoints = choose_person([_cut(person, options) for person in people], options.person)
         _warn_of_end(options.end, people[0], path.name, reporter)
+        keypoints = choose_person([_cut(person, options) for person in people], options.person)
         check_presence(keypoints, path.name, reporter)
         if path.suffix.lower() != ".npz":  # our own were corrected when they were made
             keypoints = correct(keypoints, reporter)
@@ -144,12 +145,12 @@ def _keypoints(path: Path, options: RunOptions, reporter: Reporter) -> tuple[Sou
     return source, extract_keypoints(source, options.person, reporter)
 
 
-def _cut(keypoints: Keypoints, options: RunOptions) -> Keypoints:
 def _warn_of_end(end: float | None, keypoints: Keypoints, what: str, reporter: Reporter) -> None:
     if sentence := shortened(end, keypoints.times[-1] + 1.0 / keypoints.fps, what):
         reporter.warning(sentence)
 
 
+def _cut(keypoints: Keypoints, options: RunOptions) -> Keypoints:
     """The frames between --start and --end of keypoints that came from a file."""
     times = keypoints.times
     wanted = (times >= (options.start or 0.0)) & (times < (np.inf if options.end is None else options.end))

@@ -13,7 +13,8 @@ class Choices:
     """smooth: one of `SMOOTHING`. contacts: planted feet are held. ground: feet stand on the floor and stay out of it.
 
     camera_pitch: radians that the camera looks down, camera_height: metres above the floor; None: estimated. A camera's height sets the
-    overall size, so it cannot stand beside a known stature.
+    overall size, so it cannot stand beside a known stature. stature_is_a_guess: the stature given is the population's mean, which the
+    person's jumps may correct (`gravity`).
     """
 
     smooth: str = "light"
@@ -21,6 +22,7 @@ class Choices:
     ground: bool = True
     camera_pitch: float | None = None
     camera_height: float | None = None
+    stature_is_a_guess: bool = False
 
     def __post_init__(self) -> None:
         if self.smooth not in SMOOTHING:

@@ -28,6 +28,7 @@ from .contacts import FOOT_POINTS, detect_contacts
 from .fit import Evidence, State, fit
 from .footing import footing, stillness
 from .gaps import bridged, fill
+from .gravity import MeasuredStature, find_flights, measured_stature
 from .quality import quality
 from .root import locate
 from .start import first_rotations
@@ -63,7 +64,8 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
     """The motion of the person in `keypoints`.
 
     lifted: names (M), positions (T, M, 3) metres about the hips' middle in camera axes, sigma (T, M) metres; NaN and inf where
-    unseen. K: (3, 3) pixels. stature: the person's height in metres; None keeps the lifted size.
+    unseen. K: (3, 3) pixels. stature: the person's height in metres (or a guess, see `Choices.stature_is_a_guess`); None keeps the lifted
+    size.
     choices: see there. Raises InputError when no frame has a person, Cancelled when the reporter was told so.
     """
     reporter, choices = reporter or Reporter(), choices or Choices()
@@ -74,7 +76,11 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
         still = stillness(canonical, rows, problem.start.root[:, 2], K[0, 0])
         fitted = _fit_all(problem.body, evidence, problem.start, still, stature, choices, reporter)
     motion = _motion(fitted, keypoints, K, rows, problem.confidence)
-    return dataclasses.replace(motion, meta={"solver": dataclasses.asdict(choices), "quality": quality(motion, canonical, K)})
+    meta = {"solver": dataclasses.asdict(choices), "quality": quality(motion, canonical, K)}
+    if fitted.measured:
+        meta["stature"] = fitted.measured.describe(np.flatnonzero(rows))
+        fitted.measured.report(reporter)
+    return dataclasses.replace(motion, meta=meta)
 
 
 @dataclass(frozen=True)
@@ -158,12 +164,13 @@ def _prepare(body: Body, positions: np.ndarray, sigma: np.ndarray, keypoints: Ke
 
 @dataclass(frozen=True)
 class _Fitted:
-    """What the frames of the fit came to. contacts: (S, 4) of `FOOT_POINTS`."""
+    """What the frames of the fit came to. contacts: (S, 4) of `FOOT_POINTS`; measured: the stature, if flights tell it."""
 
     skeleton: Skeleton
     state: State
     world: World
     contacts: np.ndarray
+    measured: MeasuredStature | None
 
 
 def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, stature: float | None, choices: Choices,
@@ -183,6 +190,12 @@ def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, st
         evidence = dataclasses.replace(evidence, footing=dataclasses.replace(ground, still=still_rows))
     state = _fit_windows(body, evidence, state, reporter, 1)
     world = _world(skeleton, state, times, choices)
+    measured = None
+    if stature is not None and choices.stature_is_a_guess:
+        measured = measured_stature(find_flights(skeleton, state, evidence, body.names, world), stature)
+        if measured and measured.plausible:
+            evidence, state, skeleton = _scaled(evidence, state, skeleton, measured.metres / stature)
+            body, world = Body(skeleton, body.names), _world(skeleton, state, times, choices)
     feet = _feet(skeleton, state)
     contacts = detect_contacts(world.from_camera(feet), times)
     if choices.contacts:
@@ -190,7 +203,7 @@ def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, st
         evidence = dataclasses.replace(evidence, footing=ground.planted(feet, contacts))
         state, contacts = _fit_windows(body, evidence, state, reporter, 2), evidence.footing.held > 0
     reporter.progress("solve", len(times), len(times))
-    return _Fitted(skeleton, state, world, contacts)
+    return _Fitted(skeleton, state, world, contacts, measured)
 
 
 def _with_bones(body: Body, evidence: Evidence, state: State, stature: float | None,
@@ -203,6 +216,11 @@ def _with_bones(body: Body, evidence: Evidence, state: State, stature: float | N
         return evidence, state, skeleton
     world = _world(skeleton, state, evidence.times, choices)
     scale = float(np.clip(choices.camera_height / max(-world.translation @ world.rotation[:, 2], 0.1), *_SCALES))
+    return _scaled(evidence, state, skeleton, scale)
+
+
+def _scaled(evidence: Evidence, state: State, skeleton: Skeleton, scale: float) -> tuple[Evidence, State, Skeleton]:
+    """The same in the picture, but larger and further away. The footing stays as it is."""
     evidence = dataclasses.replace(evidence, positions=scale * evidence.positions, weight_3d=evidence.weight_3d / scale**2)
     return evidence, State(state.local, scale * state.root), of_stature(skeleton, scale * skeleton.stature)
 

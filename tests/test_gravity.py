@@ -1,0 +1,142 @@
+"""core.solve.gravity: what falls tells how tall somebody is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic import Scene, film, walk
+
+from core import rotations
+from core.events import Reporter
+from core.skeleton import INDEX, JOINTS, MEAN_STATURE, Skeleton
+from core.solve import Choices, solve
+from core.solve.body import Body
+from core.solve.bones import of_stature
+from core.solve.fit import Evidence, State
+from core.solve.footing import footing
+from core.solve.gravity import (
+    _SEGMENTS,
+    _TRUNK,
+    GRAVITY,
+    STATURE_SPREAD,
+    Flight,
+    centre_of_mass,
+    find_flights,
+    measured_stature,
+)
+from core.solve.world import World
+
+GUESS = Choices(stature_is_a_guess=True)
+
+
+class Listener(Reporter):
+    """Keeps the sentences."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def _emit(self, event: dict) -> None:
+        self.said += [event["text"]] if event["event"] in ("log", "warning") else []
+
+
+def jump(skeleton: Skeleton, fps: float, air: float, forwards: float = 0.5, stretched: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Stands for 0.7 s, flies for `air` seconds with knees drawn up and arms raised, stands again: local rotations, root. stretched: how
+    much slower than in truth everything is shown."""
+    time = np.arange(round(stretched * (1.4 + air) * fps)) / fps / stretched - 0.7
+    share = np.clip(time / air, 0.0, 1.0)
+    lift = np.sin(np.pi * share) ** 2
+    turns = np.zeros((len(time), len(JOINTS), 3))
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        turns[:, INDEX[f"{side}Arm"], 1] = sign * (1.2 - 1.5 * lift)
+        turns[:, INDEX[f"{side}UpLeg"], 0], turns[:, INDEX[f"{side}Leg"], 0] = -0.1 - 0.5 * lift, 0.2 + 0.9 * lift
+        turns[:, INDEX[f"{side}Foot"], 0] = -0.1
+    local = rotations.from_rotation_vector(turns)
+    mass = centre_of_mass(skeleton, State(local, np.zeros((len(time), 3))))
+    flown = share * air
+    path = mass[:1] + np.stack([0 * flown, -forwards * flown, 0.5 * GRAVITY * flown * (air - flown)], axis=-1)
+    toe = Body(skeleton, ("LeftToe",)).pose(local[:1], np.zeros((1, 3))).points[0, 0, 2]
+    return local, path - mass + [0.0, 0.0, 0.028 - toe]
+
+
+def flights_of(scene: Scene, stature: float) -> list[Flight]:
+    """What is found in a scene's truth when the person is taken to be `stature` metres tall."""
+    scale = (stature - 0.025) / (scene.skeleton.stature - 0.025)
+    local = scene.local.copy()
+    local[:, 0] = rotations.multiply(rotations.from_matrix(scene.view), local[:, 0])
+    state = State(local, scale * (scene.root @ scene.view.T + scene.place))
+    names = tuple(dict.fromkeys(scene.keypoints.names))
+    points = Body(of_stature(scene.skeleton, stature), tuple(n for n in names)).names
+    image = (scene.keypoints.xy - scene.K[:2, 2]) / scene.K[[0, 1], [0, 1]]
+    frames, times = len(image), scene.keypoints.times
+    evidence = Evidence(np.zeros((frames, 0, 3)), np.zeros((frames, 0)), np.arange(len(points)), image, np.ones(image.shape[:2]), times,
+                        footing(np.zeros((frames, 4)), times))
+    return find_flights(of_stature(scene.skeleton, stature), state, evidence, points, World(scene.view, scale * scene.place))
+
+
+@settings(max_examples=15, deadline=None)
+@given(stature=st.floats(1.4, 2.1), fps=st.sampled_from([24.0, 30.0, 50.0, 60.0]), air=st.floats(0.42, 0.8), azimuth=st.floats(-3.1, 3.1),
+       tilt=st.floats(-0.4, 0.7), distance=st.floats(3.0, 9.0))
+def test_a_jump_tells_the_height(stature: float, fps: float, air: float, azimuth: float, tilt: float, distance: float) -> None:
+    skeleton = Skeleton.mean(stature)
+    scene = film(*jump(skeleton, fps, air), azimuth, tilt, distance, fps=fps, skeleton=skeleton)
+    flights = flights_of(scene, MEAN_STATURE)
+    assert len(flights) == 1
+    found = measured_stature(flights, MEAN_STATURE)
+    assert found is not None and found.plausible
+    assert found.apparent == pytest.approx(stature, rel=0.03)
+    assert abs(np.log(found.metres / stature)) <= abs(np.log(MEAN_STATURE / stature)) + 0.01
+    assert found.error < STATURE_SPREAD * found.metres
+
+
+def test_without_a_flight_there_is_nothing_to_tell() -> None:
+    local, root = walk(90)
+    assert flights_of(film(local, root), MEAN_STATURE) == []
+    assert measured_stature([], MEAN_STATURE) is None
+
+
+def test_masses_are_those_of_one_body() -> None:
+    assert sum(share for share, _ in _SEGMENTS.values()) + _TRUNK[0] == pytest.approx(1.0, abs=0.001)
+
+
+def test_flights_that_contradict_each_other_count_less() -> None:
+    def answer(*gravity: float) -> float:
+        found = measured_stature([Flight(0, 9, g, 0.1) for g in gravity], MEAN_STATURE)
+        assert found is not None
+        return found.error / found.metres
+
+    assert answer(9.0, 9.0) < answer(9.0)
+    assert answer(7.5, 10.8) > answer(9.0, 9.0)
+
+
+def test_the_solver_gives_a_jumper_their_height() -> None:
+    skeleton = Skeleton.mean(1.92)
+    scene = film(*jump(skeleton, 30.0, 0.5), 0.7, 0.1, 5.0, skeleton=skeleton, noise=0.01, pixels=1.0)
+    mean, reporter = solve(scene.lifted, scene.keypoints, scene.K, MEAN_STATURE), Listener()
+    told = solve(scene.lifted, scene.keypoints, scene.K, MEAN_STATURE, reporter, GUESS)
+    assert 1.75 < told.skeleton.stature < 1.95
+    assert told.meta["stature"]["flights"] and "from 1 jump;" in reporter.said[-1]
+    assert "stature" not in mean.meta
+    off = [np.median(np.linalg.norm(m.joints_camera() - scene.joints, axis=-1)) for m in (mean, told)]
+    assert off[1] < 0.8 * off[0]  # away from the camera as well
+    assert told.meta["quality"]["contact_slide_cm"] < 0.5
+    assert told.contacts[:15].any() and not told.contacts[27:32].any()
+
+
+def test_a_clip_without_flights_stays_as_it_is() -> None:
+    scene = film(*walk(60), noise=0.01, pixels=1.0)
+    mean = solve(scene.lifted, scene.keypoints, scene.K, MEAN_STATURE)
+    told = solve(scene.lifted, scene.keypoints, scene.K, MEAN_STATURE, choices=GUESS)
+    assert np.array_equal(mean.local_rotations, told.local_rotations) and np.array_equal(mean.root_translation, told.root_translation)
+
+
+def test_slow_motion_is_said_and_the_mean_kept() -> None:
+    skeleton = Skeleton.mean()
+    scene = film(*jump(skeleton, 30.0, 0.45, stretched=2.0), skeleton=skeleton)
+    reporter = Listener()
+    motion = solve(scene.lifted, scene.keypoints, scene.K, MEAN_STATURE, reporter, GUESS)
+    assert motion.skeleton.stature == pytest.approx(MEAN_STATURE)
+    assert not motion.meta["stature"]["plausible"]
+    assert ["time may be stretched" in s for s in reporter.warnings] == [True]
