@@ -3,10 +3,11 @@
 Problem: a detector lists the people of a picture in any order, may list one twice, and loses people for a while.
 Method:  copies of one person are dropped; then frame by frame the people are assigned to the tracks (Hungarian algorithm) by an
          object keypoint similarity, as COCO's, to where each track's constant velocity predicts its keypoints. The tolerance grows
-         with the time since a track was last seen. A pose whose left and right are exchanged is compared both ways. A track that
-         is over is joined with a later one, after whatever gap, if size and place allow it and nobody else can be meant.
+         with the time since a track was last seen, so those who are there choose before those who were lost. A pose whose left and
+         right are exchanged is compared both ways. A track that is over is joined with a later one, after whatever gap, if size and
+         place allow it and nobody else can be meant.
 Limits:  positions and sizes only, no appearance: two people who meet, are both lost and part again may come out exchanged, and people
-         of one size who come one after the other, never two at a time, are taken for one.
+         of one size who come one after the other, never two at a time, are taken for one (`core.presence` warns of what it can see).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _SPREAD = 0.15  # of a person's size: how far a keypoint may be from its predict
 _SPREAD_GROWTH = 1.0  # of a person's size a second since last seen
 _LEAST_SIMILARITY = 0.05
 _LONGEST_GAP = 2.0  # seconds after which a track is over; it may still be joined with a later one
+_FLASH_GAP = 0.3  # the same for one too short to be a person: a flash must not become whoever comes later
 _SIZE_RATIO = 1.5  # between two tracks of one person, at the two ends of the gap: they may come back nearer or farther
 _END_SPAN = 1.0  # seconds at a track's end that its size is taken from
 _RETURN_REACH = 1.0  # of a person's size: how far from where they were lost a person may be seen again
@@ -66,12 +68,15 @@ def follow(people: Sequence[Sequence[Pose]], times: np.ndarray, names: tuple[str
     live: list[_Live] = []
     done: list[_Live] = []
     for frame, (poses, time) in enumerate(zip(people, times, strict=True)):
-        over = [t for t in live if time - t.time > _LONGEST_GAP]
+        over = [t for t in live if time - t.time > (_LONGEST_GAP if t.lasting else _FLASH_GAP)]
         done += over
         live = [t for t in live if t not in over]
         kept = distinct(poses, mirror)
-        # People who have been there for a while choose first: a flash beside them must not take their place.
-        for group in ([t for t in live if t.lasting], [t for t in live if not t.lasting]):
+        # People who have been there for a while choose first: a flash beside them must not take their place. Of these, those who have
+        # just been seen do: of one who was lost, hardly anything is too far.
+        fresh = [t for t in live if t.lasting and time - t.time <= _FLASH_GAP]
+        lost = [t for t in live if t.lasting and time - t.time > _FLASH_GAP]
+        for group in (fresh, lost, [t for t in live if not t.lasting]):
             taken = {kept[k]: track for track, k in _assign(group, [poses[i] for i in kept], time, mirror)}
             for pick, track in taken.items():
                 track.add(frame, pick, poses[pick], time)

@@ -108,6 +108,20 @@ def test_a_flash_is_no_person() -> None:
     assert len(follow([[], [pose(900)], []], np.arange(3) / 30.0, NAMES)) == 1  # but better than nothing
 
 
+def test_a_flash_does_not_become_who_comes_later() -> None:
+    # As on a real video: two frames of a shadow, and a second later somebody two body heights away.
+    frames = [[pose(200)] if t in (5, 6) else [pose(700)] if t >= 40 else [] for t in range(80)]
+    assert [t.frames[0] for t in follow(frames, np.arange(80) / 30.0, NAMES)] == [40]
+
+
+def test_one_who_was_lost_does_not_take_the_place_of_one_who_is_there() -> None:
+    # A second after somebody was lost hardly anything is too far; the other one's worse pose must stay the other one's.
+    size = pose(0).size
+    frames = [([pose(700 - 1.7 * size)] if t < 30 else []) + [pose(700 + (0.3 * size if t == 60 else 0))] for t in range(90)]
+    tracks = follow(frames, np.arange(90) / 30.0, NAMES)
+    assert sorted(len(t.frames) for t in tracks) == [30, 90]
+
+
 def person(x: float, scale: float, seen: int = 20) -> Keypoints:
     xy = np.full((20, 17, 2), np.nan)
     xy[:seen] = pose(x, 240, scale).xy
