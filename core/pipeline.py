@@ -32,7 +32,7 @@ from .keypoints import Keypoints
 from .lift import Lifter, lift, resolve_lifter
 from .motion import Motion
 from .options import RunOptions
-from .presence import check_presence
+from .presence import check_identity, check_presence
 from .skeleton import MEAN_STATURE
 from .solve import Choices, solve
 from .track import choose_person
@@ -133,7 +133,8 @@ def _keypoints(path: Path, options: RunOptions, reporter: Reporter) -> tuple[Sou
         _warn_of_end(options.end, people[0], path.name, reporter)
         keypoints = choose_person([_cut(person, options) for person in people], options.person)
         check_presence(keypoints, path.name, reporter)
-        if path.suffix.lower() != ".npz":  # our own were corrected when they were made
+        if path.suffix.lower() != ".npz":  # our own were looked through when they were made
+            check_identity(keypoints, reporter)
             keypoints = correct(keypoints, reporter)
         return None, keypoints
     from .detect import extract_keypoints

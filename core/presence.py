@@ -1,4 +1,5 @@
-"""How much of a take the person is there: refuses what is too little to be a motion, and says what is missing."""
+"""How much of a take the person is there: refuses what is too little to be a motion, says what is missing, and where the one who is
+found again after a gap may be somebody else."""
 
 from __future__ import annotations
 
@@ -10,6 +11,9 @@ from .keypoints import Keypoints
 
 _LEAST = 0.10  # of the frames: less is somebody who passed by
 _WHOLE = 0.90  # of the frames: less is worth a word
+_REACH, _PACE = 1.0, 0.5  # of the person's size, and this much more for each second: found again farther away is worth a word
+_GAP = 0.3  # seconds: after a shorter gap colours say nothing new
+_MOST_TOLD = 3  # gaps
 
 
 def check_presence(keypoints: Keypoints, what: str, reporter: Reporter) -> None:
@@ -27,6 +31,28 @@ def check_presence(keypoints: Keypoints, what: str, reporter: Reporter) -> None:
     if seen < _WHOLE * frames:
         parts = ", ".join(f"{a:.1f} s to {b:.1f} s" for a, b in _stretches(keypoints))
         reporter.warning(f"The person is seen in {seen} of the {frames} frames ({parts}); what is between is made up.")
+
+
+def check_identity(keypoints: Keypoints, reporter: Reporter, changed: np.ndarray | None = None) -> None:
+    """Warns where the person is lost and found again so far away, or in such other colours, that it may be somebody else.
+
+    changed: (T,) bool, the frames that follow a gap and show other colours than before it; None where colours are not known.
+    """
+    seen = np.flatnonzero(keypoints.seen)
+    xy = keypoints.xy[seen]
+    middles, sizes = np.nanmedian(xy, axis=1), (np.nanmax(xy, axis=1) - np.nanmin(xy, axis=1)).max(-1)
+    gaps = np.diff(keypoints.times[seen])
+    ways = np.linalg.norm(np.diff(middles, axis=0), axis=-1) / np.maximum(np.maximum(sizes[1:], sizes[:-1]), np.median(sizes))
+    told = []
+    for i in np.flatnonzero(np.diff(seen) > 1):
+        reasons = [f"{ways[i]:.1f} body heights away"] if ways[i] > _REACH + _PACE * gaps[i] else []
+        reasons += ["in other colours"] if changed is not None and changed[seen[i + 1]] and gaps[i] > _GAP else []
+        if reasons:
+            before, after = keypoints.times[seen[i:i + 2]]
+            told.append(f"lost at {before:.1f} s and found again at {after:.1f} s {' and '.join(reasons)}")
+    if told:
+        more = f" (and {len(told) - _MOST_TOLD} times more)" if len(told) > _MOST_TOLD else ""
+        reporter.warning(f"The person is {', '.join(told[:_MOST_TOLD])}{more}; if it is somebody else, choose a part by start and end.")
 
 
 def _stretches(keypoints: Keypoints, most: int = 6) -> list[tuple[float, float]]:

@@ -206,6 +206,27 @@ def test_a_given_detector_is_used_and_stays_open() -> None:
     own.close()
 
 
+class InTurn(Drawn):
+    """First one who is all red, later one who is all blue."""
+
+    def _frame(self, index: int) -> Frame:
+        rgb = np.zeros((H, W, 3), np.uint8)
+        rgb[..., 0 if index < 30 else 2] = 200
+        return Frame(index, index / FPS, rgb)
+
+
+def test_another_person_in_the_same_place_is_told(shapes: None) -> None:
+    class Present(Eyes):
+        def detect(self, rgb: np.ndarray, time: float) -> list[Detection]:
+            there = time < 0.9 or time > 1.4
+            return [Detection(SHAPE * 200 + 250, np.full(33, 0.9), np.zeros(33), np.zeros((33, 3)))] if there else []
+
+    own, reporter = Present(), Reporter()
+    extract_keypoints(InTurn([[]] * 70), "largest", reporter, detector=own)
+    own.close()
+    assert any("found again at 1.4 s in other colours" in w for w in reporter.warnings)
+
+
 def test_importing_the_package_loads_nothing_heavy() -> None:
     code = "import sys, core.detect; assert not {'mediapipe', 'av', 'cv2', 'scipy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])

@@ -1,4 +1,4 @@
-"""Tiles cover the picture; confidence behaves as it says."""
+"""Tiles cover the picture; confidence behaves as it says; clothes are known again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.detect.appearance import colours, looks_changed, unlikeness
 from core.detect.confidence import honest_confidence, inside_picture, steadiness
 from core.detect.detector import BLAZEPOSE, Detection
 from core.detect.tiles import _starts, look_at, search
@@ -61,3 +62,33 @@ def test_steadiness_finds_jumps_and_spares_even_motion() -> None:
     xy[14] = np.nan
     assert np.isfinite(steadiness(xy, times)).all()
     assert (steadiness(xy[:3], times[:3]) == 1).all()
+
+
+def dressed(rgb: np.ndarray, top: tuple[int, int, int], bottom: tuple[int, int, int]) -> np.ndarray:
+    """The picture with a person's clothes painted in; they stand where `STANDING` says."""
+    rgb = rgb.copy()
+    rgb[30:80, 40:80], rgb[80:140, 40:80] = top, bottom
+    return rgb
+
+
+STANDING = np.full((33, 2), 60.0)
+for name, place in {"l_shoulder": (75, 30), "r_shoulder": (45, 30), "l_hip": (70, 80), "r_hip": (50, 80), "l_knee": (70, 130),
+                    "r_knee": (50, 130)}.items():
+    STANDING[BLAZEPOSE.index(name)] = place
+
+
+def test_clothes_are_known_again_in_other_light_and_others_are_not() -> None:
+    wall = np.random.default_rng(0).integers(0, 255, (160, 120, 3)).astype(np.uint8)
+    red, dim, blue = (colours(dressed(wall, top, (60, 60, 70)), STANDING) for top in ((190, 40, 40), (130, 30, 30), (40, 40, 190)))
+    assert unlikeness(red, red) == 0 and unlikeness(red, dim) < 22 < 40 < unlikeness(red, blue)
+    half = colours(dressed(wall, (190, 40, 40), (60, 60, 70))[:, 60:], STANDING - (60, 0))
+    assert unlikeness(half, red) < 1
+    away = colours(wall, STANDING + 500)
+    assert np.isnan(away).all() and np.isnan(unlikeness(red, away))
+
+
+def test_colours_change_where_somebody_else_comes_after_a_gap() -> None:
+    rows = np.full((60, 3, 3), np.nan)
+    rows[:20], rows[25:40], rows[45:] = (50, 60, 40), (60, 62, 38), (50, 20, -60)
+    assert list(np.flatnonzero(looks_changed(rows))) == [45]
+    assert not looks_changed(np.full((5, 3, 3), np.nan)).any()

@@ -8,7 +8,7 @@ import pytest
 from core.errors import InputError
 from core.events import Reporter
 from core.keypoints import Keypoints
-from core.presence import check_presence
+from core.presence import check_identity, check_presence
 
 
 def take(seen: np.ndarray) -> Keypoints:
@@ -40,3 +40,43 @@ def test_a_blink_is_not_worth_a_word() -> None:
     reporter = Reporter()
     check_presence(take(seen), "a.mp4", reporter)
     assert not reporter.warnings
+
+
+def walk(where: np.ndarray) -> Keypoints:
+    """Somebody 100 pixels tall at x = where (T,), NaN where not seen."""
+    xy = np.stack([np.stack([where, where * 0 + y], axis=-1) for y in (50.0, 100.0, 150.0)], axis=1)
+    return Keypoints(("nose", "l_hip", "l_ankle"), xy, np.isfinite(xy[..., 0]) * 0.9, np.arange(len(where)) / 30, 900, 200, 30.0)
+
+
+def told(where: np.ndarray, changed: np.ndarray | None = None) -> list[str]:
+    reporter = Reporter()
+    check_identity(walk(where), reporter, changed)
+    return reporter.warnings
+
+
+def test_one_who_is_found_again_far_away_may_be_somebody_else() -> None:
+    where = np.where(np.arange(120) < 60, 100.0, 400.0)
+    where[30:75] = np.nan
+    (warning,) = told(where)
+    assert "lost at 1.0 s and found again at 2.5 s 3.0 body heights away; if it is somebody else" in warning
+    many = np.repeat(np.tile([100.0, 400.0], 5), 20)
+    many[19::20] = np.nan
+    (warning,) = told(many)
+    assert warning.count("lost at") == 3 and "(and 6 times more)" in warning
+
+
+def test_one_who_walks_on_behind_a_tree_is_the_same() -> None:
+    where = 100 + 80 * np.arange(120) / 30  # 0.8 body heights a second
+    where[30:60] = np.nan
+    assert not told(where)
+    assert not told(np.linspace(100, 800, 60))  # who runs is not lost
+
+
+def test_other_colours_after_a_gap_are_told() -> None:
+    where = np.full(120, 100.0)
+    where[30:60] = where[80:83] = np.nan
+    changed = np.zeros(120, bool)
+    assert not told(where, changed)
+    changed[[60, 83]] = True
+    (warning,) = told(where, changed)
+    assert "lost at 1.0 s and found again at 2.0 s in other colours;" in warning and "2.8 s" not in warning

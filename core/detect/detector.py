@@ -17,7 +17,8 @@ class Detection:
     """One person in one picture, as the detector sees it.
 
     xy: (33, 2) pixels, origin at the image's top-left corner; confidence: (33,) in [0, 1]; depth: (33,) pixels relative to the hips'
-    middle, away from the camera; world: (33, 3) metres about the hips' middle, x right, y down, z forward.
+    middle, away from the camera; world: (33, 3) metres about the hips' middle, x right, y down, z forward; colours: (3, 3) what they
+    wear, as `appearance.colours` tells, None where nobody has looked.
     """
 
     xy: np.ndarray
@@ -25,6 +26,7 @@ class Detection:
     depth: np.ndarray
     world: np.ndarray
     names: tuple[str, ...] = BLAZEPOSE
+    colours: np.ndarray | None = None
 
 
 class Detector(Protocol):

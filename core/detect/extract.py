@@ -8,6 +8,7 @@ Limits:  the close-ups are MediaPipe's: a detector given by the caller is taken 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from ..errors import InputError
 from ..events import Reporter
 from ..flips import mend_flips
 from ..keypoints import Keypoints
-from ..presence import check_presence
+from ..presence import check_identity, check_presence
 from ..track import Pose, Track, choose_person, follow, median_centre, median_height
 from ..video import Source
+from .appearance import colours, looks_changed
 from .background import BackgroundTracker
 from .close_up import CloseUp, follow_back, pose
 from .confidence import inside_picture, steadiness
@@ -54,13 +56,17 @@ def extract_keypoints(source: Source, person: str, reporter: Reporter, detector:
     close-ups; one that is given stays open. Raises InputError when nobody is there, or the wanted one hardly ever, and as soon as it is
     certain that the camera travels.
     """
-    keypoints = _wanted(source, person, reporter, detector)
+    keypoints, colours_worn = _wanted(source, person, reporter, detector)
     check_presence(keypoints, source.path.name, reporter)
+    check_identity(keypoints, reporter, looks_changed(colours_worn))
     return finished(keypoints, reporter)
 
 
-def _wanted(source: Source, person: str, reporter: Reporter, detector: Detector | None) -> Keypoints:
-    """The wanted person as detected. What else was seen goes when this returns: it takes more room than the result."""
+def _wanted(source: Source, person: str, reporter: Reporter, detector: Detector | None) -> tuple[Keypoints, np.ndarray]:
+    """The wanted person as detected, and (T, 3, 3) what they wear (`appearance.colours`), NaN where that was not seen.
+
+    What else was seen goes when this returns: it takes more room than the result.
+    """
     with ExitStack() as stack:
         finder = stack.enter_context(_StillFinder()) if detector is None else None
         eyes = detector or stack.enter_context(MediaPipeDetector())
@@ -73,7 +79,7 @@ def _wanted(source: Source, person: str, reporter: Reporter, detector: Detector 
         wanted = next(i for i, k in enumerate(people) if k is choose_person(people, person))
         if finder is not None:
             _fill_gaps(take, wanted, source, finder, reporter)
-    return take.person(wanted, source).replace(camera=egomotion(background.background(), take.times))
+    return take.person(wanted, source).replace(camera=egomotion(background.background(), take.times)), take.colours(wanted)
 
 
 def list_people(source: Source, reporter: Reporter) -> list[PersonSummary]:
@@ -101,6 +107,14 @@ class _Take:
         for frame, detection in zip(self.tracks[track].frames, self._sightings_of(self.tracks[track]), strict=True):
             rows[frame] = detection
         return _keypoints(rows, self.times, source)
+
+    def colours(self, track: int) -> np.ndarray:
+        """(T, 3, 3) what the person of a track wears, NaN where that was not seen."""
+        result = np.full((len(self.times), 3, 3), np.nan)
+        for frame, detection in zip(self.tracks[track].frames, self._sightings_of(self.tracks[track]), strict=True):
+            if detection.colours is not None:
+                result[frame] = detection.colours
+        return result
 
     def others(self, track: int) -> dict[int, list[Pose]]:
         """For each frame the poses that belong to other tracks."""
@@ -144,7 +158,8 @@ def _watch(source: Source, detector: Detector, finder: _StillFinder | None, repo
     reporter.progress(STAGE, 0, source.expected_frames)
     for frame in source.frames():
         seen = detector.detect(frame.rgb, frame.time)
-        sightings.append(seen if close_up is None else seen + close_up.missed(frame.rgb, frame.time, seen))
+        seen = seen if close_up is None else seen + close_up.missed(frame.rgb, frame.time, seen)
+        sightings.append([dataclasses.replace(d, colours=colours(frame.rgb, d.xy)) if d.names == BLAZEPOSE else d for d in seen])
         if background is not None:
             background.add(frame.rgb, [d.xy for d in sightings[-1]])
         times.append(frame.time)
