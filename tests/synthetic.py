@@ -12,6 +12,8 @@ from core.keypoints import CANONICAL, Keypoints
 from core.markers import MARKERS
 from core.skeleton import INDEX, JOINTS, Skeleton
 from core.solve.body import Body, point_of
+from core.solve.fit import State
+from core.solve.gravity import GRAVITY, centre_of_mass
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,26 @@ def wander(seed: int, frames: int, fps: float = 30.0) -> tuple[np.ndarray, np.nd
     turns[:, 0] = [0, 0, generator.uniform(-np.pi, np.pi)] + 0.2 * wave[:, 0]
     root = 0.4 * wave[:, 1] * [1, 1, 0.2] + [0, 0, 0.95]
     return rotations.from_rotation_vector(turns), root
+
+
+def jump(skeleton: Skeleton, fps: float, air: float, forwards: float = 0.5, stretched: float = 1.0,
+         drop: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Stands for 0.7 s, flies for `air` seconds with knees drawn up and arms raised, stands again: local rotations, root. stretched: how
+    much slower than in truth everything is shown. drop: metres from the first stand down to the second, which is at z = 0."""
+    time = np.arange(round(stretched * (1.4 + air) * fps)) / fps / stretched - 0.7
+    share = np.clip(time / air, 0.0, 1.0)
+    lift = np.sin(np.pi * share) ** 2
+    turns = np.zeros((len(time), len(JOINTS), 3))
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        turns[:, INDEX[f"{side}Arm"], 1] = sign * (1.2 - 1.5 * lift)
+        turns[:, INDEX[f"{side}UpLeg"], 0], turns[:, INDEX[f"{side}Leg"], 0] = -0.1 - 0.5 * lift, 0.2 + 0.9 * lift
+        turns[:, INDEX[f"{side}Foot"], 0] = -0.1
+    local = rotations.from_rotation_vector(turns)
+    mass = centre_of_mass(skeleton, State(local, np.zeros((len(time), 3))))
+    flown = share * air
+    path = mass[:1] + np.stack([0 * flown, -forwards * flown, 0.5 * GRAVITY * flown * (air - flown) - drop * share], axis=-1)
+    toe = Body(skeleton, ("LeftToe",)).pose(local[:1], np.zeros((1, 3))).points[0, 0, 2]
+    return local, path - mass + [0.0, 0.0, 0.028 + drop - toe]
 
 
 def film(local: np.ndarray, root: np.ndarray, azimuth: float = 0.6, tilt: float = 0.1, distance: float = 4.5, stature: float = 1.7,

@@ -6,23 +6,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import Scene, film, walk
+from synthetic import Scene, film, jump, walk
 
 from core import rotations
 from core.events import Reporter
-from core.skeleton import INDEX, JOINTS, MEAN_STATURE, Skeleton
+from core.skeleton import MEAN_STATURE, Skeleton
 from core.solve import Choices, solve
-from core.solve.body import Body
+from core.solve.body import point_of
 from core.solve.bones import of_stature
 from core.solve.fit import Evidence, State
 from core.solve.footing import footing
 from core.solve.gravity import (
     _SEGMENTS,
     _TRUNK,
-    GRAVITY,
     STATURE_SPREAD,
     Flight,
-    centre_of_mass,
     find_flights,
     measured_stature,
 )
@@ -42,38 +40,18 @@ class Listener(Reporter):
         self.said += [event["text"]] if event["event"] in ("log", "warning") else []
 
 
-def jump(skeleton: Skeleton, fps: float, air: float, forwards: float = 0.5, stretched: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """Stands for 0.7 s, flies for `air` seconds with knees drawn up and arms raised, stands again: local rotations, root. stretched: how
-    much slower than in truth everything is shown."""
-    time = np.arange(round(stretched * (1.4 + air) * fps)) / fps / stretched - 0.7
-    share = np.clip(time / air, 0.0, 1.0)
-    lift = np.sin(np.pi * share) ** 2
-    turns = np.zeros((len(time), len(JOINTS), 3))
-    for side, sign in (("Left", 1.0), ("Right", -1.0)):
-        turns[:, INDEX[f"{side}Arm"], 1] = sign * (1.2 - 1.5 * lift)
-        turns[:, INDEX[f"{side}UpLeg"], 0], turns[:, INDEX[f"{side}Leg"], 0] = -0.1 - 0.5 * lift, 0.2 + 0.9 * lift
-        turns[:, INDEX[f"{side}Foot"], 0] = -0.1
-    local = rotations.from_rotation_vector(turns)
-    mass = centre_of_mass(skeleton, State(local, np.zeros((len(time), 3))))
-    flown = share * air
-    path = mass[:1] + np.stack([0 * flown, -forwards * flown, 0.5 * GRAVITY * flown * (air - flown)], axis=-1)
-    toe = Body(skeleton, ("LeftToe",)).pose(local[:1], np.zeros((1, 3))).points[0, 0, 2]
-    return local, path - mass + [0.0, 0.0, 0.028 - toe]
-
-
 def flights_of(scene: Scene, stature: float) -> list[Flight]:
     """What is found in a scene's truth when the person is taken to be `stature` metres tall."""
     scale = (stature - 0.025) / (scene.skeleton.stature - 0.025)
     local = scene.local.copy()
     local[:, 0] = rotations.multiply(rotations.from_matrix(scene.view), local[:, 0])
     state = State(local, scale * (scene.root @ scene.view.T + scene.place))
-    names = tuple(dict.fromkeys(scene.keypoints.names))
-    points = Body(of_stature(scene.skeleton, stature), tuple(n for n in names)).names
+    names = tuple(point_of(n) for n in scene.keypoints.names)
     image = (scene.keypoints.xy - scene.K[:2, 2]) / scene.K[[0, 1], [0, 1]]
     frames, times = len(image), scene.keypoints.times
-    evidence = Evidence(np.zeros((frames, 0, 3)), np.zeros((frames, 0)), np.arange(len(points)), image, np.ones(image.shape[:2]), times,
+    evidence = Evidence(np.zeros((frames, 0, 3)), np.zeros((frames, 0)), np.arange(len(names)), image, np.ones(image.shape[:2]), times,
                         footing(np.zeros((frames, 4)), times))
-    return find_flights(of_stature(scene.skeleton, stature), state, evidence, points, World(scene.view, scale * scene.place))
+    return find_flights(of_stature(scene.skeleton, stature), state, evidence, names, World(scene.view, scale * scene.place))
 
 
 @settings(max_examples=15, deadline=None)
