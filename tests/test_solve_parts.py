@@ -75,7 +75,7 @@ def test_cost_and_gradient_of_the_whole_problem() -> None:
     problem = posed(scene.lifted, scene.keypoints, scene.K, None)
     generator, shape = np.random.default_rng(0), (5, 4)
     feet = generator.normal(size=(*shape, 3))
-    footing = Footing(np.full((4, 4), 30.0), np.full(shape, 20.0), np.array([0.0, -1.0, 0.0]), np.full(4, -0.8), -0.7, 50.0,
+    footing = Footing(np.full((4, 4), 30.0), np.full(shape, 20.0), np.array([0.0, -1.0, 0.0]), np.full(shape, -0.8), -0.7, 50.0,
                       np.full(shape, 5.0), feet)
     evidence = dataclasses.replace(problem.evidence, footing=footing, restlessness=1e9)  # smoothness is to first order: the next tests
     state = problem.start.moved(0.05 * generator.normal(size=(5, DOF)))

@@ -2,7 +2,7 @@
 
 Method: a foot point is down when it is low and slow; it must be clearly so to start (hysteresis), and shorter contacts or gaps than a
 tenth of a second do not count. Limits: a foot that slides while it stands (dancing, skating) is not a contact; a foot that
-rests on a chair is not one either.
+rests on a chair is not one either, unless it carries the body.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _SLOW, _STILL_SLOW = 0.20, 0.35  # metres a second
 _SHORTEST = 0.1  # seconds
 
 
-def detect_contacts(points: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """(T, 4) bool for `FOOT_POINTS` (T, 4, 3) in the world (metres, ground at z = 0) at times (T,) seconds."""
-    speed, height = speeds(points, times), points[..., 2]
+def detect_contacts(points: np.ndarray, times: np.ndarray, beneath: np.ndarray | float = 0.0) -> np.ndarray:
+    """(T, 4) bool for `FOOT_POINTS` (T, 4, 3) in the world (metres) at times (T,) seconds; beneath: (T, 4) the ground's z under them."""
+    speed, height = speeds(points, times), points[..., 2] - beneath
     certain = (height < _LOW) & (speed < _SLOW)
     possible = (height < _STILL_LOW) & (speed < _STILL_SLOW)
     frame_time = float(np.median(np.diff(times))) if len(times) > 1 else 1.0

@@ -4,7 +4,7 @@ Problem: depth from size is vague, so a standing foot would drift along the line
 picture hardly moves in space; the fit is told so for each pair of frames, robustly, so that a foot that does move costs little.
 Once the ground is known, still feet near it belong onto it, which ties the root's depth to the picture, and no foot goes through it.
 At last the contacts are known: a point that is down is held to one place for as long as it is.
-Limits: a foot that flies straight at the camera looks still for a moment (the robust loss lets it go); one floor, no stairs.
+Limits: a foot that flies straight at the camera looks still for a moment (the robust loss lets it go).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FLOOR_SPREAD = 0.004  # metres: how hard the floor is
 @dataclass(frozen=True)
 class Footing:
     """Of T frames and the four `FOOT_POINTS`. still: (T-1, 4) 1 / variance (1 / m^2) of the move from a frame to the next; ground:
-    (T, 4) 1 / variance of the height; up: (3,) camera axes; level: (4,) heights along `up` at which they are in a standing foot; floor:
+    (T, 4) 1 / variance of the height; up: (3,) camera axes; level: (T, 4) heights along `up` at which they are in a standing foot; floor:
     the height below which nothing goes, and 1 / variance of how hard it is; held: (T, 4) 1 / variance of the distance from anchor
     (T, 4, 3), the place in the camera where a planted point stays."""
 
@@ -48,8 +48,8 @@ class Footing:
     def window(self, start: int, stop: int) -> Footing:
         """Frames start to stop - 1."""
         cut = slice(start, stop)
-        return dataclasses.replace(self, still=self.still[start:max(start, stop - 1)], ground=self.ground[cut], held=self.held[cut],
-                                   anchor=self.anchor[cut])
+        return dataclasses.replace(self, still=self.still[start:max(start, stop - 1)], ground=self.ground[cut], level=self.level[cut],
+                                   held=self.held[cut], anchor=self.anchor[cut])
 
     def planted(self, feet: np.ndarray, contacts: np.ndarray) -> Footing:
         """The same, with the points feet (T, 4, 3) held to one place in every contact (T, 4)."""
@@ -83,13 +83,14 @@ def footing(still: np.ndarray, times: np.ndarray, feet: np.ndarray | None = None
     both = np.minimum(still[1:], still[:-1]) / (_DRIFT * step) ** 2
     if feet is None or world is None:
         down = np.array([0.0, -1.0, 0.0])
-        return Footing(np.where(step < 0.5, both, 0.0), free, down, np.zeros(len(FOOT_POINTS)), -np.inf, 0.0, free, nowhere)
+        return Footing(np.where(step < 0.5, both, 0.0), free, down, free, -np.inf, 0.0, free, nowhere)
     up = world.rotation[:, 2]
-    height = feet @ up
+    beneath = free if world.beneath is None else world.beneath
+    height = feet @ up - beneath
     standing = still * (height < height.min(1, keepdims=True) + _NEAR_LOWEST)
     floor = float(world.translation @ up)
     heel, toe = (max(floor, _level(height[:, columns], standing[:, columns], floor)) for columns in ([0, 2], [1, 3]))
-    return Footing(np.where(step < 0.5, both, 0.0), standing / _GROUND_SPREAD**2, up, np.array([heel, toe, heel, toe]), floor,
+    return Footing(np.where(step < 0.5, both, 0.0), standing / _GROUND_SPREAD**2, up, beneath + [heel, toe, heel, toe], floor,
                    1.0 / _FLOOR_SPREAD**2, free, nowhere)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -76,7 +76,9 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
         still = stillness(canonical, rows, problem.start.root[:, 2], K[0, 0])
         fitted = _fit_all(problem.body, evidence, problem.start, still, stature, choices, reporter)
     motion = _motion(fitted, keypoints, K, rows, problem.confidence)
-    meta = {"solver": dataclasses.asdict(choices), "quality": quality(motion, canonical, K)}
+    meta: dict[str, Any] = {"solver": dataclasses.asdict(choices), "quality": quality(motion, canonical, K)}
+    if fitted.world.beneath is not None:
+        meta["floors_m"] = sorted({round(float(z), 2) for z in fitted.world.beneath.ravel()})
     if fitted.measured:
         meta["stature"] = fitted.measured.describe(np.flatnonzero(rows))
         fitted.measured.report(reporter)
@@ -197,7 +199,7 @@ def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, st
             evidence, state, skeleton = _scaled(evidence, state, skeleton, measured.metres / stature)
             body, world = Body(skeleton, body.names), _world(skeleton, state, times, choices)
     feet = _feet(skeleton, state)
-    contacts = detect_contacts(world.from_camera(feet), times)
+    contacts = detect_contacts(world.from_camera(feet), times, 0.0 if world.beneath is None else world.beneath)
     if choices.contacts:
         ground = footing(still, times, feet, world) if choices.ground else evidence.footing
         evidence = dataclasses.replace(evidence, footing=ground.planted(feet, contacts))

@@ -2,9 +2,9 @@
 
 Problem: one static camera of unknown height and tilt. Method: up is the direction that agrees best with (a) a camera held level
 (little roll, some tilt), (b) the axis from ankles to neck in frames where the person is upright, (c) the points where feet rest lying
-in one plane; robust Gauss-Newton over roll, tilt and height. The ground lies where the resting feet are. The person faces -Y at
-the start and stands at the origin.
-Limits: no stairs and no slopes; a person who never stands leaves (a) alone; the camera must not move.
+in one plane, or in parallel ones (`levels`); robust Gauss-Newton over roll, tilt and height. The ground lies where the resting feet
+are, the lowest of several floors at z = 0. The person faces -Y at the start and stands at the origin.
+Limits: no slopes; a person who never stands leaves (a) alone; the camera must not move.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .contacts import speeds
+from .levels import levels_beneath
 
 _ROLL, _TILT, _UPRIGHT, _PLANE = np.radians(1.5), np.radians(15.0), np.radians(4.0), 0.03
 _KNOWN = np.radians(0.1)  # a tilt that somebody measured
@@ -21,15 +22,18 @@ _SOLE = 0.028
 """Metres between a standing foot's toe joint and the ground: 0.025 in the mocap pack, 0.03 on the rendered people."""
 GROUND_POINTS = ("l_heel", "LeftToe", "r_heel", "RightToe")
 _RESTING = 0.35  # metres a second: slower foot points may be resting
+_MOSTLY = 0.5  # of the frames: who is upright less often does not say which of two floors is the higher one
 _START = 0.3  # seconds that count as the start
 
 
 @dataclass(frozen=True)
 class World:
-    """x_camera = rotation @ x_world + translation; rotation (3, 3), translation (3,) metres."""
+    """x_camera = rotation @ x_world + translation; rotation (3, 3), translation (3,) metres. beneath: (T, 4) metres, how high the ground is
+    beneath the foot points, where there are several floors."""
 
     rotation: np.ndarray
     translation: np.ndarray
+    beneath: np.ndarray | None = None
 
     def from_camera(self, points: np.ndarray) -> np.ndarray:
         """Camera points (..., 3) in the world."""
@@ -43,6 +47,10 @@ def find_world(feet: np.ndarray, ankles: np.ndarray, neck: np.ndarray, hips: np.
     feet: (T, 4, 3) `GROUND_POINTS`; ankles: (T, 3) their middle; neck, hips: (T, 3); forward: (T, 3) where the hips face.
     pitch: radians that the camera looks down, where it is known.
     """
+    upright, share = _upright(neck - ankles, pitch)
+    beneath = levels_beneath(feet, hips, times, upright) if share > _MOSTLY else None
+    if beneath is not None:
+        feet = feet - beneath[..., None] * upright
     up, height = _ground(feet, neck - ankles, times, pitch)
     at_start = times <= times[0] + _START
     facing = _level(forward[at_start].mean(0), up)
@@ -50,7 +58,7 @@ def find_world(feet: np.ndarray, ankles: np.ndarray, neck: np.ndarray, hips: np.
     rotation = np.stack([np.cross(y, up), y, up], axis=-1)
     start = hips[at_start].mean(0)
     origin = start + (height - start @ up) * up
-    return World(rotation, origin)
+    return World(rotation, origin, beneath)
 
 
 def _level(v: np.ndarray, up: np.ndarray) -> np.ndarray:
@@ -66,26 +74,43 @@ def _up(roll: float, tilt: float) -> np.ndarray:
     return np.array([np.sin(roll), -np.cos(roll) * np.cos(tilt), -np.cos(roll) * np.sin(tilt)])
 
 
+def _upright(axis: np.ndarray, pitch: float | None) -> tuple[np.ndarray, float]:
+    """Up (3,) as the camera and the body's axis (T, 3) alone tell it, and the share of frames in which the body agrees."""
+    axis = axis / np.maximum(np.linalg.norm(axis, axis=-1, keepdims=True), 1e-6)
+    roll, tilt = 0.0, 0.0 if pitch is None else pitch
+    for _ in range(12):
+        _, normal, right = _lean(axis, roll, tilt, pitch)
+        step = np.linalg.solve(normal, right)
+        roll, tilt = roll + step[0], float(np.clip(tilt + step[1], -1.4, 1.4))
+    up = _up(roll, tilt)
+    return up, _mean_axis(axis, up)[1]
+
+
+def _lean(axis: np.ndarray, roll: float, tilt: float, pitch: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How up moves with roll and tilt (3, 2), and the normal equations (2, 2), (2,) of camera and body; axis: (T, 3) unit vectors."""
+    level, spread = (0.0, _TILT) if pitch is None else (pitch, _KNOWN)
+    up = _up(roll, tilt)
+    across, along = (_up(roll + 1e-4, tilt) - up) / 1e-4, (_up(roll, tilt + 1e-4) - up) / 1e-4
+    rows = np.stack([across, along], axis=-1)
+    mean_axis, trust = _mean_axis(axis, up)
+    normal = np.diag([1 / _ROLL**2, 1 / spread**2]) + trust / _UPRIGHT**2 * rows.T @ rows
+    return rows, normal, np.array([-roll / _ROLL**2, (level - tilt) / spread**2]) + trust / _UPRIGHT**2 * rows.T @ (mean_axis - up)
+
+
 def _ground(feet: np.ndarray, axis: np.ndarray, times: np.ndarray, pitch: float | None) -> tuple[np.ndarray, float]:
     """Up (3,) and the ground's height along it (metres from the camera, negative below it)."""
     axis = axis / np.maximum(np.linalg.norm(axis, axis=-1, keepdims=True), 1e-6)
     slow = speeds(feet, times) < _RESTING
-    level, spread = (0.0, _TILT) if pitch is None else (pitch, _KNOWN)
-    roll, tilt = 0.0, level
+    roll, tilt = 0.0, 0.0 if pitch is None else pitch
     for _ in range(12):
         up = _up(roll, tilt)
         resting, _ = _resting(feet, slow, up)
-        across, along = (_up(roll + 1e-4, tilt) - up) / 1e-4, (_up(roll, tilt + 1e-4) - up) / 1e-4
-        rows = np.stack([across, along], axis=-1)  # (3, 2)
-        mean_axis, trust = _mean_axis(axis, up)
-        lean = mean_axis - up
+        rows, normal, right = _lean(axis, roll, tilt, pitch)
         points = resting - resting.mean(0) if len(resting) else np.zeros((0, 3))
         off = points @ up
         weight = 1.0 / (1.0 + (off / (2 * _PLANE)) ** 2) / _PLANE**2 * min(1.0, 40.0 / max(len(points), 1))
         slopes = points @ rows
-        normal = np.diag([1 / _ROLL**2, 1 / spread**2]) + trust / _UPRIGHT**2 * rows.T @ rows + (slopes * weight[:, None]).T @ slopes
-        right = np.array([-roll / _ROLL**2, (level - tilt) / spread**2]) + trust / _UPRIGHT**2 * rows.T @ lean - slopes.T @ (weight * off)
-        step = np.linalg.solve(normal, right)
+        step = np.linalg.solve(normal + (slopes * weight[:, None]).T @ slopes, right - slopes.T @ (weight * off))
         roll, tilt = roll + step[0], float(np.clip(tilt + step[1], -1.4, 1.4))
     up = _up(roll, tilt)
     return up, _resting(feet, slow, up)[1]

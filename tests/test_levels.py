@@ -1,0 +1,91 @@
+"""core.solve.levels: boxes and stairs are floors of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic import film, jump, walk
+
+from core import rotations
+from core.motion import Motion
+from core.skeleton import INDEX, Skeleton
+from core.solve import solve
+from core.solve.body import Body
+from core.solve.levels import levels_beneath
+from core.solve.world import GROUND_POINTS
+
+UP = np.array([0.0, 0.0, 1.0])
+
+
+def climb(steps: int, rise: float, going: float = 0.28, fps: int = 30) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Foot points (T, 4, 3), hips (T, 3), times of somebody who goes up stairs, one foot after the other, half a second a step."""
+    half = fps // 2
+    time = np.arange((steps + 2) * half) / fps
+    feet = np.zeros((len(time), 4, 3))
+    for foot in range(2):
+        stand = np.array([max(0, n - (n + foot) % 2) for n in range(steps + 2)])  # the step that the foot is on in each half second
+        for frame in range(len(time)):
+            n, share = divmod(frame, half)
+            after = stand[min(n + 1, len(stand) - 1)]
+            move = np.clip((share - 0.2 * half) / (0.6 * half), 0.0, 1.0)
+            on = stand[n] + (after - stand[n]) * move
+            feet[frame, 2 * foot:2 * foot + 2, 1:] = -going * on, rise * on + 0.15 * (after > stand[n]) * np.sin(np.pi * move)
+        feet[:, 2 * foot + 1, 1] -= 0.15
+    return feet, feet.mean(1) + [0.0, 0.0, 0.9], time
+
+
+@given(turn=st.tuples(*[st.floats(-1.5, 1.5)] * 3), rise=st.floats(0.17, 0.3))
+@settings(max_examples=20, deadline=None)
+def test_stairs_are_levels_however_the_camera_stands(turn: tuple[float, float, float], rise: float) -> None:
+    feet, hips, times = climb(6, rise)
+    R = rotations.to_matrix(rotations.from_rotation_vector(np.array(turn)))
+    beneath = levels_beneath(feet @ R.T, hips @ R.T, times, R @ UP)
+    assert beneath is not None
+    levels = np.unique(np.round(beneath, 6))
+    assert levels[0] == 0 and np.allclose(np.diff(levels) / rise, np.round(np.diff(levels) / rise), atol=0.02)
+    assert levels[-1] == pytest.approx(6 * rise, rel=0.02)
+    assert (beneath <= feet[..., 2] + 1e-6).all()
+
+
+def test_a_slope_and_a_floor_are_one_level() -> None:
+    feet, hips, times = climb(8, 0.03)
+    assert levels_beneath(feet, hips, times, UP) is None
+    assert levels_beneath(feet[:1], hips[:1], times[:1], UP) is None
+
+
+def test_feet_that_hang_or_stand_in_the_air_are_no_floor() -> None:
+    feet, hips, times = climb(6, 0.2)
+    assert levels_beneath(feet, hips - [0.0, 0.0, 0.9], times, UP) is None
+
+
+def soles(motion: Motion) -> np.ndarray:
+    return Body(motion.skeleton, GROUND_POINTS).pose(motion.local_rotations, motion.root_translation).points
+
+
+@pytest.mark.parametrize("drop", [0.4, -0.3])
+def test_who_jumps_off_a_box_or_onto_it_stands_still_on_both_levels(drop: float) -> None:
+    """Before: the camera's tilt was bent until both levels lay in one plane, and only one had contacts."""
+    skeleton = Skeleton.mean()
+    local, root = jump(skeleton, 30.0, 0.5, forwards=1.6, drop=drop)
+    root = root + [0.0, 0.0, max(0.0, -drop)]
+    scene = film(local, root, 1.2, 0.15, 5.0, skeleton=skeleton, noise=0.01, pixels=1.0)
+    motion = solve(scene.lifted, scene.keypoints, scene.K, 1.7)
+    feet = soles(motion)
+    before, after = feet[:18, :, 2].mean(), feet[-18:, :, 2].mean()
+    assert before - after == pytest.approx(drop, abs=0.04)
+    assert motion.meta["floors_m"] == pytest.approx([0.0, abs(drop)], abs=0.04)
+    assert feet[..., 2].min() > -0.03 and min(before, after) < 0.08
+    up = motion.camera.R[0, :, 2]
+    assert up @ scene.view[:, 2] > np.cos(np.radians(4.0))
+    for stand in (slice(3, 15), slice(-15, -3)):
+        assert motion.contacts[stand].all(1).mean() > 0.8
+        assert np.ptp(feet[stand], axis=0).max() < 0.01
+
+
+def test_one_floor_is_not_spoken_of() -> None:
+    scene = film(*walk(60), noise=0.01, pixels=1.0)
+    motion = solve(scene.lifted, scene.keypoints, scene.K, 1.7)
+    assert "floors_m" not in motion.meta
+    assert np.abs(motion.joints_world()[:, [INDEX["LeftToe"], INDEX["RightToe"]], 2].min(1)).max() < 0.12
