@@ -52,7 +52,8 @@ _BENT = 0.25  # of its acceleration, sideways
 _SEEN = 0.5  # of the usual evidence, in every frame
 _OUTLIER = 0.06  # metres: where a keypoint starts to lose its say
 _CORRELATED = 1.5  # errors of neighbouring frames are alike: so much larger is an arc's error than that of independent ones
-_EACH, _COMMON = 0.05, 0.05  # relative errors of an arc (pose) and of all of a take (proportions, distance, tilt); see `measured_stature`
+_POSE = 0.01  # metres by which the trunk may bend against the centre of mass from an arc's ends to its top: short arcs say little
+_EACH, _COMMON = 0.03, 0.05  # other relative errors of an arc, and those of all of a take (proportions, distance, tilt)
 
 
 @dataclass(frozen=True)
@@ -200,4 +201,5 @@ def _arc(about: np.ndarray, image: np.ndarray, weight: np.ndarray, depth: np.nda
     sag = gravity * (t[-1] - t[0]) ** 2 / 8
     if rough > _ROUGH * sag or abs(bent) > _BENT * gravity:
         return None
-    return gravity, _CORRELATED * rough / float(np.sqrt(square)) / visible
+    drawn = 8.0 * _POSE / (t[-1] - t[0]) ** 2  # by an error of the pose that comes and goes with the arc
+    return gravity, float(np.hypot(_CORRELATED * rough / np.sqrt(square) / visible, drawn))
