@@ -1,19 +1,20 @@
-"""A model of how MediaPipe's keypoints differ from the truth: data/noise.json, fitted by `models.fit_noise`.
+"""A model of how MediaPipe's keypoints differ from the truth: data/noise.npz, fitted by `models.fit_noise`.
 
-Problem: networks trained on clean projections trust their input too much. Method: the difference of each keypoint (2D, the detector's
-depth and world landmark, and its confidence's logit) is a linear function of where the keypoint is and which way the person faces
-(bias, flattened depth), plus correlated noise: principal directions over all keypoints and channels, one part that is constant over a
-take and one that wanders (a first-order autoregression with fitted correlation), both scaled by a take's own log-normal size, which
-makes the tails heavy. Apart from that, left and right are exchanged for a while, front with back. Limits: linear and Gaussian within a
-take; what is occluded is not known, only how confidence and error go together; ankles and wrists are as before the 2D stage replaces
-implausible ones, so that those of training err a little more than those of a run.
+Problem: networks trained on clean projections trust their input too much, and ones trained on Gaussian noise too little: an ankle is
+mostly right to 3 cm and now and then half a metre off. Method: the difference of each keypoint (2D, the detector's depth and world
+landmark, and its confidence's logit) is a linear function of where the keypoint is and which way the person faces (bias, flattened depth;
+fitted robustly), plus what that leaves in a measured take whose person faces about the same way, as it is: all keypoints and
+channels together over time, so that tails, correlations, drop-outs and confidences that lie are the detector's own. Apart from that, left
+and right are exchanged for a while, front with back. Limits: what is occluded belongs to the measured take's pose, not to the one that
+is drawn; ankles and wrists are as before the 2D stage replaces implausible ones, so that those of training err a little more than those
+of a run.
 
 Differences are measured in metres at the hips' distance, in the view that looks at the hips, so they fit any camera. numpy only.
 """
 
 from __future__ import annotations
 
-import json
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +24,13 @@ from core.camera import person_view
 from core.keypoints import CANONICAL
 from core.skeleton import mirror_name
 
-DATA = Path(__file__).parent / "data" / "noise.json"
+DATA = Path(__file__).parent / "data" / "noise.npz"
 CHANNELS = 7
 """x, y (metres at the hips' distance), depth (metres), world x, y, z (metres), confidence's logit."""
-REFERENCE = 1 / 30  # seconds that the fitted correlations belong to
+_ALIKE = 0.1  # of the takes, those whose persons face most alike, lend their errors
+_SIZES = 0.2  # standard deviation of the logarithm of a factor on a window's errors: more takes than there are
 MIRRORED = np.array([CANONICAL.index(mirror_name(n)) for n in CANONICAL])
+SIGN = np.array([-1, 1, 1, -1, 1, 1, 1])  # of each channel in a mirror
 _HIPS = [CANONICAL.index(n) for n in ("l_hip", "r_hip")]
 
 
@@ -54,52 +57,61 @@ def scene(keypoints: np.ndarray) -> Scene:
     return Scene(body, rotation, np.linalg.norm(hips[..., 0, :], axis=-1))
 
 
+def facing(body: np.ndarray) -> np.ndarray:
+    """(...) radians about the vertical of the view in which bodies (..., 27, 3) face: 0 towards the camera, pi away from it."""
+    across = body[..., _HIPS[0], :] - body[..., _HIPS[1], :]
+    return np.arctan2(across[..., 2], across[..., 0])
+
+
 def regressors(body: np.ndarray) -> np.ndarray:
     """(..., 27, 8): one, the facing angle's first two harmonics, and the keypoint's own position."""
-    across = body[..., _HIPS[0], :] - body[..., _HIPS[1], :]
-    angle = np.arctan2(across[..., 2], across[..., 0])
+    angle = facing(body)
     whole = np.stack([np.ones_like(angle), np.cos(angle), np.sin(angle), np.cos(2 * angle), np.sin(2 * angle)], axis=-1)
     return np.concatenate([np.broadcast_to(whole[..., None, :], body.shape[:-1] + (5,)), body], axis=-1)
 
 
 @dataclass(frozen=True)
 class NoiseModel:
-    """The fitted numbers; D = 27 x CHANNELS. bias: (27, 8, CHANNELS); scale: (D,); steady: (P, D) and moving: (Q, D) directions in
-    units of scale; memory: (Q,) correlation over `REFERENCE`; rest: (D,) what the directions leave, in units of scale;
-    size_spread: (2,) deviation of the logarithm of a take's steady and moving size; swaps: share of takes with an exchange."""
+    """The fitted bias, and what it left in every take. bias: (27, 8, CHANNELS); errors: (F, 27, CHANNELS) the takes' frames one take after
+    the other; first, frames: (R,) where a take begins and how long it is; rate: (R,) its frames a second; facing: (R,) radians, which way
+    its person faces; swaps: share of takes with an exchange."""
 
     bias: np.ndarray
-    scale: np.ndarray
-    steady: np.ndarray
-    moving: np.ndarray
-    memory: np.ndarray
-    rest: np.ndarray
-    size_spread: np.ndarray
+    errors: np.ndarray
+    first: np.ndarray
+    frames: np.ndarray
+    rate: np.ndarray
+    facing: np.ndarray
     swaps: float
 
     @classmethod
     def load(cls) -> NoiseModel:
-        """From data/noise.json."""
-        values = json.loads(DATA.read_text())
-        values.pop("about")
-        swaps = float(values.pop("swaps"))
-        return cls(**{k: np.array(v) for k, v in values.items()}, swaps=swaps)
+        """From data/noise.npz."""
+        with np.load(DATA) as data:
+            values = {name: data[name].astype(np.float32 if name == "errors" else data[name].dtype) for name in data.files}
+        return cls(**values | {"swaps": float(values["swaps"])})
+
+    def save(self) -> None:
+        """To data/noise.npz; errors in float16."""
+        np.savez_compressed(DATA, **dataclasses.asdict(self) | {"errors": self.errors.astype(np.float16)})
 
     def differences(self, rng: np.random.Generator, body: np.ndarray, step: np.ndarray) -> np.ndarray:
         """(N, T, 27, CHANNELS) for bodies (N, T, 27, 3) seen every `step` (N,) seconds."""
         n, frames = body.shape[:2]
-        sizes = np.exp(rng.normal(-self.size_spread**2, self.size_spread, (n, 2)))
-        steady = sizes[:, :1] * rng.normal(size=(n, len(self.steady))) @ self.steady
-        keep = self.memory ** (step[:, None] / REFERENCE)
-        state = rng.normal(size=(n, len(self.memory)))
-        crumbs, keep_crumbs = rng.normal(size=(n, len(self.scale))), keep.mean(-1, keepdims=True)
-        noise = np.empty((n, frames, len(self.scale)))
-        for t in range(frames):
-            noise[:, t] = state @ self.moving + self.rest * crumbs
-            state = keep * state + np.sqrt(1 - keep**2) * rng.normal(size=state.shape)
-            crumbs = keep_crumbs * crumbs + np.sqrt(1 - keep_crumbs**2) * rng.normal(size=crumbs.shape)
-        noise = (noise * sizes[:, 1:, None] + steady[:, None]) * self.scale
-        return np.einsum("ntkp,kpc->ntkc", regressors(body), self.bias) + noise.reshape(n, frames, len(CANONICAL), CHANNELS)
+        turn = facing(body)
+        both = np.concatenate([self.facing, -self.facing])  # a take in a mirror is another take
+        apart = np.abs((np.median(turn, axis=1)[:, None] - both + np.pi) % (2 * np.pi) - np.pi)
+        count = max(round(_ALIKE * len(both)), 1)
+        alike = np.argpartition(apart, count - 1, axis=1)[:, :count]
+        take = alike[np.arange(n), rng.integers(0, count, n)]
+        mirrored, take = take >= len(self.first), take % len(self.first)
+        last = np.maximum(self.frames[take] - 1, 1)[:, None]
+        place = rng.uniform(0, 2 * last) + step[:, None] * self.rate[take][:, None] * np.arange(frames)
+        place = np.minimum(last - np.abs(last - place % (2 * last)), self.frames[take][:, None] - 1)  # forwards and backwards again
+        errors = self.errors[self.first[take][:, None] + np.rint(place).astype(int)].astype(np.float64)
+        errors[mirrored] = errors[mirrored][:, :, MIRRORED] * SIGN
+        errors[..., :6] *= np.exp(rng.normal(0, _SIZES, (n, 1, 1, 1)))
+        return np.einsum("ntkp,kpc->ntkc", regressors(body), self.bias) + errors
 
 
 def observe(model: NoiseModel, rng: np.random.Generator, keypoints: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, ...]:
