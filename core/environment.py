@@ -304,7 +304,9 @@ _SECTION_TITLES = {
 
 
 def _refuse_foreign(root: Path, directory: Path) -> None:
-    """Never clear a folder that somebody pointed --env to by mistake."""
+    """Never clear a folder that somebody pointed --env to by mistake, nor another checkout's environment through a link."""
+    if directory.is_symlink():
+        raise SetupError(f"{directory} is a link to {directory.resolve()}, which does not fit this checkout; remove the link.")
     ours = directory.absolute().parent == root.absolute() or (directory / _STATE).exists()
     if directory.exists() and not directory.is_dir():
         raise SetupError(f"{directory} is a file; choose a folder for the environment.")

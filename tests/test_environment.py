@@ -232,6 +232,17 @@ def test_a_broken_environment_is_made_anew(pip: _Pip, tmp_path: Path, damage: st
     assert _installed(root) == {"left==1", "right==2", "helper==3", "torch==9"}
 
 
+def test_another_checkouts_environment_is_not_emptied_through_a_link(tmp_path: Path) -> None:
+    theirs, link = tmp_path / "theirs", tmp_path / ".venv"
+    theirs.mkdir()
+    (theirs / "video_mocap.json").write_text("{}")
+    (theirs / "pyvenv.cfg").write_text("home = there")
+    link.symlink_to(theirs)
+    with pytest.raises(SetupError, match="is a link"):
+        environment.ensure(tmp_path, Environment(link, (sys.executable,), ("engine",)), Reporter())
+    assert (theirs / "pyvenv.cfg").read_text() == "home = there"
+
+
 def test_a_foreign_folder_is_not_touched(tmp_path: Path) -> None:
     root = _repo(tmp_path / "repo")
     foreign = tmp_path / "documents"
