@@ -27,6 +27,7 @@ _SPREAD_GROWTH = 1.0  # of a person's size a second since last seen
 _LEAST_SIMILARITY = 0.05
 _LONGEST_GAP = 2.0  # seconds after which a track is over; it may still be joined with a later one
 _FLASH_GAP = 0.3  # the same for one too short to be a person: a flash must not become whoever comes later
+_FLASH_FRAMES = 2  # that it may be missing in any case: in a time lapse the next frame is further off
 _SIZE_RATIO = 1.5  # between two tracks of one person, at the two ends of the gap: they may come back nearer or farther
 _END_SPAN = 1.0  # seconds at a track's end that its size is taken from
 _RETURN_REACH = 1.0  # of a person's size: how far from where they were lost a person may be seen again
@@ -65,17 +66,18 @@ def follow(people: Sequence[Sequence[Pose]], times: np.ndarray, names: tuple[str
     people: for each frame its poses; times: (T,) seconds; names: (K,) the keypoints' names.
     """
     mirror = mirror_order(names)
+    flash = max(_FLASH_GAP, (_FLASH_FRAMES + 0.5) * float(np.median(np.diff(times)))) if len(times) > 1 else _FLASH_GAP
     live: list[_Live] = []
     done: list[_Live] = []
     for frame, (poses, time) in enumerate(zip(people, times, strict=True)):
-        over = [t for t in live if time - t.time > (_LONGEST_GAP if t.lasting else _FLASH_GAP)]
+        over = [t for t in live if time - t.time > (_LONGEST_GAP if t.lasting else flash)]
         done += over
         live = [t for t in live if t not in over]
         kept = distinct(poses, mirror)
         # People who have been there for a while choose first: a flash beside them must not take their place. Of these, those who have
         # just been seen do: of one who was lost, hardly anything is too far.
-        fresh = [t for t in live if t.lasting and time - t.time <= _FLASH_GAP]
-        lost = [t for t in live if t.lasting and time - t.time > _FLASH_GAP]
+        fresh = [t for t in live if t.lasting and time - t.time <= flash]
+        lost = [t for t in live if t.lasting and time - t.time > flash]
         for group in (fresh, lost, [t for t in live if not t.lasting]):
             taken = {kept[k]: track for track, k in _assign(group, [poses[i] for i in kept], time, mirror)}
             for pick, track in taken.items():

@@ -114,6 +114,13 @@ def test_a_flash_does_not_become_who_comes_later() -> None:
     assert [t.frames[0] for t in follow(frames, np.arange(80) / 30.0, NAMES)] == [40]
 
 
+@pytest.mark.parametrize("fps", [1, 3, 30])
+def test_two_people_in_a_time_lapse_are_two_tracks(fps: int) -> None:
+    """At three frames a second and fewer every frame came later than a flash may wait, and two people fell into single frames."""
+    frames = [[pose(200), pose(700)] if t % 2 else [pose(700), pose(200)] for t in range(20)]
+    assert [len(t.frames) for t in follow(frames, np.arange(20) / fps, NAMES)] == [20, 20]
+
+
 def test_one_who_was_lost_does_not_take_the_place_of_one_who_is_there() -> None:
     # A second after somebody was lost hardly anything is too far; the other one's worse pose must stay the other one's.
     size = pose(0).size
