@@ -227,6 +227,26 @@ def test_another_person_in_the_same_place_is_told(shapes: None) -> None:
     assert any("found again at 1.4 s in other colours" in w for w in reporter.warnings)
 
 
+class Dressed(Drawn):
+    """Until the 30th frame whoever is there wears red, afterwards yellow."""
+
+    def _frame(self, index: int) -> Frame:
+        frame = super()._frame(index)
+        frame.rgb[..., 1] *= index >= 30
+        frame.rgb[..., 2] = 0
+        return frame
+
+
+def test_another_person_who_is_followed_back_into_the_gap_is_told(eyes: None) -> None:
+    """The gap then ends with frames that the pass forward has not seen: their colours were not looked at, and nobody was told."""
+    people = [[(300.0, 180, 150.0)] if t < 30 else [(300.0, 180, 90.0)] if 52 <= t < 70 else [(300.0, 180, 150.0)] if t >= 70 else []
+              for t in range(110)]
+    reporter = Reporter()
+    keypoints = extract_keypoints(Dressed(people), "largest", reporter)
+    assert list(np.flatnonzero(~keypoints.seen)) == list(range(30, 52))
+    assert any("lost at 1.0 s and found again at 1.7 s in other colours" in w for w in reporter.warnings)
+
+
 def test_importing_the_package_loads_nothing_heavy() -> None:
     code = "import sys, core.detect; assert not {'mediapipe', 'av', 'cv2', 'scipy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])

@@ -9,6 +9,7 @@ Limits:  tiles are searched only while nobody at all is seen.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from ..track import Follower, Pose, mirror_order, same_person
 from ..video import Source
 from . import tiles
+from .appearance import colours
 from .detector import BLAZEPOSE, Detection
 
 _SEARCH_EVERY = 0.5  # seconds
@@ -53,7 +55,7 @@ class CloseUp:
 
 def follow_back(finder: tiles.Finder, source: Source, first: int, stop: int, later: list[tuple[float, Detection]],
                 others: Mapping[int, list[Pose]]) -> Iterator[tuple[int, Detection | None]]:
-    """Frames first - 1, ..., stop with the person in them or None; ends early when the person stays out of sight.
+    """Frames first - 1, ..., stop with the person in them (and what they wear) or None; ends early when the person stays out of sight.
 
     later: (time, detection) of the person in one or two frames from `first` on, the latest first; others: for each frame the other
     people in it.
@@ -65,7 +67,8 @@ def follow_back(finder: tiles.Finder, source: Source, first: int, stop: int, lat
     for frame in source.frames_before(first):
         if frame.index < stop or follower.time + _PATIENCE < -frame.time:
             return
-        yield frame.index, _look(finder, follower, frame.rgb, -frame.time, others.get(frame.index, []))
+        found = _look(finder, follower, frame.rgb, -frame.time, others.get(frame.index, []))
+        yield frame.index, None if found is None else dataclasses.replace(found, colours=colours(frame.rgb, found.xy))
 
 
 def _look(finder: tiles.Finder, follower: Follower, rgb: np.ndarray, time: float, others: list[Pose]) -> Detection | None:
