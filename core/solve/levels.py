@@ -9,10 +9,9 @@ Limits: a slope, or a long way in a badly known direction, is one level; steps l
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial.distance import cdist
 
 from .contacts import runs, speeds
 
@@ -57,13 +56,15 @@ def levels_beneath(feet: np.ndarray, hips: np.ndarray, times: np.ndarray, up: np
 
 def _groups(places: list[np.ndarray], up: np.ndarray) -> list[int]:
     """The number of the level of each stance (in the order of time)."""
-    same = np.eye(len(places), dtype=bool)
-    for i, j in combinations(range(len(places)), 2):
-        apart = places[j] - places[i]
-        rise = abs(float(apart @ up))
-        far = float(np.linalg.norm(apart - (apart @ up) * up))
-        same[i, j] = (j == i + 1 or far < _NEIGHBOURS) and rise < _STEP + _LEAN * far
-    return list(connected_components(same, directed=False)[1]) if places else []
+    if not places:
+        return []
+    at = np.array(places)
+    height = at @ up
+    flat = at - height[:, None] * up
+    far, rise = cdist(flat, flat), np.abs(height[:, None] - height)
+    order = np.arange(len(at))
+    same = ((np.abs(order[:, None] - order) <= 1) | (far < _NEIGHBOURS)) & (rise < _STEP + _LEAN * far)
+    return list(connected_components(same, directed=False)[1])
 
 
 def _between(stances: list[tuple[int, int, float]], frames: int) -> tuple[np.ndarray, np.ndarray]:
