@@ -69,9 +69,7 @@ def _dependency(name: str, pinned: str) -> Finding:
 
 def checks(root: Path) -> list[Finding]:
     """Model files, device, encoder, and each part of a run tried out."""
-    from models.registry import NETWORKS
-
-    names = [name for name in NETWORKS if (WEIGHTS / f"{name}.safetensors").exists()]
+    names = [f.stem for f in sorted(WEIGHTS.glob("*.safetensors")) if f.stem != "correction"]  # which is no lifter
     findings = [
         _check("MediaPipe bundle", lambda: check_bundle(root / "core" / "detect" / BUNDLE_NAME)),
         *(_check(f"weights {name}", lambda name=name: check_weights(name)) for name in names),  # type: ignore[misc]

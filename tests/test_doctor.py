@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -48,6 +49,13 @@ def test_every_weights_file_is_checked_and_works(monkeypatch: pytest.MonkeyPatch
     weights = {f.name.removeprefix("weights "): f for f in doctor.checks(doctor.ROOT) if f.name.startswith("weights")}
     assert set(weights) == {p.stem for p in doctor.WEIGHTS.glob("*.safetensors")}
     assert {f.state for f in weights.values()} == {"ok"}, weights
+
+
+def test_without_torch_there_are_findings_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "check_detector", lambda sample: "not tried here")
+    for module in ("torch", "models.registry", "models.correction"):
+        monkeypatch.setitem(sys.modules, module, None)  # an import of it fails
+    assert {f.state for f in doctor.checks(doctor.ROOT) if f.name in ("device", "weights correction")} == {"problem"}
 
 
 def test_a_missing_bundle_is_a_problem(tmp_path: Path) -> None:
