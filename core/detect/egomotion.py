@@ -243,7 +243,7 @@ def _travels(background: Background, frames: _Frames, times: np.ndarray) -> tupl
         # Not all: at first, and after each change of the key frame, the way is short.
         if 4 * sum(_is_passed(background, t, frames.off[t]) for t in asked) >= len(asked):
             travels[first:after] = True
-    return _whole(background, frames, times, runs, travels)
+    return _whole(background, frames, times, runs, travels) if travels.any() else ()
 
 
 def _suspicious(frames: _Frames) -> np.ndarray:
