@@ -40,8 +40,9 @@ class Listener(Reporter):
         self.said += [event["text"]] if event["event"] in ("log", "warning") else []
 
 
-def flights_of(scene: Scene, stature: float) -> list[Flight]:
-    """What is found in a scene's truth when the person is taken to be `stature` metres tall."""
+def flights_of(scene: Scene, stature: float, ground: float = 0.0, weight: np.ndarray | float = 1.0) -> list[Flight]:
+    """What is found in a scene's truth when the person is taken to be `stature` metres tall and the ground to be `ground` metres higher,
+    with keypoints that count `weight`, (T, 1) or the same for all."""
     scale = (stature - 0.025) / (scene.skeleton.stature - 0.025)
     local = scene.local.copy()
     local[:, 0] = rotations.multiply(rotations.from_matrix(scene.view), local[:, 0])
@@ -49,9 +50,10 @@ def flights_of(scene: Scene, stature: float) -> list[Flight]:
     names = tuple(point_of(n) for n in scene.keypoints.names)
     image = (scene.keypoints.xy - scene.K[:2, 2]) / scene.K[[0, 1], [0, 1]]
     frames, times = len(image), scene.keypoints.times
-    evidence = Evidence(np.zeros((frames, 0, 3)), np.zeros((frames, 0)), np.arange(len(names)), image, np.ones(image.shape[:2]), times,
-                        footing(np.zeros((frames, 4)), times))
-    return find_flights(of_stature(scene.skeleton, stature), state, evidence, names, World(scene.view, scale * scene.place))
+    evidence = Evidence(np.zeros((frames, 0, 3)), np.zeros((frames, 0)), np.arange(len(names)), image, weight * np.ones(image.shape[:2]),
+                        times, footing(np.zeros((frames, 4)), times))
+    world = World(scene.view, scale * scene.place + ground * scene.view[:, 2])
+    return find_flights(of_stature(scene.skeleton, stature), state, evidence, names, world)
 
 
 @settings(max_examples=15, deadline=None)
@@ -73,6 +75,29 @@ def test_without_a_flight_there_is_nothing_to_tell() -> None:
     local, root = walk(90)
     assert flights_of(film(local, root), MEAN_STATURE) == []
     assert measured_stature([], MEAN_STATURE) is None
+
+
+def test_hands_near_the_ground_hidden_bodies_bent_and_uneven_paths_are_no_flight() -> None:
+    local, root = jump(Skeleton.mean(), 30.0, 0.6)
+    scene = film(local, root)
+    (flight,) = flights_of(scene, MEAN_STATURE)
+    assert flights_of(scene, MEAN_STATURE, ground=0.9) == []
+    hidden = np.ones((len(root), 1))
+    hidden[flight.start + 3] = 0.2
+    assert flights_of(scene, MEAN_STATURE, weight=hidden) == []
+    time = np.clip(np.arange(len(root)) / 30 - 0.7, 0.0, 0.6)
+    across = np.stack([np.cos(0.6) * 4 * time * (0.6 - time), np.sin(0.6) * 4 * time * (0.6 - time), 0 * time], axis=-1)
+    uneven = np.stack([0 * time, 0 * time, 0.06 * np.sin(3 * np.pi * time / 0.6)], axis=-1)
+    for way in (across, uneven):
+        assert flights_of(film(local, root + way), MEAN_STATURE) == []
+
+
+@pytest.mark.parametrize(("tall", "verdict"), [(1.2, False), (1.3, None), (1.4, True), (2.1, True), (2.3, None), (3.0, False)])
+def test_a_little_beyond_people_is_bad_evidence_and_far_beyond_stretched_time(tall: float, verdict: bool | None) -> None:
+    found = measured_stature([Flight(0, 20, 9.81 * MEAN_STATURE / tall, 0.1)], MEAN_STATURE)
+    assert (found and found.plausible) == verdict
+    if found and not found.plausible:
+        assert found.metres == MEAN_STATURE and found.apparent == pytest.approx(tall)
 
 
 def test_masses_are_those_of_one_body() -> None:
