@@ -4,7 +4,8 @@ Problem: somebody who jumps off a box or climbs stairs stands at several heights
 camera is bent until box and floor lie in one plane. Method: stances are stretches in which a foot is slow and no other slow one is lower,
 with the hips well above it; two that follow each other, or are near each other, stand on one level unless they differ by more
 than an error of the upright explains; what hangs together that way is a level, the lowest is the floor.
-Limits: a slope, or a long way in a badly known direction, is one level; steps lower than about 15 cm are not told from the floor.
+Limits: a slope, or a long way in a badly known direction, is one level; steps lower than about 15 cm are not told from the floor;
+who hangs by the hands with still feet stands, as far as is seen here, on a floor of their own.
 """
 
 from __future__ import annotations
