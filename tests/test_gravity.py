@@ -42,7 +42,7 @@ class Listener(Reporter):
 
 def flights_of(scene: Scene, stature: float, ground: float = 0.0, weight: np.ndarray | float = 1.0) -> list[Flight]:
     """What is found in a scene's truth when the person is taken to be `stature` metres tall and the ground to be `ground` metres higher,
-    with keypoints that count `weight`, (T, 1) or the same for all."""
+    with keypoints that count `weight`, (T, K) or broadcast to it."""
     scale = (stature - 0.025) / (scene.skeleton.stature - 0.025)
     local = scene.local.copy()
     local[:, 0] = rotations.multiply(rotations.from_matrix(scene.view), local[:, 0])
@@ -85,6 +85,8 @@ def test_hands_near_the_ground_hidden_bodies_bent_and_uneven_paths_are_no_flight
     hidden = np.ones((len(root), 1))
     hidden[flight.start + 3] = 0.2
     assert flights_of(scene, MEAN_STATURE, weight=hidden) == []
+    no_feet = np.array([[not any(part in name for part in ("ankle", "heel", "toe")) for name in scene.keypoints.names]])
+    assert flights_of(scene, MEAN_STATURE, weight=no_feet) == []  # who sways and is cut off at the hips was told of slow motion
     time = np.clip(np.arange(len(root)) / 30 - 0.7, 0.0, 0.6)
     across = np.stack([np.cos(0.6) * 4 * time * (0.6 - time), np.sin(0.6) * 4 * time * (0.6 - time), 0 * time], axis=-1)
     uneven = np.stack([0 * time, 0 * time, 0.06 * np.sin(3 * np.pi * time / 0.6)], axis=-1)

@@ -40,6 +40,7 @@ _CORE = (*_HIPS, "LeftArm", "RightArm")
 """Whose keypoints say where the body is: the nearest to its middle. Feet and hands lag behind the picture's when limbs are drawn up; the
 error of the size was 8 % with these four and 9 % with all, on synthetic takes and on renders."""
 _FEET = ("l_heel", "LeftToe", "LeftToeEnd", "r_heel", "RightToe", "RightToeEnd")
+_TELLING = ("LeftFoot", "l_heel", "l_toe", "RightFoot", "r_heel", "r_toe")  # whose keypoints say whether feet leave the ground
 _SOLE = np.array([0.03, 0.028, 0.02] * 2)  # metres above the ground of a standing foot's points
 _UPPER = ("LeftHand", "LeftHandEnd", "RightHand", "RightHandEnd", "HeadEnd")
 _CLEAR = 0.04  # metres that both feet must be above their stand
@@ -49,7 +50,7 @@ _MARGIN = 0.03  # seconds at both ends that do not count: soles give, the solved
 _BRIEF, _FEWEST = 0.25, 6  # seconds and frames of the shortest arc that says anything
 _ROUGH = 0.05  # of the arc's own height: how far the body may be from it (standard deviation of frames)
 _BENT = 0.25  # of its acceleration, sideways
-_SEEN = 0.5  # of the usual evidence, in every frame
+_SEEN = 0.5  # of the usual evidence, in every frame, and of the frames in which a foot must be seen
 _OUTLIER = 0.06  # metres: where a keypoint starts to lose its say
 _CORRELATED = 1.5  # errors of neighbouring frames are alike: so much larger is an arc's error than that of independent ones
 _POSE = 0.01  # metres by which the trunk may bend against the centre of mass from an arc's ends to its top: short arcs say little
@@ -117,7 +118,10 @@ def measured_stature(flights: list[Flight], assumed: float) -> MeasuredStature |
 
 
 def find_flights(skeleton: Skeleton, state: State, evidence: Evidence, names: tuple[str, ...], world: World) -> list[Flight]:
-    """The flights of a solved motion. names: the body's points that `evidence.seen_points` counts in."""
+    """The flights of a solved motion. names: the body's points that `evidence.seen_points` counts in.
+
+    Where the feet are not seen nothing flies: guessed ones go up and down with the hips.
+    """
     body = Body(skeleton, (*names, *_FEET, *_UPPER))
     pose = body.pose(state.local, state.root)
     up = world.rotation[:, 2]
@@ -128,11 +132,12 @@ def find_flights(skeleton: Skeleton, state: State, evidence: Evidence, names: tu
     core = np.isin(np.array(names)[evidence.seen_points], _CORE)
     about = pose.points[:, evidence.seen_points[core]] - mass[:, None]
     image, weight = evidence.image[:, core], evidence.weight_2d[:, core]
+    feet_seen = evidence.weight_2d[:, np.isin(np.array(names)[evidence.seen_points], _TELLING)].sum(1) > 0
     usual = float(np.median(weight.sum(1)))
     flights = []
     for start, stop in _aloft(low, mass @ up, evidence.times):
         cut = slice(start, stop)
-        seen = bool((weight[cut].sum(1) > _SEEN * usual).all())
+        seen = bool((weight[cut].sum(1) > _SEEN * usual).all() and feet_seen[cut].mean() > _SEEN)
         if seen and upper[cut].min() > _FREE:
             found = _arc(about[cut], image[cut], weight[cut], mass[cut, 2], up, evidence.times[cut])
             flights += [Flight(start, stop, *found)] if found else []
