@@ -21,7 +21,7 @@ from core.flips import mend_flips
 from core.keypoints import CANONICAL, LIMB_KEYPOINTS
 
 from .detections import Run, held_out, keypoints_of, runs_in
-from .noise import DATA, MIRRORED, SIGN, NoiseModel, Scene, facing, regressors, scene
+from .noise import DATA, MIRRORED, SIGN, NoiseModel, Scene, mean_facing, regressors, scene
 
 _ROUNDS = 12
 _LIMBS = [CANONICAL.index(n) for n in LIMB_KEYPOINTS]
@@ -64,7 +64,7 @@ def fit(takes: list[tuple[Scene, np.ndarray, float]], swaps: float) -> NoiseMode
     bias = robust_bias(np.concatenate([regressors(b) for b in bodies]), np.concatenate(values))
     errors = [v - np.einsum("tkp,kpc->tkc", regressors(t.body), bias) for t, v, _ in takes]
     frames = np.array([len(e) for e in errors])
-    turns = np.array([np.median(facing(t.body)) for t, _, _ in takes])
+    turns = np.array([mean_facing(t.body) for t, _, _ in takes])
     rates = np.array([rate for _, _, rate in takes])
     return NoiseModel(bias, np.concatenate(errors), np.cumsum(frames) - frames, frames, rates, turns, swaps)
 
@@ -91,11 +91,14 @@ def main(argv: list[str]) -> int:
                                      description="Fits the detector's noise model to detections beside truth.")
     parser.add_argument("runs", type=Path, metavar="RUNS_DIR", help="folder of run_*.npz")
     takes = []
-    for run in runs_in(parser.parse_args(argv).runs):
+    folder = parser.parse_args(argv).runs
+    for run in runs_in(folder):
         take = None if held_out(str(run["motion"])) else differences(run)
         if take:
             takes.append(take)
     crossed = [exchanged(t[0], t[1]) for t in takes]
+    if all(crossed):
+        raise InputError(f"No run in {folder} can tell the noise: held-out motions and takes with exchanged sides do not count.")
     model = fit([t for t, bad in zip(takes, crossed, strict=True) if not bad], float(np.mean(crossed)))
     model.save()
     print(f"{DATA}: {len(model.first)} takes, {len(model.errors)} frames; {sum(crossed)} takes with exchanges left out")

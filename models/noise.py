@@ -63,6 +63,11 @@ def facing(body: np.ndarray) -> np.ndarray:
     return np.arctan2(across[..., 2], across[..., 0])
 
 
+def mean_facing(body: np.ndarray) -> np.ndarray:
+    """(...) the mean of `facing` over the frames of bodies (..., T, 27, 3): of directions, for people seen from behind are at +-pi."""
+    return np.angle(np.exp(1j * facing(body)).mean(-1))
+
+
 def regressors(body: np.ndarray) -> np.ndarray:
     """(..., 27, 8): one, the facing angle's first two harmonics, and the keypoint's own position."""
     angle = facing(body)
@@ -98,9 +103,8 @@ class NoiseModel:
     def differences(self, rng: np.random.Generator, body: np.ndarray, step: np.ndarray) -> np.ndarray:
         """(N, T, 27, CHANNELS) for bodies (N, T, 27, 3) seen every `step` (N,) seconds."""
         n, frames = body.shape[:2]
-        turn = facing(body)
         both = np.concatenate([self.facing, -self.facing])  # a take in a mirror is another take
-        apart = np.abs((np.median(turn, axis=1)[:, None] - both + np.pi) % (2 * np.pi) - np.pi)
+        apart = np.abs((mean_facing(body)[:, None] - both + np.pi) % (2 * np.pi) - np.pi)
         count = max(round(_ALIKE * len(both)), 1)
         alike = np.argpartition(apart, count - 1, axis=1)[:, :count]
         take = alike[np.arange(n), rng.integers(0, count, n)]

@@ -35,6 +35,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.errors import InputError
 from core.evaluate import mpjpe, pa_mpjpe
 from core.keypoints import ATTACHMENTS, CANONICAL
 from core.markers import LIMB_MARKERS, MARKERS
@@ -314,8 +315,11 @@ def _keep(folder: Path, step: int, network: nn.Module, optimiser: Any, schedule:
 
 def _restore(path: Path, network: nn.Module, optimiser: Any, schedule: Any, average: dict[str, Tensor]) -> tuple[int, list]:
     state = torch.load(path, weights_only=True, map_location=next(network.parameters()).device)
-    network.load_state_dict(state["network"])
-    optimiser.load_state_dict(state["optimiser"])
+    try:
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"The checkpoint {path} is of another config; delete it or train without --resume.") from error
     schedule.load_state_dict(state["schedule"])
     for name, value in state["average"].items():
         average[name].copy_(value)
