@@ -118,16 +118,29 @@ def test_flights_that_contradict_each_other_count_less() -> None:
 
 def test_the_solver_gives_a_jumper_their_height() -> None:
     skeleton = Skeleton.mean(1.92)
-    scene = film(*jump(skeleton, 30.0, 0.5), 0.7, 0.1, 5.0, skeleton=skeleton, noise=0.01, pixels=1.0)
+    local, root = jump(skeleton, 30.0, 0.5)
+    twice = np.concatenate([local, local]), np.concatenate([root, root + root[-1] - root[0]])
+    scene = film(*twice, 0.7, 0.1, 5.0, skeleton=skeleton, noise=0.01, pixels=1.0)
     mean, reporter = solve(scene.lifted, scene.keypoints, scene.K, MEAN_STATURE), Listener()
     told = solve(scene.lifted, scene.keypoints, scene.K, MEAN_STATURE, reporter, GUESS)
     assert 1.75 < told.skeleton.stature < 1.95
-    assert told.meta["stature"]["flights"] and "from 1 jump;" in reporter.said[-1]
+    assert told.meta["stature"]["flights"] and "from 2 jumps;" in reporter.said[-1]
     assert "stature" not in mean.meta
     off = [np.median(np.linalg.norm(m.joints_camera() - scene.joints, axis=-1)) for m in (mean, told)]
     assert off[1] < 0.8 * off[0]  # away from the camera as well
     assert told.meta["quality"]["contact_slide_cm"] < 0.5
     assert told.contacts[:15].any() and not told.contacts[27:32].any()
+
+
+def test_one_jump_is_told_and_not_gone_by() -> None:
+    """val_jump_turn: a single arc, whose root had been scaled without its time, took a tall person for a short one."""
+    skeleton = Skeleton.mean(1.92)
+    scene = film(*jump(skeleton, 30.0, 0.5), skeleton=skeleton)
+    reporter = Listener()
+    motion = solve(scene.lifted, scene.keypoints, scene.K, MEAN_STATURE, reporter, GUESS)
+    assert motion.skeleton.stature == pytest.approx(MEAN_STATURE)
+    assert motion.meta["stature"]["from_flights_alone"] == pytest.approx(1.92, rel=0.05) and not motion.meta["stature"]["used"]
+    assert "too little to go by" in reporter.said[-1]
 
 
 def test_a_clip_without_flights_stays_as_it_is() -> None:

@@ -78,16 +78,25 @@ class MeasuredStature:
     plausible: bool
     flights: tuple[Flight, ...]
 
+    @property
+    def counts(self) -> bool:
+        """Whether to go by it: one arc's error (the pose, a root that was scaled) shows only beside another's."""
+        return self.plausible and len(self.flights) > 1
+
     def describe(self, frames: np.ndarray) -> dict[str, Any]:
         """For `meta`, JSON types; frames: the take's for the flights' rows. They count from 1, as in Blender."""
         return {"metres": round(self.metres, 3), "error": round(self.error, 3), "from_flights_alone": round(self.apparent, 3),
-                "plausible": self.plausible, "flights": [[int(frames[f.start]) + 1, int(frames[f.stop - 1]) + 1] for f in self.flights]}
+                "plausible": self.plausible, "used": self.counts,
+                "flights": [[int(frames[f.start]) + 1, int(frames[f.stop - 1]) + 1] for f in self.flights]}
 
     def report(self, reporter: Reporter) -> None:
         """One sentence."""
         count = f"{len(self.flights)} jump{'s' if len(self.flights) > 1 else ''}"
-        if self.plausible:
+        if self.counts:
             reporter.log(f"Height {self.metres:.2f} m +- {self.error:.2f} from {count}; give the height if it is known.")
+        elif self.plausible:
+            reporter.log(f"One jump looks like that of a person of {self.apparent:.2f} m, which is too little to go by; give the height if "
+                         f"it is known.")
         else:
             reporter.warning(f"In {count} the body falls as if the person were {self.apparent:.2f} m tall, so the video's time may be "
                              f"stretched (slow motion, a wrong frame rate); {self.metres:.2f} m is assumed; give the height if it is not.")

@@ -195,7 +195,7 @@ def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, st
     measured = None
     if stature is not None and choices.stature_is_a_guess:
         measured = measured_stature(find_flights(skeleton, state, evidence, body.names, world), stature)
-        if measured and measured.plausible:
+        if measured and measured.counts:
             evidence, state, skeleton = _scaled(evidence, state, skeleton, measured.metres / stature)
             body, world = Body(skeleton, body.names), _world(skeleton, state, times, choices)
     feet = _feet(skeleton, state)
