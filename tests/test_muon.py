@@ -61,3 +61,13 @@ def test_goes_on_from_a_checkpoint_as_if_nothing_had_happened() -> None:
     again = Muon(network.parameters(), lr=1e-3, weight_decay=0.1)
     again.load_state_dict(saved[1])
     assert _train(network, again, x, y, 5) == pytest.approx(expected, rel=1e-6)
+
+
+def test_vectors_go_by_adam() -> None:
+    networks = [torch.nn.Linear(8, 8), torch.nn.Linear(8, 8)]  # too small for anything else
+    networks[1].load_state_dict(networks[0].state_dict())
+    x, y = torch.randn(64, 8), torch.randn(64, 8)
+    for network, make in zip(networks, (Muon, torch.optim.AdamW), strict=True):
+        _train(network, make(network.parameters(), lr=1e-2, weight_decay=0.1), x, y, 30)
+    for a, b in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-5)
