@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 
 from .core.motion import Motion
-from .core.retarget.planting import runs
+from .core.runs import runs
 from .curves import key_curves
 
 PROPERTY = "Mocap Confidence"

@@ -8,6 +8,7 @@ import numpy as np
 from .errors import InputError
 from .events import Reporter
 from .keypoints import Keypoints
+from .runs import runs
 
 _LEAST = 0.10  # of the frames: less is somebody who passed by
 _WHOLE = 0.90  # of the frames: less is worth a word
@@ -57,7 +58,5 @@ def check_identity(keypoints: Keypoints, reporter: Reporter, changed: np.ndarray
 
 def _stretches(keypoints: Keypoints, most: int = 6) -> list[tuple[float, float]]:
     """First and last second of each stretch in which the person is seen; the longest `most` in order of time."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], keypoints.seen.astype(int), [0]])))
-    runs = [(a, b - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-    longest = sorted(sorted(runs, key=lambda run: run[0] - run[1])[:most])
-    return [(float(keypoints.times[a]), float(keypoints.times[b])) for a, b in longest]
+    longest = sorted(sorted(runs(keypoints.seen), key=lambda run: run[0] - run[1])[:most])
+    return [(float(keypoints.times[a]), float(keypoints.times[b - 1])) for a, b in longest]

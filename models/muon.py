@@ -29,10 +29,10 @@ class Muon(torch.optim.Optimizer):
     """For the parameters of a network; the weight decay is decoupled, as in AdamW."""
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, weight_decay: float) -> None:
-        everything = list(parameters)
-        matrices = [p for p in everything if p.ndim > 1 and min(p.flatten(1).shape) >= _SMALLEST]
-        rest = [p for p in everything if all(p is not m for m in matrices)]
-        groups = [{"params": params, "orthogonal": kind} for params, kind in ((matrices, True), (rest, False)) if params]
+        kinds: dict[bool, list[Tensor]] = {True: [], False: []}
+        for p in parameters:
+            kinds[p.ndim > 1 and min(p.flatten(1).shape) >= _SMALLEST].append(p)
+        groups = [{"params": params, "orthogonal": kind} for kind, params in kinds.items() if params]
         super().__init__(groups, {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()

@@ -17,10 +17,11 @@ from core.events import Reporter
 from core.export.bvh import read_bvh
 from core.keypoints import ATTACHMENTS, CANONICAL, LIMB_KEYPOINTS, Keypoints
 from core.motion import Motion
+from core.runs import runs
 from core.skeleton import INDEX, JOINTS, PARENTS, Skeleton
 from core.solve import Choices, solve
 from core.solve.body import Body
-from core.solve.contacts import FOOT_POINTS, runs
+from core.solve.contacts import FOOT_POINTS
 
 SHARED = Path(os.environ.get("VIDEO_MOCAP_SHARED", Path(__file__).parents[2] / "shared"))
 

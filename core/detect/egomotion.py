@@ -24,6 +24,7 @@ import numpy as np
 from .. import rotations
 from ..camera import ASSUMED_FOCAL
 from ..camera_motion import SHAKING, STILL, TRAVELLING, TURNING, CameraMotion
+from ..runs import runs
 from .background import Background
 
 _SPREAD = 0.0015  # how well a corner is followed
@@ -234,16 +235,16 @@ def _slow_range(turns: np.ndarray, times: np.ndarray) -> float:
 
 def _travels(background: Background, frames: _Frames, times: np.ndarray) -> tuple[tuple[float, float], ...]:
     """Seconds (from, to) of the runs of frames that travel explains and rotation does not."""
-    runs = _runs(_suspicious(frames))
+    parts = runs(_suspicious(frames))
     travels = np.zeros(len(times), bool)
-    for first, after in runs:
+    for first, after in parts:
         if times[after - 1] - times[first] < _LASTS:
             continue
         asked = np.unique(np.linspace(first, after - 1, _MOST_ASKED).round().astype(int))
         # Not all: at first, and after each change of the key frame, the way is short.
         if 4 * sum(_is_passed(background, t, frames.off[t]) for t in asked) >= len(asked):
             travels[first:after] = True
-    return _whole(background, frames, times, runs, travels) if travels.any() else ()
+    return _whole(background, frames, times, parts, travels) if travels.any() else ()
 
 
 def _suspicious(frames: _Frames) -> np.ndarray:
@@ -252,27 +253,21 @@ def _suspicious(frames: _Frames) -> np.ndarray:
     return frames.known & ~frames.stays & (frames.off > np.maximum(floor, share * frames.far))
 
 
-def _runs(marked: np.ndarray) -> list[tuple[int, int]]:
-    """(first, after) of each run of marked frames (T,) bool."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], marked.astype(int), [0]])))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def _whole(background: Background, frames: _Frames, times: np.ndarray, runs: list[tuple[int, int]],
+def _whole(background: Background, frames: _Frames, times: np.ndarray, suspicious: list[tuple[int, int]],
            travels: np.ndarray) -> tuple[tuple[float, float], ...]:
     """Seconds (from, to) of travels (T,) bool from where they began to where they ended: it takes way for one to show, and once it
     does, a camera that stands again is still away from its key frame."""
     moving = _moving(background, times)
-    for direction in (runs, runs[::-1]):  # runs on either side that only a change of the key frame parts from it
+    for direction in (suspicious, suspicious[::-1]):  # runs on either side that only a change of the key frame parts from it
         for (a, b), (c, d) in pairwise(direction):
             if times[max(a, c)] - times[min(b, d) - 1] <= _PAUSE and travels[a]:
                 travels[min(a, c):max(b, d)] = True
     found: list[tuple[float, float]] = []
-    for first, after in _runs(travels):
+    for first, after in runs(travels):
         row = background.rows[first]
         while row and first > background.keys[row.key].frame and moving[first - 1] and frames.far[first - 1] < frames.far[first]:
             first -= 1
-        parts = _runs(moving[first:after]) or [(0, after - first)]
+        parts = runs(moving[first:after]) or [(0, after - first)]
         for a, b in parts:
             start, end = float(times[first + a]), float(times[first + b - 1])
             if found and start - found[-1][1] <= _PAUSE:

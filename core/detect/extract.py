@@ -159,9 +159,10 @@ def _watch(source: Source, detector: Detector, finder: _StillFinder | None, repo
     for frame in source.frames():
         seen = detector.detect(frame.rgb, frame.time)
         seen = seen if close_up is None else seen + close_up.missed(frame.rgb, frame.time, seen)
-        sightings.append([dataclasses.replace(d, colours=colours(frame.rgb, d.xy)) if d.names == BLAZEPOSE else d for d in seen])
-        if background is not None:
-            background.add(frame.rgb, [d.xy for d in sightings[-1]])
+        if background is not None:  # somebody is to be followed, not only counted
+            seen = [dataclasses.replace(d, colours=colours(frame.rgb, d.xy)) if d.names == BLAZEPOSE else d for d in seen]
+            background.add(frame.rgb, [d.xy for d in seen])
+        sightings.append(seen)
         times.append(frame.time)
         reporter.progress(STAGE, len(times), _total(source, len(times)))
         if background is not None and frame.time >= asked + _ASK_CAMERA:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import rotations
+from ..runs import runs
 from .reach import STRETCH
 
 _FADE = 0.15  # seconds in which a foot enters and leaves what a contact asks of it, and the figure goes from one foot to the other
@@ -77,12 +78,6 @@ def stand(legs: list[Leg], times: np.ndarray) -> Standing:
     moved = shift + rotations.rotate(turn, arms) - arms
     drop = _too_far(legs, ankles(moved), moved, times)
     return Standing(shift - drop, turn, ankles(moved - drop), np.stack(turned))
-
-
-def runs(flags: np.ndarray) -> list[tuple[int, int]]:
-    """Half-open ranges in which `flags` (T,) is true."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(int)))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2])]
 
 
 def _smooth(x: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..runs import runs
+
 FOOT_POINTS = ("l_heel", "l_toe", "r_heel", "r_toe")
 """In the order of `core.motion.CONTACT_NAMES`."""
 
@@ -32,12 +34,6 @@ def speeds(points: np.ndarray, times: np.ndarray) -> np.ndarray:
     if len(times) < 2:
         return np.zeros(points.shape[:2])
     return np.linalg.norm(np.gradient(points, times, axis=0), axis=-1)
-
-
-def runs(flags: np.ndarray) -> list[tuple[int, int]]:
-    """Half-open ranges in which `flags` (T,) is true."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(int)))
-    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def _clean(certain: np.ndarray, possible: np.ndarray, shortest: int) -> np.ndarray:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..keypoints import Keypoints
+from ..runs import runs
 from .bones import weighted_median
-from .contacts import FOOT_POINTS, runs
+from .contacts import FOOT_POINTS
 from .world import World
 
 _STILL = 0.25  # metres a second in the picture: about where a foot counts as moving

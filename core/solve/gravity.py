@@ -20,9 +20,9 @@ import numpy as np
 from scipy.ndimage import minimum_filter1d
 
 from ..events import Reporter
+from ..runs import runs
 from ..skeleton import Skeleton
 from .body import Body
-from .contacts import runs
 from .fit import Evidence, State
 from .world import World
 

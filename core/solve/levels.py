@@ -14,7 +14,8 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 
-from .contacts import runs, speeds
+from ..runs import runs
+from .contacts import speeds
 
 _SLOW = 0.35  # metres a second
 _NEAR_LOWEST = 0.12  # metres above the lower foot

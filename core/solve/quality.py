@@ -14,9 +14,10 @@ import numpy as np
 from .. import rotations
 from ..keypoints import Keypoints
 from ..motion import Motion, project, to_camera
+from ..runs import runs
 from ..skeleton import INDEX, JOINTS
 from .body import Body, point_of
-from .contacts import FOOT_POINTS, runs
+from .contacts import FOOT_POINTS
 from .limits import HINGES, flexion
 
 LIMBS: dict[str, tuple[str, ...]] = {
