@@ -3,8 +3,10 @@
 Problem: the pack holds 23 minutes of 25 people; a network that learns their habits by heart (this arm goes up when that leg goes back)
 errs on everybody else. Method: in half of the windows every limb, the trunk and the head may come from another window of the batch, joint
 by joint relative to its parent; joints bend more or less than they did; joints between bones that can turn all ways are turned by a few
-degrees more, slowly changing. Limits: hinges stay hinges because their turns are only scaled, but bodies may go through themselves,
-and feet slide; windows that show the ground's laws are the other half. numpy only.
+degrees more, slowly changing; and limbs strike: a knee, an elbow, a hip or a shoulder goes somewhere else and comes back within a few
+frames, often on both sides at once, because what is fast is rare in the pack, and a network that has not seen it takes it for noise.
+Limits: hinges stay hinges, but bodies may go through themselves, and feet slide; windows that show the ground's laws are the other half.
+numpy only.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import numpy as np
 
 from core.rotations import from_matrix, from_rotation_vector, to_matrix, to_rotation_vector
 from core.skeleton import INDEX, JOINTS, PARENTS
+from core.solve.limits import HINGES, flexion
 
 _SHARE = 0.5  # of the windows
 _EXCHANGED = 0.25  # of their parts come from other windows
@@ -24,6 +27,13 @@ _PARTS = tuple([INDEX[f"{side}{n}"] for n in limb] for side in ("Left", "Right")
                for limb in (("UpLeg", "Leg", "Foot", "Toe"), ("Shoulder", "Arm", "ForeArm", "Hand"))) + (
     [INDEX["Spine"], INDEX["Spine1"]], [INDEX["Neck"], INDEX["Head"]])
 _HINGES = [INDEX[f"{side}{n}"] for side in ("Left", "Right") for n in ("Leg", "ForeArm", "Toe")]
+_STRIKES = 0.25  # of the joints that can strike
+_TOGETHER = 0.5  # of the windows: both sides alike
+_REACH = (4.0, 16.0)  # frames from a strike's begin to its height
+_BENT, _SWUNG = np.radians(60.0), np.radians(30.0)  # standard deviations of how far hinges and the joints above them go
+_STRETCHED = 0.25  # of the hinges' strikes open them
+_STRIKING = tuple((INDEX[f"Left{n}"], INDEX[f"Right{n}"]) for n in ("Leg", "ForeArm", "UpLeg", "Arm"))
+_MIRROR = np.array([1.0, -1.0, -1.0])  # of a rotation vector in the body's middle plane
 _PARENT = np.array(PARENTS[1:])
 
 
@@ -40,6 +50,7 @@ def varied(rng: np.random.Generator, turns: np.ndarray) -> np.ndarray:
         giver = rng.integers(0, len(turns), len(taken))
         mine[np.ix_(taken, np.arange(turns.shape[1]), columns)] = local[np.ix_(giver, np.arange(turns.shape[1]), columns)]
     mine = _bent(rng, mine) @ _turned(rng, *mine.shape[:2])
+    _strike(rng, mine)
     out = turns.copy()
     made = turns[chosen]
     for joint in range(1, len(JOINTS)):
@@ -63,3 +74,33 @@ def _turned(rng: np.random.Generator, count: int, frames: int) -> np.ndarray:
     turn = _TURN * rng.normal(size=shape) + _WAVE * rng.normal(size=shape) * np.sin(phase)
     turn[:, :, np.array(_HINGES) - 1] = 0.0
     return to_matrix(from_rotation_vector(turn)).astype(np.float32)
+
+
+def _strike(rng: np.random.Generator, local: np.ndarray) -> None:
+    """Lets limbs of local rotations (N, T, 20, 3, 3) go somewhere else and come back, in place."""
+    n, frames = local.shape[:2]
+    for left, right in _STRIKING:
+        together = rng.random(n) < _TOGETHER
+        course, turn = _course(rng, n, frames), _SWUNG * rng.normal(size=(n, 1, 3))
+        for joint in (left, right):
+            if joint == right:  # draws its own where the sides are not together
+                course = np.where(together[:, None], course, _course(rng, n, frames))
+                turn = np.where(together[:, None, None], turn * _MIRROR, _SWUNG * rng.normal(size=(n, 1, 3)))
+            rows = local[:, :, joint - 1]
+            if joint in HINGES:
+                hinge = HINGES[joint]
+                bent = flexion(rows @ hinge.bone, hinge)
+                wanted = np.clip(bent + _BENT * course, np.minimum(bent, 0.0), np.maximum(bent, np.radians(hinge.largest)))
+                move = (wanted - bent)[..., None] * hinge.axis
+            else:
+                move = course[..., None] * turn
+            local[:, :, joint - 1] = to_matrix(from_rotation_vector(move)).astype(local.dtype) @ rows
+
+
+def _course(rng: np.random.Generator, n: int, frames: int) -> np.ndarray:
+    """(N, T) strikes of random height, mostly 0 throughout: a raised cosine about a random moment."""
+    height = np.abs(rng.normal(size=n)) * np.where(rng.random(n) < _STRETCHED, -1.0, 1.0) * (rng.random(n) < _STRIKES)
+    reach = np.exp(rng.uniform(*np.log(_REACH), n))
+    moment = rng.uniform(0, frames, n)
+    phase = np.clip((np.arange(frames) - moment[:, None]) / reach[:, None], -1.0, 1.0)
+    return height[:, None] * 0.5 * (1 + np.cos(np.pi * phase))

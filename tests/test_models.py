@@ -427,6 +427,19 @@ def test_the_loss_sees_position_and_expectation() -> None:
     assert float(train.loss_of(network, batch, tiny("temporal"))) < losses[1]
 
 
+def test_detections_do_not_teach_the_expected_error() -> None:
+    """They are few and known by heart; what follows the `batch` mocap windows moves positions only."""
+    settings = dataclasses.replace(tiny("temporal"), batch=2)
+    answer = torch.zeros(3, 2, 3, 4, requires_grad=True)
+    network = torch.nn.Module()
+    network.forward = lambda *inputs: answer  # type: ignore[method-assign]
+    target, weight = torch.full((3, 2, 3, 3), 0.1), torch.ones(3, 2, 3)
+    batch = (torch.zeros(3, 2, SIZE), torch.zeros(3, 2), torch.ones(3, 2, dtype=torch.bool), target, weight)
+    train.loss_of(network, batch, settings).backward()
+    assert answer.grad is not None and (answer.grad[..., :3].abs().sum((1, 2, 3)) > 0).all()
+    assert (answer.grad[:2, ..., 3] != 0).all() and (answer.grad[2, ..., 3] == 0).all()
+
+
 def test_hidden_markers_count_less_when_the_config_says_so(windows: Windows) -> None:
     batch = train.prepare(windows, np.random.default_rng(0))
     keypoint = CANONICAL.index("l_wrist")

@@ -5,11 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.rotations import angle_between, from_matrix, from_rotation_vector, to_matrix, to_rotation_vector
+from core.rotations import angle_between, from_matrix, from_rotation_vector, to_matrix
 from core.skeleton import INDEX, JOINTS, PARENTS
+from core.solve.limits import HINGES, flexion
 from models.variety import varied
 
 FRAMES = 6
+
+
+def relative(turns: np.ndarray, joint: int) -> np.ndarray:
+    """(N, T, 3, 3) of a joint to its parent."""
+    return np.swapaxes(turns[:, :, PARENTS[joint]], -1, -2) @ turns[:, :, joint]
 
 
 def windows(seed: int, count: int = 40) -> np.ndarray:
@@ -40,9 +46,19 @@ def test_poses_are_new_and_still_rotations(seed: int) -> None:
 def test_hinges_stay_hinges_and_motion_stays_smooth() -> None:
     still = np.repeat(windows(7)[:, :1], FRAMES, axis=1)
     after = varied(np.random.default_rng(7), still)
-    for name in ("LeftLeg", "RightForeArm"):
-        joint = INDEX[name]
-        local = np.swapaxes(after[:, :, PARENTS[joint]], -1, -2) @ after[:, :, joint]
-        assert np.abs(to_rotation_vector(from_matrix(local))[..., 1:]).max() < 1e-3
+    for joint, hinge in HINGES.items():
+        bone = relative(after, joint) @ hinge.bone
+        assert np.abs(bone @ hinge.axis).max() < 1e-3
+        assert flexion(bone, hinge).max() < np.radians(hinge.largest) + 1e-3
     step = angle_between(from_matrix(after[:, 1:]), from_matrix(after[:, :-1]))
-    assert step.max() < np.radians(30)
+    assert step.max() < np.radians(60)
+
+
+def test_limbs_strike_and_come_back() -> None:
+    """Some knee bends by 40 degrees more within the window and is back at its end; most do nothing of the kind."""
+    standing = np.broadcast_to(np.eye(3, dtype=np.float32), (200, 40, len(JOINTS), 3, 3))
+    knee = INDEX["LeftLeg"]
+    bent = flexion(relative(varied(np.random.default_rng(3), standing), knee) @ HINGES[knee].bone, HINGES[knee])
+    back = bent.max(1) - np.maximum(bent[:, 0], bent[:, -1])
+    assert 0.02 < (back > np.radians(40)).mean() < 0.2
+    assert np.median(back) < np.radians(1)
