@@ -80,7 +80,7 @@ def _strike(rng: np.random.Generator, local: np.ndarray) -> None:
     """Lets limbs of local rotations (N, T, 20, 3, 3) go somewhere else and come back, in place."""
     n, frames = local.shape[:2]
     for left, right in _STRIKING:
-        together = rng.random(n) < _TOGETHER
+        together = np.less(rng.random(n), _TOGETHER)
         course, turn = _course(rng, n, frames), _SWUNG * rng.normal(size=(n, 1, 3))
         for joint in (left, right):
             if joint == right:  # draws its own where the sides are not together
@@ -100,7 +100,7 @@ def _strike(rng: np.random.Generator, local: np.ndarray) -> None:
 def _course(rng: np.random.Generator, n: int, frames: int) -> np.ndarray:
     """(N, T) strikes of random height, mostly 0 throughout: a raised cosine about a random moment."""
     height = np.abs(rng.normal(size=n)) * np.where(rng.random(n) < _STRETCHED, -1.0, 1.0) * (rng.random(n) < _STRIKES)
-    reach = np.exp(rng.uniform(*np.log(_REACH), n))
+    reach = np.exp(rng.uniform(np.log(_REACH[0]), np.log(_REACH[1]), n))
     moment = rng.uniform(0, frames, n)
     phase = np.clip((np.arange(frames) - moment[:, None]) / reach[:, None], -1.0, 1.0)
     return height[:, None] * 0.5 * (1 + np.cos(np.pi * phase))
