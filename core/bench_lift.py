@@ -3,11 +3,12 @@
     build.py bench lift [--device auto|cpu|cuda] [--frames N] [--repeat N]
 
 Each network answers for the same batch of frames (random numbers: the time does not depend on them), in float32, in the chunks that
-`core.lift` gives it, margins included; beside them `tcn` as VideoPose3D has it for 243 frames (1024 channels, four blocks; untrained:
-only its speed is asked for), and the default in bfloat16 with what that costs in accuracy. Limits of the machine, measured in the same
-run: the rate of a large float32 matrix product, and of copying a large array. A network's share of the first is its own
-multiplications and additions (counted from its layers as they run) over time and rate; its share of the second is the bytes of its
-inputs, weights and answers, each moved once, over time and rate: what it would have to move at least.
+`core.lift` gives it, margins included, and looks at their mirror image as well, as at run time; beside them `tcn` as VideoPose3D has
+it for 243 frames (1024 channels, four blocks; untrained: only its speed is asked for), and the default in bfloat16 with what that costs
+in accuracy. Limits of the machine, measured in the same run: the rate of a large float32 matrix product, and of copying a large array.
+A network's share of the first is its own multiplications and additions (counted from its layers as they run) over time and rate; its
+share of the second is the bytes of its inputs, weights and answers, each moved once, over time and rate: what it would have to move at
+least.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 
 from .errors import InputError
 from .lift import CHUNK, choose_device
+from .markers import MARKERS
 from .options import DEVICES
 
 _RATE = 30.0  # frames a second of the batch
@@ -34,6 +36,7 @@ def main(argv: list[str]) -> int:
     import torch
 
     from models import registry
+    from models.symmetric import Symmetric
 
     parser = argparse.ArgumentParser(prog="build.py bench lift", allow_abbrev=False, description="Times all lifting networks.")
     parser.add_argument("--device", default="auto", choices=DEVICES, help="where (default: cuda where there is one)")
@@ -47,12 +50,12 @@ def main(argv: list[str]) -> int:
     where = torch.cuda.get_device_name() if device == "cuda" else f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
     print(f"{where}: matrix product {product / 1e9:.0f} GFLOP/s, copy {copy / 1e9:.1f} GB/s; {args.frames} frames at a time\n")
     print("| network | parameters | frames/s | times real time (30 fps) | of the matrix rate | of the copy rate |\n" + "|---" * 6 + "|")
-    networks: list[tuple[str, Any]] = [(name, registry.load(name, device).network) for name in registry.NETWORKS]
+    networks: list[tuple[str, Any]] = [(name, registry.load(name, device).symmetric) for name in registry.NETWORKS]
     wide = registry.build("tcn", {"channels": 1024, "blocks": 4, "dropout": 0.25}).to(device).eval()
-    networks.append(("tcn, 243 frames (untrained)", wide))
+    networks.append(("tcn, 243 frames (untrained)", Symmetric(wide)))
     for name, network in networks:
         print(_row(name, network, args.frames, args.repeat, device, product, copy), flush=True)
-    print(_half_precision(registry.load("default", device).network, args.frames, args.repeat, device))
+    print(_half_precision(registry.load("default", device).symmetric, args.frames, args.repeat, device))
     return 0
 
 
@@ -65,7 +68,7 @@ def _row(name: str, network: Any, frames: int, repeat: int, device: str, product
     with torch.backends.cudnn.flags(enabled=False), FlopCounterMode(display=False) as counter:  # cuDNN's recurrent layers do not count
         _answer(network, inputs)
     parameters = sum(p.numel() for p in network.parameters())
-    answers = inputs[0].shape[0] * inputs[0].shape[1] * network.head.markers * 4
+    answers = inputs[0].shape[0] * inputs[0].shape[1] * len(MARKERS) * 4
     moved = 4 * (parameters + inputs[0].numel() + answers)
     rate = frames / seconds
     of_product, of_copy = counter.get_total_flops() / seconds / product, moved / seconds / copy

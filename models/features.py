@@ -20,10 +20,14 @@ from core.camera import person_view, pixel_rays
 from core.keypoints import CANONICAL
 
 KEYPOINTS = len(CANONICAL)
-SIZE = 9 * KEYPOINTS + 3
+CHANNELS = 9
+SIZE = CHANNELS * KEYPOINTS + 3
 """Numbers a frame: x, y, confidence, there, inside, depth, world x, y, z of each keypoint; log spread, has depth, has world."""
 
-FLAT: tuple[int, ...] = (*(9 * k + channel for k in range(KEYPOINTS) for channel in range(5)), 9 * KEYPOINTS)
+X_COLUMNS: tuple[int, ...] = tuple(CHANNELS * k + channel for k in range(KEYPOINTS) for channel in (0, 6))
+"""The columns that change their sign in a mirror: x in the picture and of the world landmark."""
+
+FLAT: tuple[int, ...] = (*(CHANNELS * k + channel for k in range(KEYPOINTS) for channel in range(5)), CHANNELS * KEYPOINTS)
 """The columns that come from positions in the picture and confidences alone: what the older networks were made for."""
 
 _WIDEST = 3.0  # tangent: rays further than 71 degrees from the person's middle are not believed

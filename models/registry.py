@@ -13,6 +13,7 @@ import importlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +25,7 @@ from core.errors import InputError
 from core.markers import MARKERS
 
 from .features import SIZE
+from .symmetric import Symmetric
 
 WEIGHTS = Path(__file__).parent / "weights"
 NETWORKS: dict[str, tuple[str, str]] = {
@@ -34,12 +36,17 @@ ALIASES: dict[str, str] = {"default": "temporal"}
 
 @dataclass(frozen=True)
 class Loaded:
-    """A trained network, ready to run. metadata: what its weights file says about its training."""
+    """A trained network, ready to run. network: as it was trained; metadata: what its weights file says about that."""
 
     name: str
     network: nn.Module
     device: str
     metadata: dict[str, Any]
+
+    @cached_property
+    def symmetric(self) -> Symmetric:
+        """The network as it is used: looking at the mirror image as well."""
+        return Symmetric(self.network)
 
     def margin(self, rate: float) -> int:
         """Frames on either side that matter for a frame's answer, at `rate` frames a second."""
@@ -57,7 +64,7 @@ class Loaded:
         relative = (seconds - seconds[:, :1]).astype(np.float32)
         with torch.inference_mode():
             inputs = [torch.from_numpy(np.ascontiguousarray(a)).to(self.device) for a in (features, relative, real)]
-            answer = self.network(*inputs)
+            answer = self.symmetric(*inputs)
             answer[..., 3].exp_().mul_(torch.tensor(self.metadata.get("sigma_scale", 1.0), device=answer.device))
             return answer.cpu().numpy().astype(np.float64)
 

@@ -45,6 +45,7 @@ from .configs import Config, config
 from .features import make_view
 from .heads import Standardise
 from .muon import Muon
+from .symmetric import Symmetric
 from .synthesis import Synthesis
 from .windows import TIMED, Windows, any_roll, guessed_intrinsics, jittered, mirrored, of_mean_size, retimed, thinned
 
@@ -137,7 +138,7 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
         follow(average, network, min(settings.average, (step + 1) / (step + 10)))
         losses.append(float(loss.detach()))
         if (step + 1) % VALIDATE_EVERY == 0 or step + 1 == settings.steps:
-            answers = {name: answers_to(kept, t) for name, t in judges.items()}
+            answers = {name: answers_to(Symmetric(kept), t) for name, t in judges.items()}
             figures = {name: judge(answers[name], t) for name, t in judges.items()}
             history.append({"step": step + 1, "loss": float(np.mean(losses)), "seconds": time.time() - begin, **figures})
             losses.clear()

@@ -23,6 +23,7 @@ from core.skeleton import END_PARENTS, INDEX, JOINT_PARENTS, JOINTS, Skeleton, m
 from models import detections, evaluate_lifters, fit_noise, mocap, noise, registry, train  # noqa: E402
 from models.configs import config  # noqa: E402
 from models.features import SIZE, make_view  # noqa: E402
+from models.symmetric import Symmetric, mirrored_answer, mirrored_features  # noqa: E402
 from models.synthesis import Synthesis  # noqa: E402
 from models.windows import TIMED, Windows, any_roll, guessed_intrinsics, jittered, mirrored, of_mean_size, retimed, rolled, thinned  # noqa: E402
 
@@ -305,13 +306,34 @@ def test_weights_survive_saving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     features = np.random.default_rng(0).normal(size=(1, 4, SIZE)).astype(np.float32)
     answer = loaded.run(features, np.arange(4.0)[None], np.ones((1, 4), dtype=bool))
     with torch.inference_mode():
-        before = network(torch.from_numpy(features), torch.arange(4.0)[None], torch.ones(1, 4, dtype=torch.bool)).numpy()
+        before = Symmetric(network)(torch.from_numpy(features), torch.arange(4.0)[None], torch.ones(1, 4, dtype=torch.bool)).numpy()
     assert np.allclose(answer[..., :3], before[..., :3], atol=0.01)
     assert np.allclose(answer[..., 3], np.exp(before[..., 3]), rtol=0.05)
     registry.save(tmp_path / "temporal.safetensors", network,
                   {"config": {"arguments": SMALL["temporal"]}, "sigma_scale": [2.0] * len(MARKERS)})
     corrected = registry.load("default").run(features, np.arange(4.0)[None], np.ones((1, 4), dtype=bool))
     assert np.allclose(corrected[..., 3], 2 * answer[..., 3]) and np.allclose(corrected[..., :3], answer[..., :3])
+
+
+def test_features_of_a_mirrored_take_are_the_mirrored_features(windows: Windows) -> None:
+    K = guessed_intrinsics(windows, np.random.default_rng(0))
+    other = mirrored(windows, np.ones(len(windows), dtype=bool))
+    there = train.tensors(windows, K)
+    K[:, 0, 2] = windows.size[:, 0] - K[:, 0, 2]
+    features, _, _, target, _ = train.tensors(other, K)
+    assert torch.allclose(features, mirrored_features(there[0]), atol=1e-4)
+    assert torch.equal(mirrored_features(mirrored_features(features)), features)
+    still = torch.zeros_like(target[..., :1])
+    assert torch.allclose(torch.cat([target, still], -1), mirrored_answer(torch.cat([there[3], still], -1)), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", registry.NETWORKS)
+def test_the_mirror_image_has_the_mirrored_answer(name: str, windows: Windows) -> None:
+    network = registry.load(name).symmetric
+    features, seconds, real, _, _ = train.validation(windows.take(np.arange(2)))
+    with torch.inference_mode():
+        straight, turned = network(features, seconds, real), network(mirrored_features(features), seconds, real)
+    assert torch.allclose(turned, mirrored_answer(straight), atol=1e-4)
 
 
 def test_missing_weights_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -479,13 +501,12 @@ def test_keypoints_are_taken_away(windows: Windows, through: bool) -> None:
 def test_a_network_that_knows_the_truth_has_no_error(windows: Windows) -> None:
     class Knowing(torch.nn.Module):
         def forward(self, features: torch.Tensor, seconds: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-            start, Knowing.at = Knowing.at, Knowing.at + len(features)
-            known = Knowing.target[start : Knowing.at]
-            return torch.cat([known, torch.full((*known.shape[:-1], 1), -5.0)], -1)
+            known = torch.cat([Knowing.target, torch.full((*Knowing.target.shape[:-1], 1), -5.0)], -1)
+            return known if torch.equal(features, Knowing.features) else mirrored_answer(known)
 
     network = Knowing()
     network.unused = torch.nn.Parameter(torch.zeros(1))
-    Knowing.target, Knowing.at = train.tensors(windows, guessed_intrinsics(windows, np.random.default_rng(0), share=1.0))[3], 0
+    Knowing.features, _, _, Knowing.target, _ = train.validation(windows)
     lifter = Lifter("knowing", "cpu", registry.Loaded("knowing", network, "cpu", {}))
     figures = evaluate_lifters._figures(evaluate_lifters._judge(lifter, windows))
     assert figures["MPJPE"] == figures["PA"] == figures["accel"] == 0.0
