@@ -25,7 +25,7 @@ from core.skeleton import END_PARENTS, ENDS, INDEX, JOINTS, MEAN_STATURE, PARENT
 
 from .mocap import FPS, Part
 from .noise import NoiseModel, observe
-from .variety import varied
+from .variety import tumbling, varied
 from .windows import Windows
 
 _BODIES = Path(__file__).parent / "data" / "bodies.json"
@@ -81,7 +81,9 @@ class Synthesis:
         rate = _log_uniform(rng, *_FRAME_RATES, count)
         turns, root = self._motion(rng, files, rate, frames)
         turns, root = _recombined(rng, turns, root)
-        turns, root = _tilted(rng, varied(rng, turns) if self._invented else turns, root)
+        if self._invented:
+            turns, root = tumbling(rng, varied(rng, turns), root)
+        turns, root = _tilted(rng, turns, root)
         offsets = self._bodies(rng, files)
         leg = np.linalg.norm(offsets[:, [INDEX["LeftLeg"], INDEX["LeftFoot"]]], axis=-1).sum(-1)
         points = _points(rng, turns, root * (leg / self._leg[files])[:, None, None], offsets)

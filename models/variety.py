@@ -3,10 +3,10 @@
 Problem: the pack holds 23 minutes of 25 people; a network that learns their habits by heart (this arm goes up when that leg goes back)
 errs on everybody else. Method: in half of the windows every limb, the trunk and the head may come from another window of the batch, joint
 by joint relative to its parent; joints bend more or less than they did; joints between bones that can turn all ways are turned by a few
-degrees more, slowly changing; and limbs strike: a knee, an elbow, a hip or a shoulder goes somewhere else and comes back within a few
-frames, often on both sides at once, because what is fast is rare in the pack, and a network that has not seen it takes it for noise.
-Limits: hinges stay hinges, but bodies may go through themselves, and feet slide; windows that show the ground's laws are the other half.
-numpy only.
+degrees more, slowly changing; and bodies strike: a knee, an elbow, a hip, a shoulder or the trunk goes somewhere else and comes back,
+mostly within a few frames, limbs often on both sides at once; some tumble over. For what is fast or upside down is rare in the pack, and
+a network that has not seen it takes it for noise. Limits: hinges stay hinges, but bodies may go through themselves, and feet slide;
+windows that show the ground's laws are the other half. numpy only.
 """
 
 from __future__ import annotations
@@ -29,10 +29,13 @@ _PARTS = tuple([INDEX[f"{side}{n}"] for n in limb] for side in ("Left", "Right")
 _HINGES = [INDEX[f"{side}{n}"] for side in ("Left", "Right") for n in ("Leg", "ForeArm", "Toe")]
 _STRIKES = 0.25  # of the joints that can strike
 _TOGETHER = 0.5  # of the windows: both sides alike
-_REACH = (4.0, 16.0)  # frames from a strike's begin to its height
-_BENT, _SWUNG = np.radians(60.0), np.radians(30.0)  # standard deviations of how far hinges and the joints above them go
+_REACH = (4.0, 40.0)  # frames from a strike's begin to its height
+_TUMBLING = 0.08  # of the windows
+_SWEEP = 2.0  # radians, standard deviation of how far they turn in a window
+_BENT, _SWUNG, _BOWED = np.radians((60.0, 30.0, 15.0))  # standard deviations of how far hinges, the joints above them and the trunk's go
 _STRETCHED = 0.25  # of the hinges' strikes open them
 _STRIKING = tuple((INDEX[f"Left{n}"], INDEX[f"Right{n}"]) for n in ("Leg", "ForeArm", "UpLeg", "Arm"))
+_BOWING = tuple(INDEX[n] for n in ("Spine", "Spine1", "Neck", "Head"))
 _MIRROR = np.array([1.0, -1.0, -1.0])  # of a rotation vector in the body's middle plane
 _PARENT = np.array(PARENTS[1:])
 
@@ -57,6 +60,21 @@ def varied(rng: np.random.Generator, turns: np.ndarray) -> np.ndarray:
         made[:, :, joint] = made[:, :, PARENTS[joint]] @ mine[:, :, joint - 1]
     out[chosen] = made
     return out
+
+
+def tumbling(rng: np.random.Generator, turns: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Global rotations (N, T, 21, 3, 3) and roots (N, T, 3), Z up, some of the windows turning over about a level axis."""
+    chosen = np.flatnonzero(rng.random(len(turns)) < _TUMBLING)
+    sweep = _SWEEP * rng.normal(size=(len(chosen), 1)) * np.linspace(-0.5, 0.5, turns.shape[1])
+    angle = rng.uniform(-np.pi, np.pi, (len(chosen), 1)) + sweep
+    heading = rng.uniform(0, 2 * np.pi, (len(chosen), 1))
+    axis = np.stack([np.cos(heading), np.sin(heading), np.zeros_like(heading)], axis=-1)
+    R = to_matrix(from_rotation_vector(angle[..., None] * axis)).astype(turns.dtype)
+    turns, root = turns.copy(), root.copy()
+    middle = root[chosen].mean(1, keepdims=True)
+    turns[chosen] = R[:, :, None] @ turns[chosen]
+    root[chosen] = middle + np.einsum("ntij,ntj->nti", R, root[chosen] - middle)
+    return turns, root
 
 
 def _bent(rng: np.random.Generator, local: np.ndarray) -> np.ndarray:
@@ -95,6 +113,10 @@ def _strike(rng: np.random.Generator, local: np.ndarray) -> None:
             else:
                 move = course[..., None] * turn
             local[:, :, joint - 1] = to_matrix(from_rotation_vector(move)).astype(local.dtype) @ rows
+    course, turn = _course(rng, n, frames), _BOWED * rng.normal(size=(n, 1, 3))  # all of the trunk goes the same way
+    bow = to_matrix(from_rotation_vector(course[..., None] * turn)).astype(local.dtype)
+    for joint in _BOWING:
+        local[:, :, joint - 1] = bow @ local[:, :, joint - 1]
 
 
 def _course(rng: np.random.Generator, n: int, frames: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 from core.rotations import angle_between, from_matrix, from_rotation_vector, to_matrix
 from core.skeleton import INDEX, JOINTS, PARENTS
 from core.solve.limits import HINGES, flexion
-from models.variety import varied
+from models.variety import tumbling, varied
 
 FRAMES = 6
 
@@ -56,9 +56,21 @@ def test_hinges_stay_hinges_and_motion_stays_smooth() -> None:
 
 def test_limbs_strike_and_come_back() -> None:
     """Some knee bends by 40 degrees more within the window and is back at its end; most do nothing of the kind."""
-    standing = np.broadcast_to(np.eye(3, dtype=np.float32), (200, 40, len(JOINTS), 3, 3))
+    standing = np.broadcast_to(np.eye(3, dtype=np.float32), (200, 80, len(JOINTS), 3, 3))
     knee = INDEX["LeftLeg"]
     bent = flexion(relative(varied(np.random.default_rng(3), standing), knee) @ HINGES[knee].bone, HINGES[knee])
     back = bent.max(1) - np.maximum(bent[:, 0], bent[:, -1])
     assert 0.02 < (back > np.radians(40)).mean() < 0.2
     assert np.median(back) < np.radians(1)
+
+
+def test_some_tumble_over_as_one_piece() -> None:
+    turns = windows(5, 200)
+    root = np.random.default_rng(5).normal(size=(200, FRAMES, 3))
+    new_turns, new_root = tumbling(np.random.default_rng(5), turns, root)
+    turned = (new_turns != turns).any((1, 2, 3, 4))
+    assert 0.02 < turned.mean() < 0.2 and np.array_equal(turned, (new_root != root).any((1, 2)))
+    local = [[relative(t, j) for j in range(1, len(JOINTS))] for t in (turns, new_turns)]
+    assert np.abs(np.array(local[1]) - local[0]).max() < 1e-4
+    away, new_away = (np.linalg.norm(r - root.mean(1, keepdims=True), axis=-1) for r in (root, new_root))
+    assert np.allclose(away, new_away)
