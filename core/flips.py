@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from .keypoints import Keypoints
-from .track import mirror_order
+from .skeleton import mirror_order
 
 _ARMS = ("shoulder", "elbow", "wrist", "index", "pinky", "thumb")
 _LEGS = ("hip", "knee", "ankle", "heel", "toe", "small_toe")

@@ -3,8 +3,9 @@
 Problem: networks take normalised frames; a take has any length, any frame rate, gaps, and any camera.
 Method: each frame is seen by a virtual camera that looks at the person (`models.features`); frames without keypoints are left out.
 Every network answers for all frames that it is given and looks only so far around each (its `margin`), so a take goes through in long
-chunks that overlap by that margin: nothing but the margins is computed twice (on unseen motions this is as good as windows of a second
-that overlap by half, 104.2 against 103.9 mm, in half the time). The answer is turned back into camera axes and centred on the hips.
+chunks that overlap by that margin: apart from the mirror image (`models.symmetric`) nothing but the margins is computed twice (on unseen
+motions this is as good as windows of a second that overlap by half, 104.2 against 103.9 mm, in half the time). The answer is turned back
+into camera axes and centred on the hips.
 Limits: one person; the body's size is a mean adult's, because it cannot be seen (the solver decides about it); above 400 frames a
 second chunks overlap by less than the default's margin.
 """

@@ -56,6 +56,12 @@ def mirror_name(name: str) -> str:
     return name
 
 
+def mirror_order(names: tuple[str, ...]) -> np.ndarray:
+    """(K,) int: for each name the index of its counterpart on the other side (its own if there is none)."""
+    index = {n: i for i, n in enumerate(names)}
+    return np.array([index.get(mirror_name(n), i) for i, n in enumerate(names)])
+
+
 def _mean_offset(name: str) -> tuple[float, float, float]:
     if name in _LEFT_AND_MIDDLE:
         return _LEFT_AND_MIDDLE[name]

@@ -20,7 +20,7 @@ from scipy.optimize import linear_sum_assignment
 
 from .errors import InputError
 from .keypoints import Keypoints
-from .skeleton import mirror_name
+from .skeleton import mirror_order
 
 _SPREAD = 0.15  # of a person's size: how far a keypoint may be from its prediction for a similarity of 0.6
 _SPREAD_GROWTH = 1.0  # of a person's size a second since last seen
@@ -86,12 +86,6 @@ def follow(people: Sequence[Sequence[Pose]], times: np.ndarray, names: tuple[str
         live += [_Live(frame, i, poses[i], time) for i in kept]
     tracks = sorted(done + live, key=lambda t: t.track.frames[0])
     return _joined([t.track for t in tracks if t.lasting and not t.thin] or [t.track for t in tracks], people, times)
-
-
-def mirror_order(names: tuple[str, ...]) -> np.ndarray:
-    """(K,) int: for each keypoint the index of its counterpart on the other side (its own if there is none)."""
-    index = {n: i for i, n in enumerate(names)}
-    return np.array([index.get(mirror_name(n), i) for i, n in enumerate(names)])
 
 
 def distinct(poses: Sequence[Pose], mirror: np.ndarray) -> list[int]:

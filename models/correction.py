@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from core.keypoints import CANONICAL
-from core.skeleton import mirror_name
+from core.skeleton import mirror_order
 
 from . import registry
 
@@ -42,7 +42,7 @@ SIZE = 5 * len(CANONICAL) + 3
 
 _CENTRE = len(FRAMES) // 2
 _RATE = 30.0
-_MIRROR = np.array([CANONICAL.index(mirror_name(n)) for n in CANONICAL])
+_MIRROR = mirror_order(CANONICAL)
 _PARENT = np.array([[CANONICAL.index(f"l_{part}") for part in _PARENTS[limb[2:]]] for limb in LIMBS])
 _REFERENCE = np.array([i for i in range(len(CANONICAL)) if i not in POINTS])
 _LEAST_REFERENCE = 5  # keypoints without which there is nothing to go by

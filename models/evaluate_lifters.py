@@ -6,8 +6,8 @@ Data: windows of motions that nothing was trained on, by cameras drawn anew; eve
 - "val": MOCAP/val under imagined cameras and the fitted detector noise (`models.synthesis`).
 - "detections": what MediaPipe really saw of rendered people in motions that were held out (`models.detections`).
 Targets have the mean adult's size, as in training: size is the solver's business. Every network looks at the mirror image as well, as it
-does at run time (`models.symmetric`). Errors are over the 12 limb joints, centred on the
-hips: MPJPE and PA-MPJPE in mm, acceleration error in m/s^2 (as in `core.evaluate`).
+does at run time (`models.symmetric`). Errors are over the 12 limb joints, centred on the hips: MPJPE and PA-MPJPE in mm, acceleration
+error in m/s^2 (as in `core.evaluate`).
 - "10 %", "30 %": MPJPE after that share of the keypoints of every frame was taken away; "30 % all through": after that share of each
   window's keypoints was taken away in all of its frames.
 - "said / is": the expected error over the real one, on average and in the quarter of answers that the network is surest (least sure) of.
@@ -32,7 +32,7 @@ from core.evaluate import clips_in, load_truth, mediapipe_world, mpjpe, pa_mpjpe
 from core.events import Reporter, TerminalReporter
 from core.keypoints import LIMB_KEYPOINTS
 from core.lift import Lifter, lift
-from core.markers import LIMB_MARKERS, MARKERS
+from core.markers import LIMB_MARKERS
 
 from . import detections, mocap, registry
 from .synthesis import Synthesis
@@ -102,7 +102,7 @@ def _judge(lifter: Lifter, w: Windows) -> Judged:
     batch = validation(w)
     answer = answers_to(lifter.loaded.symmetric, batch).double().numpy()
     target, weight = (a.double().numpy()[:, :, LIMB_MARKERS] for a in batch[3:])
-    scale = np.broadcast_to(lifter.loaded.metadata.get("sigma_scale", 1.0), len(MARKERS))[LIMB_MARKERS]
+    scale = lifter.loaded.sigma_scale[LIMB_MARKERS]
     guess, said = answer[:, :, LIMB_MARKERS, :3], np.exp(answer[:, :, LIMB_MARKERS, 3]) * scale
     valid = np.asarray((weight > 0).all(-1))
     runs = valid[:, 2:] & valid[:, 1:-1] & valid[:, :-2]

@@ -37,6 +37,7 @@ from core.markers import MARKERS
 from . import mocap, registry
 from .configs import Config, config
 from .reprojection import LIFTED, LIFTED_MARKERS, body_loss, length, motion_loss, reprojection, robust, typical_bones
+from .symmetric import Symmetric
 from .synthesis import Synthesis
 from .train import CACHE, advance, follow, hand_over, loss_of, prepare, rate, revision
 from .virtual_views import TILTS, tangents_of, view_of, with_best_answers
@@ -90,10 +91,10 @@ def train(args: argparse.Namespace) -> int:
     pack = mocap.load(args.data) if args.data else None
     judging = np.arange(len(windows)) % _HELD_OUT == _HELD_OUT - 1
     judge = _judge(windows.take(np.flatnonzero(judging)) if judging.any() else windows)
-    true, virtual, tilts = with_best_answers(parent.network, windows.take(np.flatnonzero(~judging)), takes[~judging])
+    true, virtual, tilts = with_best_answers(parent.symmetric, windows.take(np.flatnonzero(~judging)), takes[~judging])
     labelled = Synthesis(pack.part("train")) if pack else None
     network = fine_tune(parent.network, settings, [true] if labelled else [true, virtual], labelled)
-    hidden = [round(1000 * hidden_error(n, judge), 1) for n in (parent.network, network)]
+    hidden = [round(1000 * hidden_error(n, judge), 1) for n in (parent.symmetric, Symmetric(network).eval())]
     shares = {f"{np.degrees(tilt):.0f}": round(float(share), 2) for tilt, share in zip(TILTS, tilts, strict=True)}
     about = parent.metadata | {
         "finetuned_2d": {"steps": settings.steps, "windows": int((~judging).sum()), "takes": len(np.unique(takes)),

@@ -29,6 +29,7 @@ from core.errors import InputError
 from . import mocap, registry
 from .configs import Config, config
 from .finetune_2d import STEPS, Weights, brief, fine_tune
+from .symmetric import Symmetric
 from .synthesis import ANY_ELEVATION, Synthesis
 from .train import CACHE, Tensors, answers_to, fit, judge, prepare, validation
 from .virtual_views import with_best_answers
@@ -56,8 +57,8 @@ def main(argv: list[str]) -> int:
     known, takes = _takes(pack, settings.window)
     blind = dataclasses.replace(known, K=np.stack([assume_intrinsics(*size) for size in known.size]), target=np.zeros_like(known.target))
     truth = dataclasses.replace(of_mean_size(known), K=blind.K)
-    true, virtual, tilts = with_best_answers(parent, blind, takes)
-    plain = with_best_answers(parent, blind, takes, (0.0,))[0]
+    true, virtual, tilts = with_best_answers(Symmetric(parent), blind, takes)
+    plain = with_best_answers(Symmetric(parent), blind, takes, (0.0,))[0]
     print("tilts found:", tilts.round(2))
     settings = brief(settings, STEPS)
     ways: dict[str, Callable[[], nn.Module]] = {
@@ -97,7 +98,7 @@ def _takes(pack: mocap.Pack, frames: int) -> tuple[Windows, np.ndarray]:
 
 
 def _row(name: str, network: nn.Module, judges: dict[str, Tensors]) -> None:
-    figures = [judge(answers_to(network, batch), batch) for batch in judges.values()]
+    figures = [judge(answers_to(Symmetric(network), batch), batch) for batch in judges.values()]
     print(f"| {name} | " + " | ".join(f"{f[kind]:.0f}" for f in figures for kind in ("mpjpe", "pa")) + " |", flush=True)
 
 

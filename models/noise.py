@@ -22,14 +22,14 @@ import numpy as np
 
 from core.camera import person_view
 from core.keypoints import CANONICAL
-from core.skeleton import mirror_name
+from core.skeleton import mirror_order
 
 DATA = Path(__file__).parent / "data" / "noise.npz"
 CHANNELS = 7
 """x, y (metres at the hips' distance), depth (metres), world x, y, z (metres), confidence's logit."""
 _ALIKE = 0.1  # of the takes, those whose persons face most alike, lend their errors
 _SIZES = 0.2  # standard deviation of the logarithm of a factor on a window's errors: more takes than there are
-MIRRORED = np.array([CANONICAL.index(mirror_name(n)) for n in CANONICAL])
+MIRRORED = mirror_order(CANONICAL)
 SIGN = np.array([-1, 1, 1, -1, 1, 1, 1])  # of each channel in a mirror
 _HIPS = [CANONICAL.index(n) for n in ("l_hip", "r_hip")]
 

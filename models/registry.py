@@ -23,6 +23,7 @@ from torch import nn
 
 from core.errors import InputError
 from core.markers import MARKERS
+from core.skeleton import mirror_order
 
 from .features import SIZE
 from .symmetric import Symmetric
@@ -56,16 +57,22 @@ class Loaded:
     def parameters(self) -> int:
         return sum(p.numel() for p in self.network.parameters())
 
+    @property
+    def sigma_scale(self) -> np.ndarray:
+        """(M,) what the expected errors are multiplied by, as measured at the end of the training; left and right alike."""
+        scale = np.broadcast_to(self.metadata.get("sigma_scale", 1.0), len(MARKERS))
+        return np.sqrt(scale * scale[mirror_order(MARKERS)])
+
     def run(self, features: np.ndarray, seconds: np.ndarray, real: np.ndarray) -> np.ndarray:
         """features (N, T, SIZE), seconds (N, T), real (N, T) bool to (N, T, M, 4): metres in the person's view, expected error.
 
-        The expected errors are corrected by the factors, one a marker, that were measured at the end of the training.
+        The expected errors are corrected by `sigma_scale`.
         """
         relative = (seconds - seconds[:, :1]).astype(np.float32)
         with torch.inference_mode():
             inputs = [torch.from_numpy(np.ascontiguousarray(a)).to(self.device) for a in (features, relative, real)]
             answer = self.symmetric(*inputs)
-            answer[..., 3].exp_().mul_(torch.tensor(self.metadata.get("sigma_scale", 1.0), device=answer.device))
+            answer[..., 3].exp_().mul_(torch.from_numpy(self.sigma_scale).to(answer))
             return answer.cpu().numpy().astype(np.float64)
 
 

@@ -15,14 +15,14 @@ from torch import Tensor, nn
 
 from core.keypoints import CANONICAL
 from core.markers import MARKERS
-from core.skeleton import mirror_name
+from core.skeleton import mirror_order
 
 from .features import CHANNELS, SIZE, X_COLUMNS
 
-_KEYPOINTS = [CANONICAL.index(mirror_name(n)) for n in CANONICAL]
-_COLUMNS = torch.tensor([CHANNELS * k + c for k in _KEYPOINTS for c in range(CHANNELS)] + list(range(CHANNELS * len(CANONICAL), SIZE)))
+_COLUMNS = torch.tensor([CHANNELS * k + c for k in mirror_order(CANONICAL) for c in range(CHANNELS)]
+                        + list(range(CHANNELS * len(CANONICAL), SIZE)))
 _SIGN = torch.ones(SIZE).index_fill(0, torch.tensor(X_COLUMNS), -1.0)
-_MARKERS = torch.tensor([MARKERS.index(mirror_name(n)) for n in MARKERS])
+_MARKERS = torch.from_numpy(mirror_order(MARKERS))
 _TURNED = torch.tensor([-1.0, 1.0, 1.0, 1.0])
 
 
@@ -32,7 +32,6 @@ class Symmetric(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
-        self.eval()
 
     def margin(self, rate: float) -> int:
         """The network's own."""

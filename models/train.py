@@ -8,8 +8,8 @@ Each step draws windows from two sources: mocap under imagined cameras with a mo
 really saw of rendered people (`models.detections`). Both are mirrored, rolled, thinned out and seen through a guessed lens
 (`models.windows`); the few detections are also played at other speeds and backwards, with more noise, so that they are not learned by
 heart. Targets have the mean adult's size: the network says the pose, the solver decides about size. The loss is the markers' mean
-distance from the truth, plus that of their steps from frame to frame, plus the likelihood of the error's size, which teaches the
-network to say how wrong it is (its gradient does not reach the positions). What is kept is a running mean of the weights. All
+distance from the truth, plus that of their steps from frame to frame, plus, on mocap only, the likelihood of the error's size, which
+teaches the network to say how wrong it is (its gradient does not reach the positions). What is kept is a running mean of the weights. All
 randomness of step n comes from (seed, n), so that a resumed training does what an uninterrupted one does.
 
 Every 500 steps the network is judged on motions that it has never seen. Checkpoint, loss plot and the best weights so far stay under
@@ -42,7 +42,7 @@ from core.markers import LIMB_MARKERS, MARKERS
 
 from . import detections, mocap, registry
 from .configs import Config, config
-from .features import make_view
+from .features import CHANNELS, make_view
 from .heads import Standardise
 from .muon import Muon
 from .symmetric import Symmetric
@@ -53,7 +53,7 @@ CACHE = Path.home() / ".cache" / "video-mocap" / "training"
 VALIDATE_EVERY = 500
 _OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adamw": functools.partial(torch.optim.AdamW, fused=True), "muon": Muon}
 _IMPORTANCE = np.where(np.isin(np.arange(len(MARKERS)), LIMB_MARKERS), 1.0, 0.5)
-_CONFIDENCE = [next((9 * i + 2 for i, n in enumerate(CANONICAL) if m in (n, ATTACHMENTS[n][0])), -1) for m in MARKERS]
+_CONFIDENCE = [next((CHANNELS * i + 2 for i, n in enumerate(CANONICAL) if m in (n, ATTACHMENTS[n][0])), -1) for m in MARKERS]
 """The feature that says how well a marker's own keypoint, or one that rides on it, was seen; -1 for the trunk's."""
 Tensors = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 

@@ -4,9 +4,9 @@ Problem: the pack holds 23 minutes of 25 people; a network that learns their hab
 errs on everybody else. Method: in half of the windows every limb, the trunk and the head may come from another window of the batch, joint
 by joint relative to its parent; joints bend more or less than they did; joints between bones that can turn all ways are turned by a few
 degrees more, slowly changing; and bodies strike: a knee, an elbow, a hip, a shoulder or the trunk goes somewhere else and comes back,
-mostly within a few frames, limbs often on both sides at once; some tumble over. For what is fast or upside down is rare in the pack, and
-a network that has not seen it takes it for noise. Limits: hinges stay hinges, but bodies may go through themselves, and feet slide;
-windows that show the ground's laws are the other half. numpy only.
+fast or slowly, limbs often on both sides at once. Of all windows a few tumble over. For what is fast, bowed or upside down is rare in the
+pack, and a network that has not seen it takes it for noise. Limits: hinges stay hinges, but bodies may go through themselves, and feet
+slide; most of the other windows show the ground's laws. numpy only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from core.rotations import from_matrix, from_rotation_vector, to_matrix, to_rotation_vector
 from core.skeleton import INDEX, JOINTS, PARENTS
-from core.solve.limits import HINGES, flexion
+from core.solve.limits import HINGES, Hinge, flexion
 
 _SHARE = 0.5  # of the windows
 _EXCHANGED = 0.25  # of their parts come from other windows
@@ -26,7 +26,7 @@ _FREQUENCY = (0.2, 1.0)  # turns of the wave in a window
 _PARTS = tuple([INDEX[f"{side}{n}"] for n in limb] for side in ("Left", "Right")
                for limb in (("UpLeg", "Leg", "Foot", "Toe"), ("Shoulder", "Arm", "ForeArm", "Hand"))) + (
     [INDEX["Spine"], INDEX["Spine1"]], [INDEX["Neck"], INDEX["Head"]])
-_HINGES = [INDEX[f"{side}{n}"] for side in ("Left", "Right") for n in ("Leg", "ForeArm", "Toe")]
+_BENDING = [INDEX[f"{side}{n}"] for side in ("Left", "Right") for n in ("Leg", "ForeArm", "Toe")]
 _STRIKES = 0.25  # of the joints that can strike
 _TOGETHER = 0.5  # of the windows: both sides alike
 _REACH = (4.0, 40.0)  # frames from a strike's begin to its height
@@ -36,6 +36,7 @@ _BENT, _SWUNG, _BOWED = np.radians((60.0, 30.0, 15.0))  # standard deviations of
 _STRETCHED = 0.25  # of the hinges' strikes open them
 _STRIKING = tuple((INDEX[f"Left{n}"], INDEX[f"Right{n}"]) for n in ("Leg", "ForeArm", "UpLeg", "Arm"))
 _BOWING = tuple(INDEX[n] for n in ("Spine", "Spine1", "Neck", "Head"))
+_STRAIGHT = np.sin(np.radians(10.0))  # a limb that is bent less says little about its plane
 _MIRROR = np.array([1.0, -1.0, -1.0])  # of a rotation vector in the body's middle plane
 _PARENT = np.array(PARENTS[1:])
 
@@ -90,7 +91,7 @@ def _turned(rng: np.random.Generator, count: int, frames: int) -> np.ndarray:
     phase = rng.uniform(0, 2 * np.pi, (count, 1, 1, 1)) + 2 * np.pi * rng.uniform(*_FREQUENCY, (count, 1, 1, 1)) * (
         np.arange(frames)[:, None, None] / frames)
     turn = _TURN * rng.normal(size=shape) + _WAVE * rng.normal(size=shape) * np.sin(phase)
-    turn[:, :, np.array(_HINGES) - 1] = 0.0
+    turn[:, :, np.array(_BENDING) - 1] = 0.0
     return to_matrix(from_rotation_vector(turn)).astype(np.float32)
 
 
@@ -105,18 +106,26 @@ def _strike(rng: np.random.Generator, local: np.ndarray) -> None:
                 course = np.where(together[:, None], course, _course(rng, n, frames))
                 turn = np.where(together[:, None, None], turn * _MIRROR, _SWUNG * rng.normal(size=(n, 1, 3)))
             rows = local[:, :, joint - 1]
-            if joint in HINGES:
-                hinge = HINGES[joint]
-                bent = flexion(rows @ hinge.bone, hinge)
-                wanted = np.clip(bent + _BENT * course, np.minimum(bent, 0.0), np.maximum(bent, np.radians(hinge.largest)))
-                move = (wanted - bent)[..., None] * hinge.axis
-            else:
-                move = course[..., None] * turn
+            move = _flexed(rows, HINGES[joint], course) if joint in HINGES else course[..., None] * turn
             local[:, :, joint - 1] = to_matrix(from_rotation_vector(move)).astype(local.dtype) @ rows
     course, turn = _course(rng, n, frames), _BOWED * rng.normal(size=(n, 1, 3))  # all of the trunk goes the same way
     bow = to_matrix(from_rotation_vector(course[..., None] * turn)).astype(local.dtype)
     for joint in _BOWING:
         local[:, :, joint - 1] = bow @ local[:, :, joint - 1]
+
+
+def _flexed(local: np.ndarray, hinge: Hinge, course: np.ndarray) -> np.ndarray:
+    """Turns (N, T, 3) that bend a hinge of local rotations (N, T, 3, 3) further by course (N, T), within what it can.
+
+    About the axis that it is bent about (people's elbows do not all bend in one plane of the upper arm), or the hinge's own if straight.
+    """
+    bone = local @ hinge.bone
+    axis = np.cross(hinge.bone, bone)
+    sine = np.linalg.norm(axis, axis=-1)
+    own = (sine > _STRAIGHT) & (axis @ hinge.axis > 0)
+    bent = np.where(own, np.arctan2(sine, bone @ hinge.bone), flexion(bone, hinge))
+    wanted = np.clip(bent + _BENT * course, np.minimum(bent, 0.0), np.maximum(bent, np.radians(hinge.largest)))
+    return (wanted - bent)[..., None] * np.where(own[..., None], axis / np.maximum(sine, _STRAIGHT)[..., None], hinge.axis)
 
 
 def _course(rng: np.random.Generator, n: int, frames: int) -> np.ndarray:

@@ -15,10 +15,10 @@ import numpy as np
 from core.camera import assume_intrinsics
 from core.keypoints import CANONICAL, CONVENTIONS
 from core.markers import MARKERS
-from core.skeleton import INDEX, Skeleton, mirror_name
+from core.skeleton import INDEX, Skeleton, mirror_order
 
-_MIRRORED_KEYPOINTS = np.array([CANONICAL.index(mirror_name(n)) for n in CANONICAL])
-_MIRRORED_MARKERS = np.array([MARKERS.index(mirror_name(n)) for n in MARKERS])
+_MIRRORED_KEYPOINTS = mirror_order(CANONICAL)
+_MIRRORED_MARKERS = mirror_order(MARKERS)
 _CONVENTION_MASKS = np.array([[n in names for n in CANONICAL] for names in CONVENTIONS.values()])
 _LIMBS = tuple(np.array([CANONICAL.index(f"{side}_{part}") for part in parts]) for side in "lr" for parts in (
     ("elbow", "wrist", "index", "pinky", "thumb"), ("wrist", "index", "pinky", "thumb"), ("knee", "ankle", "heel", "toe"),

@@ -19,7 +19,7 @@ from core.errors import InputError  # noqa: E402
 from core.keypoints import ATTACHMENTS, CANONICAL, LIMB_KEYPOINTS  # noqa: E402
 from core.lift import Lifter  # noqa: E402
 from core.markers import MARKERS  # noqa: E402
-from core.skeleton import END_PARENTS, INDEX, JOINT_PARENTS, JOINTS, Skeleton, mirror_name  # noqa: E402
+from core.skeleton import END_PARENTS, INDEX, JOINT_PARENTS, JOINTS, Skeleton, mirror_name, mirror_order  # noqa: E402
 from models import detections, evaluate_lifters, fit_noise, mocap, noise, registry, train  # noqa: E402
 from models.configs import config  # noqa: E402
 from models.features import SIZE, make_view  # noqa: E402
@@ -323,17 +323,19 @@ def test_features_of_a_mirrored_take_are_the_mirrored_features(windows: Windows)
     features, _, _, target, _ = train.tensors(other, K)
     assert torch.allclose(features, mirrored_features(there[0]), atol=1e-4)
     assert torch.equal(mirrored_features(mirrored_features(features)), features)
-    still = torch.zeros_like(target[..., :1])
-    assert torch.allclose(torch.cat([target, still], -1), mirrored_answer(torch.cat([there[3], still], -1)), atol=1e-4)
+    which = torch.arange(len(MARKERS)).expand(target.shape[:-1])[..., None]  # in the place of the expected error
+    there_too = torch.from_numpy(mirror_order(MARKERS)).expand(target.shape[:-1])[..., None]
+    assert torch.allclose(torch.cat([target, there_too], -1), mirrored_answer(torch.cat([there[3], which], -1)), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", registry.NETWORKS)
 def test_the_mirror_image_has_the_mirrored_answer(name: str, windows: Windows) -> None:
-    network = registry.load(name).symmetric
+    loaded = registry.load(name)
     features, seconds, real, _, _ = train.validation(windows.take(np.arange(2)))
-    with torch.inference_mode():
-        straight, turned = network(features, seconds, real), network(mirrored_features(features), seconds, real)
-    assert torch.allclose(turned, mirrored_answer(straight), atol=1e-4)
+    straight, turned = (loaded.run(f.numpy(), seconds.numpy(), real.numpy()) for f in (features, mirrored_features(features)))
+    order = mirror_order(MARKERS)
+    assert np.allclose(turned[..., :3], straight[:, :, order, :3] * [-1, 1, 1], atol=1e-4)
+    assert np.allclose(turned[..., 3], straight[:, :, order, 3], rtol=1e-3) and (straight[..., 3] > 0).all()
 
 
 def test_missing_weights_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from core.errors import InputError
 from core.keypoints import CONVENTIONS, Keypoints
-from core.track import Pose, choose_person, distinct, follow, median_centre, mirror_order
+from core.skeleton import mirror_order
+from core.track import Pose, choose_person, distinct, follow, median_centre
 
 NAMES = CONVENTIONS["coco17"]
 SHAPE = np.random.default_rng(3).standard_normal((17, 2)) * (25, 60)

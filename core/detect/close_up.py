@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from ..track import Follower, Pose, mirror_order, same_person
+from ..skeleton import mirror_order
+from ..track import Follower, Pose, same_person
 from ..video import Source
 from . import tiles
 from .appearance import colours

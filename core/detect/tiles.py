@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..track import Pose, distinct, mirror_order
+from ..skeleton import mirror_order
+from ..track import Pose, distinct
 from .confidence import body_size
 from .detector import Detection
 
