@@ -4,8 +4,9 @@ Problem: networks trained on clean projections trust their input too much, and o
 mostly right to 3 cm and now and then half a metre off. Method: the difference of each keypoint (2D, the detector's depth and world
 landmark, and its confidence's logit) is a linear function of where the keypoint is and which way the person faces (bias, flattened depth;
 fitted robustly), plus what that leaves in a measured take whose person faces about the same way, as it is: all keypoints and
-channels together over time, so that tails, correlations, drop-outs and confidences that lie are the detector's own. Apart from that, left
-and right are exchanged for a while, front with back. Limits: what is occluded belongs to the measured take's pose, not to the one that
+channels together over time, so that tails, correlations, drop-outs and confidences that lie are the detector's own. Limbs may take
+them from another such take: the measured ones are few, and a network that is trained for long knows them by heart. Apart from that,
+left and right are exchanged for a while, front with back. Limits: what is occluded belongs to the measured take's pose, not to the one that
 is drawn; ankles and wrists are as before the 2D stage replaces implausible ones, so that those of training err a little more than those
 of a run.
 
@@ -31,6 +32,9 @@ _ALIKE = 0.1  # of the takes, those whose persons face most alike, lend their er
 _SIZES = 0.2  # standard deviation of the logarithm of a factor on a window's errors: more takes than there are
 MIRRORED = mirror_order(CANONICAL)
 SIGN = np.array([-1, 1, 1, -1, 1, 1, 1])  # of each channel in a mirror
+_MIXED = 0.5  # of the limbs take their errors from elsewhere, where they may
+_LIMBS = tuple(np.array([n[:2] == side and n[2:] in parts for n in CANONICAL]) for parts in (
+    ("elbow", "wrist", "index", "pinky", "thumb"), ("knee", "ankle", "heel", "toe")) for side in ("l_", "r_"))
 _HIPS = [CANONICAL.index(n) for n in ("l_hip", "r_hip")]
 
 
@@ -100,13 +104,23 @@ class NoiseModel:
         """To data/noise.npz; errors in float16."""
         np.savez_compressed(DATA, **dataclasses.asdict(self) | {"errors": self.errors.astype(np.float16)})
 
-    def differences(self, rng: np.random.Generator, body: np.ndarray, step: np.ndarray) -> np.ndarray:
-        """(N, T, 27, CHANNELS) for bodies (N, T, 27, 3) seen every `step` (N,) seconds."""
-        n, frames = body.shape[:2]
+    def differences(self, rng: np.random.Generator, body: np.ndarray, step: np.ndarray, mixed: bool = False) -> np.ndarray:
+        """(N, T, 27, CHANNELS) for bodies (N, T, 27, 3) seen every `step` (N,) seconds; mixed: half of the limbs take
+        their errors from another take."""
         both = np.concatenate([self.facing, -self.facing])  # a take in a mirror is another take
         apart = np.abs((mean_facing(body)[:, None] - both + np.pi) % (2 * np.pi) - np.pi)
         count = max(round(_ALIKE * len(both)), 1)
         alike = np.argpartition(apart, count - 1, axis=1)[:, :count]
+        errors = self._lent(rng, alike, step, body.shape[1])
+        for limb in _LIMBS if mixed else ():
+            chosen = np.less(rng.random(len(body)), _MIXED)[:, None, None, None]
+            errors = np.where(chosen & limb[:, None], self._lent(rng, alike, step, body.shape[1]), errors)
+        errors[..., :6] *= np.exp(rng.normal(0, _SIZES, (len(body), 1, 1, 1)))
+        return np.einsum("ntkp,kpc->ntkc", regressors(body), self.bias) + errors
+
+    def _lent(self, rng: np.random.Generator, alike: np.ndarray, step: np.ndarray, frames: int) -> np.ndarray:
+        """(N, T, 27, CHANNELS) the errors of one of the takes alike (N, A) each; those from len(first) on are takes in a mirror."""
+        n, count = alike.shape
         take = alike[np.arange(n), rng.integers(0, count, n)]
         mirrored, take = take >= len(self.first), take % len(self.first)
         last = np.maximum(self.frames[take] - 1, 1)[:, None]
@@ -114,18 +128,19 @@ class NoiseModel:
         place = np.minimum(last - np.abs(last - place % (2 * last)), self.frames[take][:, None] - 1)  # forwards and backwards again
         errors = self.errors[self.first[take][:, None] + np.rint(place).astype(int)].astype(np.float64)
         errors[mirrored] = errors[mirrored][:, :, MIRRORED] * SIGN
-        errors[..., :6] *= np.exp(rng.normal(0, _SIZES, (n, 1, 1, 1)))
-        return np.einsum("ntkp,kpc->ntkc", regressors(body), self.bias) + errors
+        return errors
 
 
-def observe(model: NoiseModel, rng: np.random.Generator, keypoints: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, ...]:
-    """What the detector would report of true keypoints (N, T, 27, 3) in metres, camera axes, seen every `step` (N,) seconds.
+def observe(model: NoiseModel, rng: np.random.Generator, keypoints: np.ndarray, step: np.ndarray,
+            mixed: bool = False) -> tuple[np.ndarray, ...]:
+    """What the detector would report of true keypoints (N, T, 27, 3) in metres, camera axes, seen every `step` (N,) seconds; mixed: see
+    `NoiseModel.differences`.
 
     Returns rays (N, T, 27, 3) in camera axes, depth (N, T, 27) over the distance of the hips, world (N, T, 27, 3) metres, and
     confidence (N, T, 27).
     """
     true = scene(keypoints)
-    difference = model.differences(rng, true.body, step)
+    difference = model.differences(rng, true.body, step, mixed)
     flat = true.flat() + difference[..., :2]
     depth = true.body[..., 2] + difference[..., 2]
     world = true.body + difference[..., 3:6]

@@ -47,7 +47,8 @@ _HIPS = [INDEX["LeftUpLeg"], INDEX["RightUpLeg"]]
 
 class Synthesis:
     """Draws windows from one part of the pack, filmed by cameras whose elevation above the person's middle lies between two angles
-    (lowest, highest) in radians; positive ones look down. invented: with poses beyond the pack's, to train on, not to judge by."""
+    (lowest, highest) in radians; positive ones look down. invented: with poses and mixtures of the detector's errors beyond the
+    measured ones, to train on, not to judge by."""
 
     def __init__(self, part: Part, elevations: tuple[float, float] = ANY_ELEVATION, *, invented: bool = False) -> None:
         self._part = part
@@ -117,7 +118,7 @@ class Synthesis:
         """What the detector reports of points (N, T, P, 3) in camera axes, and the truth."""
         n, frames = camera.shape[:2]
         keypoints = camera[:, :, _KEYPOINT]
-        rays, depth, world, confidence = observe(self._noise, rng, keypoints, 1 / rate)
+        rays, depth, world, confidence = observe(self._noise, rng, keypoints, 1 / rate, self._invented)
         focal = K[:, 0, 0][:, None, None]
         xy = rays[..., :2] / np.maximum(rays[..., 2:], 0.05) * focal[..., None] + K[:, None, None, :2, 2]
         behind = (keypoints[..., 2] < 0.15) | (rays[..., 2] < 0.15)

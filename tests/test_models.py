@@ -128,7 +128,7 @@ def test_the_same_seed_gives_the_same_windows(pack: mocap.Pack) -> None:
 
 
 def test_without_noise_keypoints_lie_on_the_truth(pack: mocap.Pack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(noise.NoiseModel, "differences", lambda self, rng, body, step: np.zeros((*body.shape[:3], noise.CHANNELS)))
+    monkeypatch.setattr(noise.NoiseModel, "differences", lambda self, rng, body, step, mixed: np.zeros((*body.shape[:3], noise.CHANNELS)))
     monkeypatch.setattr(noise, "_exchanges", lambda model, rng, n, frames: np.zeros((n, frames), dtype=bool))
     w = Synthesis(pack.part("train")).draw(np.random.default_rng(2), 6, 4)
     seen = [(CANONICAL.index("l_wrist"), MARKERS.index("LeftHand")), (CANONICAL.index("r_heel"), MARKERS.index("r_heel"))]
@@ -535,6 +535,19 @@ def test_the_table_names_every_network(pack: mocap.Pack, tmp_path: Path, monkeyp
 
 
 # ---------------------------------------------------------------- the detector's noise
+
+def test_limbs_borrow_errors_only_where_told_to() -> None:
+    takes, frames = 40, 8
+    errors = np.broadcast_to(np.arange(takes, dtype=np.float32).repeat(frames)[:, None, None], (takes * frames, 27, noise.CHANNELS))
+    model = noise.NoiseModel(np.zeros((27, 8, noise.CHANNELS)), errors, np.arange(takes) * frames, np.full(takes, frames),
+                             np.full(takes, 30.0), np.zeros(takes), 0.0)
+    body, step = _standing(0.0), np.full(200, 1 / 30)
+    pure, mixed = (model.differences(np.random.default_rng(1), body, step, m)[:, 0, :, 6] for m in (False, True))
+    trunk, wrist, thumb, ankle = (CANONICAL.index(n) for n in ("l_hip", "l_wrist", "l_thumb", "r_ankle"))
+    assert (pure == pure[:, :1]).all()
+    assert 0.3 < (mixed[:, wrist] != mixed[:, trunk]).mean() < 0.7 and 0.3 < (mixed[:, ankle] != mixed[:, trunk]).mean() < 0.7
+    assert (mixed[:, wrist] == mixed[:, thumb]).all() and (mixed[:, wrist] != mixed[:, ankle]).mean() > 0.5
+
 
 def _standing(facing: float) -> np.ndarray:
     """(200, 20, 27, 3) bodies that are nothing but hips, turned by `facing` radians."""

@@ -24,7 +24,7 @@ class Config:
     hidden_weight: float = 1.0  # of a marker whose keypoint is not seen at all; one seen for certain has 1
     average: float = 0.998  # decay of the running mean of the weights, which is what is kept
     optimiser: str = "adamw"  # or "muon" (`models.muon`)
-    invented: bool = False  # whether half of the synthetic windows show poses that nobody took (`models.variety`)
+    invented: bool = False  # whether synthetic windows show poses that nobody took (`models.variety`) under mixed errors (`models.noise`)
     seed: int = 1
 
     def to_json(self) -> dict[str, Any]:
