@@ -245,15 +245,22 @@ def score(entry: dict[str, Any]) -> float:
 
 
 def sigma_scale(judged: list[tuple[Tensor, Tensors]]) -> list[float]:
-    """(M,) what the expected errors must be multiplied by to be right on average, each set of windows counting alike; 1 if unknown."""
-    logs = np.zeros((len(judged), len(MARKERS)))
+    """(M,) what the expected errors must be multiplied by to be right on average; 1 if unknown.
+
+    How the markers differ is the mean over the sets of windows, how large they are altogether is the last set's: detections, where there
+    are any, are what a user has, but they are too few to tell single markers apart.
+    """
+    logs = np.full((len(judged), len(MARKERS)), np.nan)
     for row, (answer, (_, _, _, target, weight)) in zip(logs, judged, strict=True):
         there = (weight > 0).double()
         error = _length(_best_size(answer[..., :3], target, weight) - target)
         wrong, said = ((there * value).sum((0, 1)).numpy() for value in (error, answer[..., 3].exp()))
-        row[:] = np.where(said > 0, np.log(np.maximum(wrong, 1e-9) / np.maximum(said, 1e-9)), np.nan)
+        known = said > 0
+        row[known] = np.log(np.maximum(wrong[known], 1e-9) / said[known])
     known = np.isfinite(logs)
-    return [round(float(v), 3) for v in np.exp(np.where(known, logs, 0.0).sum(0) / np.maximum(known.sum(0), 1))]
+    mean = np.where(known, logs, 0.0).sum(0) / np.maximum(known.sum(0), 1)
+    last = known[-1]
+    return [round(float(v), 3) for v in np.exp(mean + ((logs[-1] - mean)[last].mean() if last.any() else 0.0) * known.any(0))]
 
 
 def _best_size(guess: Tensor, target: Tensor, weight: Tensor) -> Tensor:

@@ -464,6 +464,25 @@ def test_detections_do_not_teach_the_expected_error() -> None:
     assert (answer.grad[:2, ..., 3] != 0).all() and (answer.grad[2, ..., 3] == 0).all()
 
 
+def test_detections_say_how_large_errors_are_and_all_how_markers_differ() -> None:
+    def judged(errors: list[float], defined: list[float]) -> tuple[torch.Tensor, train.Tensors]:
+        """An answer that expects 1 m of markers that are off by `errors` metres along x."""
+        rng = np.random.default_rng(0)
+        target = torch.from_numpy(rng.normal(size=(50, 8, len(MARKERS), 3)).astype(np.float32))
+        off = torch.zeros_like(target)
+        off[..., 0] = torch.tensor(errors) * (torch.arange(50) % 2 * 2.0 - 1.0)[:, None, None]
+        answer = torch.cat([target + off, torch.zeros_like(target[..., :1])], -1)
+        weight = torch.tensor(defined).expand(target.shape[:-1])
+        return answer, (torch.zeros(1), torch.zeros(1), torch.zeros(1), target, weight)
+
+    count = len(MARKERS)
+    val = judged([0.1] * (count - 1) + [0.2], [1.0] * count)
+    seen = judged([0.3] * count, [0.0] + [1.0] * (count - 2) + [0.0])
+    alone, both = np.array(train.sigma_scale([val])), np.array(train.sigma_scale([val, seen]))
+    assert np.allclose(alone[:-1], 0.1, rtol=0.05) and np.isclose(alone[-1], 0.2, rtol=0.05)
+    assert np.allclose(both[1:-1], 0.3, rtol=0.05) and both[-1] > 1.5 * alone[-1]
+
+
 def test_hidden_markers_count_less_when_the_config_says_so(windows: Windows) -> None:
     batch = train.prepare(windows, np.random.default_rng(0))
     keypoint = CANONICAL.index("l_wrist")
