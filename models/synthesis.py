@@ -25,7 +25,7 @@ from core.skeleton import END_PARENTS, ENDS, INDEX, JOINTS, MEAN_STATURE, PARENT
 
 from .mocap import FPS, Part
 from .noise import NoiseModel, observe
-from .variety import tumbling, varied
+from .variety import tumbling, turned_over, varied
 from .windows import Windows
 
 _BODIES = Path(__file__).parent / "data" / "bodies.json"
@@ -160,11 +160,7 @@ def _tilted(rng: np.random.Generator, turns: np.ndarray, root: np.ndarray) -> tu
     """A tenth of the windows lie, hang or fall: everything turned about a level axis by up to 120 degrees; the others by a little."""
     n = len(turns)
     angle = np.where(rng.random(n) < 0.1, rng.uniform(0, 2.1, n), np.abs(rng.normal(0, 0.05, n)))
-    heading = rng.uniform(0, 2 * np.pi, n)
-    axis = np.stack([np.cos(heading), np.sin(heading), np.zeros(n)], axis=-1)
-    R = to_matrix(from_rotation_vector(axis * angle[:, None])).astype(np.float32)
-    middle = root.mean(1, keepdims=True)
-    return R[:, None, None] @ turns, np.einsum("nij,ntj->nti", R, root - middle) + middle
+    return turned_over(rng, angle[:, None], turns, root)
 
 
 def _points(rng: np.random.Generator, turns: np.ndarray, root: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -68,14 +68,18 @@ def tumbling(rng: np.random.Generator, turns: np.ndarray, root: np.ndarray) -> t
     chosen = np.flatnonzero(rng.random(len(turns)) < _TUMBLING)
     sweep = _SWEEP * rng.normal(size=(len(chosen), 1)) * np.linspace(-0.5, 0.5, turns.shape[1])
     angle = rng.uniform(-np.pi, np.pi, (len(chosen), 1)) + sweep
-    heading = rng.uniform(0, 2 * np.pi, (len(chosen), 1))
+    turns, root = turns.copy(), root.copy()
+    turns[chosen], root[chosen] = turned_over(rng, angle, turns[chosen], root[chosen])
+    return turns, root
+
+
+def turned_over(rng: np.random.Generator, angle: np.ndarray, turns: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rotations and roots as in `tumbling`, each window turned by angle (N, T or 1) radians about a level axis through its middle."""
+    heading = rng.uniform(0, 2 * np.pi, (len(turns), 1))
     axis = np.stack([np.cos(heading), np.sin(heading), np.zeros_like(heading)], axis=-1)
     R = to_matrix(from_rotation_vector(angle[..., None] * axis)).astype(turns.dtype)
-    turns, root = turns.copy(), root.copy()
-    middle = root[chosen].mean(1, keepdims=True)
-    turns[chosen] = R[:, :, None] @ turns[chosen]
-    root[chosen] = middle + np.einsum("ntij,ntj->nti", R, root[chosen] - middle)
-    return turns, root
+    middle = root.mean(1, keepdims=True)
+    return R[:, :, None] @ turns, (R @ (root - middle)[..., None])[..., 0] + middle
 
 
 def _bent(rng: np.random.Generator, local: np.ndarray) -> np.ndarray:
