@@ -35,7 +35,7 @@ from core.lift import Lifter, lift
 from core.markers import LIMB_MARKERS
 
 from . import detections, mocap, registry
-from .synthesis import Synthesis
+from .synthesis import unseen
 from .train import answers_to, validation
 from .windows import Windows, of_mean_size
 
@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
     lifters += [Lifter(f"{path.parent.name}/{path.stem}", "cpu", registry.load_file(path)) for path in args.also or ()]
     result: dict[str, Any] = {"networks": [_describe(lifter) for lifter in lifters]}
     print(_networks(result["networks"]))
-    sets = {"val": Synthesis(mocap.load(args.data).part("val")).draw(np.random.default_rng(2026), _WINDOWS, _FRAMES)}
+    sets = {"val": unseen(mocap.load(args.data)).draw(np.random.default_rng(2026), _WINDOWS, _FRAMES)}
     if args.detections:
         sets["detections"] = detections.read_runs(args.detections)[1]
     for name, windows in sets.items():

@@ -1,9 +1,10 @@
-"""Fits the detector's noise model to detections beside truth and keeps it as data/noise.npz (differences only, no motion).
+"""Fits the detector's noise model to detections beside truth and keeps it in models/data (differences only, no motion).
 
     python -m models.fit_noise DETECTIONS
 
 See `models.noise` for the model. Detections are taken as the 2D stage has them before it replaces ankles and wrists: the correction is
-trained on this model. Held-out motions judge, so they are left out; takes with sides that it could not mend are counted, and left out.
+trained on this model. Takes with sides that it could not mend are counted, and left out. What the bias leaves of takes of held-out motions
+is kept apart, in data/noise_held_out.npz: a network must not be judged under errors that it may have learned by heart.
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ from core.errors import InputError
 from core.flips import mend_flips
 from core.keypoints import CANONICAL, LIMB_KEYPOINTS
 
-from .detections import Run, held_out, keypoints_of, runs_in
-from .noise import DATA, MIRRORED, SIGN, NoiseModel, Scene, mean_facing, regressors, scene
+from .detections import Run, held_out, keypoints_of, runs_in, too_few
+from .noise import HELD_OUT, MIRRORED, SIGN, TRAINING, NoiseModel, Scene, mean_facing, regressors, scene
 
+Take = tuple[Scene, np.ndarray, float]
+"""True scene, differences (T, 27, CHANNELS) and frame rate."""
 _ROUNDS = 12
 _LIMBS = [CANONICAL.index(n) for n in LIMB_KEYPOINTS]
 
 
-def differences(data: Run) -> tuple[Scene, np.ndarray, float] | None:
-    """True scene, differences (T, 27, CHANNELS) and frame rate of the detected frames of a run; None with less than 8 frames.
+def differences(data: Run) -> Take | None:
+    """The detected frames of a run; None with less than 8.
 
     What was seen is what the 2D stage's cleaning makes of it, but that keypoints outside the picture stay: the model describes them too.
     """
@@ -57,11 +60,15 @@ def exchanged(true: Scene, difference: np.ndarray) -> bool:
     return bool(((crossed < 0.6 * straight) & (straight > 0.08)).any())
 
 
-def fit(takes: list[tuple[Scene, np.ndarray, float]], swaps: float) -> NoiseModel:
+def fit(takes: list[Take], swaps: float) -> NoiseModel:
     """The model from takes without exchanges; swaps: the share of takes with them."""
     bodies = [t[0].body for t in takes] + [t[0].body[:, MIRRORED] * [-1, 1, 1] for t in takes]
     values = [t[1] for t in takes] + [t[1][:, MIRRORED] * SIGN for t in takes]
-    bias = robust_bias(np.concatenate([regressors(b) for b in bodies]), np.concatenate(values))
+    return left_by(robust_bias(np.concatenate([regressors(b) for b in bodies]), np.concatenate(values)), takes, swaps)
+
+
+def left_by(bias: np.ndarray, takes: list[Take], swaps: float) -> NoiseModel:
+    """The model with this bias and with what it leaves of the takes."""
     errors = [v - np.einsum("tkp,kpc->tkc", regressors(t.body), bias) for t, v, _ in takes]
     frames = np.array([len(e) for e in errors])
     turns = np.array([mean_facing(t.body) for t, _, _ in takes])
@@ -90,19 +97,24 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m models.fit_noise",
                                      description="Fits the detector's noise model to detections beside truth.")
     parser.add_argument("runs", type=Path, metavar="RUNS_DIR", help="folder of run_*.npz")
-    takes = []
     folder = parser.parse_args(argv).runs
+    takes: dict[bool, list[Take]] = {False: [], True: []}
+    crossed: dict[bool, int] = {False: 0, True: 0}
     for run in runs_in(folder):
-        take = None if held_out(str(run["motion"])) else differences(run)
-        if take:
-            takes.append(take)
-    crossed = [exchanged(t[0], t[1]) for t in takes]
-    if all(crossed):
-        raise InputError(f"No run in {folder} can tell the noise: held-out motions and takes with exchanged sides do not count.")
-    model = fit([t for t, bad in zip(takes, crossed, strict=True) if not bad], float(np.mean(crossed)))
-    model.save()
-    print(f"{DATA}: {len(model.first)} takes, {len(model.errors)} frames; {sum(crossed)} takes with exchanges left out")
-    d = np.abs(np.concatenate([t[1] for t in takes]))
+        unseen = held_out(str(run["motion"]))
+        take = differences(run)
+        if take and exchanged(*take[:2]):
+            crossed[unseen] += 1
+        elif take:
+            takes[unseen].append(take)
+    if not all(takes.values()):
+        raise too_few(folder)
+    swaps = crossed[False] / (crossed[False] + len(takes[False]))
+    model = fit(takes[False], swaps)
+    for path, kept, unseen in ((TRAINING, model, False), (HELD_OUT, left_by(model.bias, takes[True], swaps), True)):
+        kept.save(path)
+        print(f"{path}: {len(kept.first)} takes, {len(kept.errors)} frames; {crossed[unseen]} takes with exchanges left out")
+    d = np.abs(np.concatenate([t[1] for t in takes[False]]))
     sizes = {"2D": d[..., :2], "depth": d[..., 2:3], "world": d[..., 3:6]}
     print("median difference, mm:", ", ".join(f"{k} {1000 * np.median(np.linalg.norm(v, axis=-1)):.0f}" for k, v in sizes.items()))
     return 0

@@ -30,7 +30,7 @@ from . import mocap, registry
 from .configs import Config, config
 from .finetune_2d import STEPS, Weights, brief, fine_tune
 from .symmetric import Symmetric
-from .synthesis import ANY_ELEVATION, Synthesis
+from .synthesis import ANY_ELEVATION, Synthesis, unseen
 from .train import CACHE, Tensors, answers_to, fit, judge, prepare, validation
 from .virtual_views import with_best_answers
 from .windows import TIMED, Windows, of_mean_size
@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
                                    warm_up=100, average=0.99)
     torch.manual_seed(settings.seed)
     torch.set_num_threads(1)
-    judges = {name: validation(Synthesis(pack.part("val"), cameras).draw(np.random.default_rng(0), _JUDGED, settings.window))
+    judges = {name: validation(unseen(pack, cameras).draw(np.random.default_rng(0), _JUDGED, settings.window))
               for name, cameras in (("below", _KEPT), ("above", _LEFT_OUT))}
     source = Synthesis(pack.part("train"), _KEPT)
     parent = _trained(settings, source, judges)

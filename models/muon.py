@@ -70,10 +70,12 @@ def orthogonalised(matrix: Tensor) -> Tensor:
     wide = wide / (wide.norm() + 1e-7)
     gram = wide @ wide.T
     a, b, c = _ITERATION
-    product = torch.eye(len(gram), device=gram.device)
-    for _ in range(_ITERATIONS):  # x -> P x with P = a + b G + c G^2 takes the Gram matrix G to P G P
+    product = None
+    for left in reversed(range(_ITERATIONS)):  # x -> P x with P = a + b G + c G^2 takes the Gram matrix G to P G P
         polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
         polynomial.diagonal().add_(a)
-        product, gram = polynomial @ product, polynomial @ gram @ polynomial
+        product = polynomial if product is None else polynomial @ product
+        if left:
+            gram = polynomial @ gram @ polynomial
     answer = product @ wide
     return answer if matrix.shape[0] <= matrix.shape[1] else answer.T

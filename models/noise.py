@@ -1,4 +1,5 @@
-"""A model of how MediaPipe's keypoints differ from the truth: data/noise.npz, fitted by `models.fit_noise`.
+"""A model of how MediaPipe's keypoints differ from the truth: data/noise.npz, fitted by `models.fit_noise`; data/noise_held_out.npz has the
+errors of takes of held-out motions, to judge by.
 
 Problem: networks trained on clean projections trust their input too much, and ones trained on Gaussian noise too little: an ankle is
 mostly right to 3 cm and now and then half a metre off. Method: the difference of each keypoint (2D, the detector's depth and world
@@ -25,7 +26,7 @@ from core.camera import person_view
 from core.keypoints import CANONICAL
 from core.skeleton import mirror_order
 
-DATA = Path(__file__).parent / "data" / "noise.npz"
+TRAINING, HELD_OUT = (Path(__file__).parent / "data" / name for name in ("noise.npz", "noise_held_out.npz"))
 CHANNELS = 7
 """x, y (metres at the hips' distance), depth (metres), world x, y, z (metres), confidence's logit."""
 _ALIKE = 0.1  # of the takes, those whose persons face most alike, lend their errors
@@ -94,15 +95,15 @@ class NoiseModel:
     swaps: float
 
     @classmethod
-    def load(cls) -> NoiseModel:
-        """From data/noise.npz."""
-        with np.load(DATA) as data:
+    def load(cls, path: Path = TRAINING) -> NoiseModel:
+        """From `TRAINING` or `HELD_OUT`."""
+        with np.load(path) as data:
             values = {name: data[name].astype(np.float32 if name == "errors" else data[name].dtype) for name in data.files}
         return cls(**values | {"swaps": float(values["swaps"])})
 
-    def save(self) -> None:
-        """To data/noise.npz; errors in float16."""
-        np.savez_compressed(DATA, **dataclasses.asdict(self) | {"errors": self.errors.astype(np.float16)})
+    def save(self, path: Path) -> None:
+        """To `TRAINING` or `HELD_OUT`; errors in float16."""
+        np.savez_compressed(path, **dataclasses.asdict(self) | {"errors": self.errors.astype(np.float16)})
 
     def differences(self, rng: np.random.Generator, body: np.ndarray, step: np.ndarray, mixed: bool = False) -> np.ndarray:
         """(N, T, 27, CHANNELS) for bodies (N, T, 27, 3) seen every `step` (N,) seconds; mixed: half of the limbs take

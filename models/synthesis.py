@@ -23,8 +23,8 @@ from core.markers import MARKERS
 from core.rotations import from_rotation_vector, to_matrix
 from core.skeleton import END_PARENTS, ENDS, INDEX, JOINTS, MEAN_STATURE, PARENTS
 
-from .mocap import FPS, Part
-from .noise import NoiseModel, observe
+from .mocap import FPS, Pack, Part
+from .noise import HELD_OUT, NoiseModel, observe
 from .variety import tumbling, turned_over, varied
 from .windows import Windows
 
@@ -48,9 +48,10 @@ _HIPS = [INDEX["LeftUpLeg"], INDEX["RightUpLeg"]]
 class Synthesis:
     """Draws windows from one part of the pack, filmed by cameras whose elevation above the person's middle lies between two angles
     (lowest, highest) in radians; positive ones look down. invented: with poses and mixtures of the detector's errors beyond the
-    measured ones, to train on, not to judge by."""
+    measured ones, to train on, not to judge by. noise: the detector's errors, those for training if None."""
 
-    def __init__(self, part: Part, elevations: tuple[float, float] = ANY_ELEVATION, *, invented: bool = False) -> None:
+    def __init__(self, part: Part, elevations: tuple[float, float] = ANY_ELEVATION, *, invented: bool = False,
+                 noise: NoiseModel | None = None) -> None:
         self._part = part
         self._invented = invented
         if elevations[0] >= _HIGHEST or elevations[1] <= _LOWEST:
@@ -59,7 +60,7 @@ class Synthesis:
         self._elevations = elevations
         bodies = json.loads(_BODIES.read_text())
         self._mean, self._directions = np.array(bodies["mean"]), np.array(bodies["directions"])
-        self._noise = NoiseModel.load()
+        self._noise = noise or NoiseModel.load()
         weight = np.sqrt(part.length)
         self._weight = weight / weight.sum()
         legs = [INDEX["LeftLeg"], INDEX["LeftFoot"]]
@@ -130,6 +131,11 @@ class Synthesis:
             xy=xy, confidence=np.where(gone, 0.0, confidence), depth=np.where(gone, np.nan, depth * focal),
             world=np.where(gone[..., None], np.nan, world), K=K, size=size, seconds=np.arange(frames) / rate[:, None],
             real=np.ones((n, frames), dtype=bool), target=target, weight=np.ones((n, frames, len(MARKERS))))
+
+
+def unseen(pack: Pack, elevations: tuple[float, float] = ANY_ELEVATION) -> Synthesis:
+    """Windows to judge by: motions and errors of the detector that training never sees."""
+    return Synthesis(pack.part("val"), elevations, noise=NoiseModel.load(HELD_OUT))
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float, count: int) -> np.ndarray:

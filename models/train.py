@@ -46,7 +46,7 @@ from .features import CHANNELS, make_view
 from .heads import Standardise
 from .muon import Muon
 from .symmetric import Symmetric
-from .synthesis import Synthesis
+from .synthesis import Synthesis, unseen
 from .windows import TIMED, Windows, any_roll, guessed_intrinsics, jittered, mirrored, of_mean_size, retimed, thinned
 
 CACHE = Path.home() / ".cache" / "video-mocap" / "training"
@@ -80,7 +80,7 @@ def main(argv: list[str]) -> int:
     pack = mocap.load(args.data)
     training = Synthesis(pack.part("train"), invented=settings.invented)
     real, held_out = detections.read_runs(args.detections) if args.detections else (None, None)
-    judges = {"val": validation(Synthesis(pack.part("val")).draw(np.random.default_rng(0), 256, 32))}
+    judges = {"val": validation(unseen(pack).draw(np.random.default_rng(0), 256, 32))}
     if held_out is not None:
         judges["detections"] = validation(held_out)
     about = {"config": settings.to_json(), "seed": settings.seed, "revision": revision(),

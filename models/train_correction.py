@@ -35,7 +35,7 @@ from . import mocap, registry
 from .correction import FRAMES, LIMBS, POINTS, Correction, Questions, Take, ask, window_rows
 from .detections import FRAMES as LENGTH
 from .detections import digest, held_out, keypoints_of, runs_in, too_few
-from .synthesis import Synthesis
+from .synthesis import Synthesis, unseen
 from .train import CACHE, advance, hand_over, plot, revision
 from .windows import lost_keypoints
 
@@ -82,7 +82,7 @@ def train(args: argparse.Namespace) -> int:
     pack = mocap.load(args.data)
     real = read_exact(args.detections, unseen=False)
     rng = np.random.default_rng(0)
-    judges = {"val": questions(synthetic(Synthesis(pack.part("val")), rng, 100), rng),
+    judges = {"val": questions(synthetic(unseen(pack), rng, 100), rng),
               "detections": questions(read_exact(args.detections, unseen=True), rng)}
     network, figures = fit(real, Synthesis(pack.part("train")), judges, steps, folder, args.resume)
     best = folder / "correction.safetensors"
