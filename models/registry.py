@@ -31,7 +31,7 @@ from .symmetric import Symmetric
 WEIGHTS = Path(__file__).parent / "weights"
 NETWORKS: dict[str, tuple[str, str]] = {
     "residual": (".residual", "Residual"), "tcn": (".tcn", "TemporalConvolutions"), "recurrent": (".recurrent", "Recurrent"),
-    "gast": (".gast", "GraphAttention"), "temporal": (".temporal", "Temporal")}
+    "gast": (".gast", "GraphAttention"), "temporal": (".temporal", "Temporal"), "temporal2": (".temporal", "Temporal")}
 ALIASES: dict[str, str] = {"default": "temporal"}
 
 

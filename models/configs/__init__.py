@@ -34,6 +34,6 @@ class Config:
 
 def config(name: str) -> Config:
     """The config of the network `name`; raises KeyError."""
-    from . import gast, recurrent, residual, tcn, temporal
+    from . import gast, recurrent, residual, tcn, temporal, temporal2
 
-    return {c.CONFIG.name: c.CONFIG for c in (residual, tcn, recurrent, gast, temporal)}[name]
+    return {c.CONFIG.name: c.CONFIG for c in (residual, tcn, recurrent, gast, temporal, temporal2)}[name]
