@@ -299,7 +299,7 @@ def _mean_way(figure: str, rows: list[dict]) -> str:
 
 def main(argv: list[str]) -> int:
     """The command `evaluate`."""
-    from models.registry import canonical_name
+    from models.registry import check
 
     parser = argparse.ArgumentParser(prog="build.py evaluate", allow_abbrev=False, description=(
         "Runs the pipeline on clips with known truth and prints two tables, clip by clip: the body (ours / the lifted markers "
@@ -310,7 +310,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--lifter", default="default", metavar="NAME", help=f"the lifting network: {', '.join(LIFTERS)} (default: default)")
     parser.add_argument("--json", metavar="FILE", help="also write the rows as JSON")
     args = parser.parse_args(argv)
-    canonical_name(args.lifter)  # one wrong name is one sentence, not a warning for each clip
+    check(args.lifter)  # one wrong name is one sentence, not a warning for each clip
     clips = [clip for folder in map(Path, args.clips) for clip in clips_in(folder)]
     options = RunOptions(lifter=args.lifter, formats=("npz",), overlay=bool(args.out))
     reporter = TerminalReporter()

@@ -2,9 +2,11 @@
 
     build.py evaluate --lifters --data MOCAP [--detections RUNS] [--also FILE ...] [--clips DIR ...] [--json FILE]
 
-Data: windows of motions that nothing was trained on, by cameras drawn anew; every lens is assumed, as at run time.
-- "val": MOCAP/val under imagined cameras and the fitted detector noise (`models.synthesis`).
-- "detections": what MediaPipe really saw of rendered people in motions that were held out (`models.detections`).
+Data: windows that nothing was trained on, by cameras drawn anew; every lens is assumed, as at run time.
+- "val": motions of MOCAP/val, by people of whom nothing is in train/, under imagined cameras and the errors of held-out detections
+  (`models.synthesis`).
+- "detections": what MediaPipe really saw of rendered people in motions whose detections were held out (`models.detections`; the mocap
+  of these motions is in MOCAP/train). They also choose the checkpoint and the size of the expected error.
 Targets have the mean adult's size, as in training: size is the solver's business. Every network looks at the mirror image as well, as it
 does at run time (`models.symmetric`). Errors are over the 12 limb joints, centred on the hips: MPJPE and PA-MPJPE in mm, acceleration
 error in m/s^2 (as in `core.evaluate`).
@@ -61,7 +63,7 @@ def main(argv: list[str]) -> int:
     """The command `evaluate --lifters`."""
     args = _arguments(argv)
     reporter = TerminalReporter()
-    lifters = [Lifter(name, "cpu", registry.load(name)) for name in registry.NETWORKS]
+    lifters = [Lifter(name, "cpu", registry.load(name)) for name in (*registry.NETWORKS, "default")]
     lifters += [Lifter(f"{path.parent.name}/{path.stem}", "cpu", registry.load_file(path)) for path in args.also or ()]
     result: dict[str, Any] = {"networks": [_describe(lifter) for lifter in lifters]}
     print(_networks(result["networks"]))
@@ -88,7 +90,7 @@ def _judge_all(lifters: Sequence[Lifter], name: str, w: Windows, reporter: Repor
         for title, (share, through) in _MISSING.items():
             row[title] = _errors(_judge(lifter, _without_keypoints(w, share, through)))[0]
     reporter.progress(name, len(lifters), len(lifters))
-    default = next(f for f in lifters if f.name == registry.ALIASES["default"])
+    default = next(f for f in lifters if f.name == "default")
     gone: dict[str, Callable[[Windows], Windows]] = {
         "without world": lambda v: dataclasses.replace(v, world=np.full_like(v.world, np.nan)),
         "without depth and world": lambda v: dataclasses.replace(
@@ -158,6 +160,8 @@ def _figures(j: Judged) -> dict[str, Any]:
 
 def _describe(lifter: Lifter) -> dict[str, Any]:
     m = lifter.loaded.metadata
+    if "members" in m:
+        return {"name": " + ".join(m["members"]), "parameters": lifter.loaded.parameters}
     settings = m.get("config", {})
     frames = settings.get("window", 0) * (settings.get("batch", 0) + settings.get("real_batch", 0))
     before = m.get("fine_tuned_from")
@@ -171,7 +175,9 @@ def _describe(lifter: Lifter) -> dict[str, Any]:
 
 def _networks(rows: list[dict[str, Any]]) -> str:
     lines = ["| network | parameters | steps | frames seen | revision |", "|---|---|---|---|---|"]
-    lines += [f"| {r['name']} | {r['parameters'] / 1e6:.1f} M | {r['steps']} | {r['frames'] / 1e6:.1f} M | {r['revision']} |" for r in rows]
+    for r in rows:
+        seen = f"{r['steps']} | {r['frames'] / 1e6:.1f} M | {r['revision']}" if "steps" in r else " | | "
+        lines.append(f"| {r['name']} | {r['parameters'] / 1e6:.1f} M | {seen} |")
     return "\n".join(lines)
 
 
@@ -205,7 +211,7 @@ def _clip(clip: Path, lifters: Sequence[Lifter], reporter: Reporter) -> dict[str
     landmarks = mediapipe_world(clip / "video.mp4", reporter)
     frames = truth.valid & np.isfinite(landmarks).all((1, 2)) & keypoints.seen
     flat = dataclasses.replace(keypoints, depth=None, world=None)
-    default = next(f for f in lifters if f.name == registry.ALIASES["default"])
+    default = next(f for f in lifters if f.name == "default")
     answers = {f.name: lift(keypoints, K, f).positions[:, LIMB_MARKERS] for f in lifters}
     answers[f"{default.name} without depth and world"] = lift(flat, K, default).positions[:, LIMB_MARKERS]
     answers["MediaPipe"] = landmarks

@@ -2,10 +2,11 @@
 
     build.py evaluate --correction RUNS
 
-On the runs whose motions training has never seen (what MediaPipe saw of rendered people, beside the truth), the 2D stage's keypoints are
-corrected as they are, and after an arm's or a leg's end was damaged in one of five ways for a part of the run. The damage knows nothing of
-what the trainer hides. Errors are in percent of the person's height as it appears at their distance; of the damaged keypoints those are
-counted that are now off by more than `OFF`, and of those nearer to the truth as detected, what is replaced or left out is a false alarm.
+On the held-out runs (what MediaPipe saw of rendered people, beside the truth; training has not seen them, only their motions), the 2D
+stage's keypoints are corrected as they are, and after an arm's or a leg's end was damaged in one of five ways for a part of the run. The
+damage knows nothing of what the trainer hides. Errors are in percent of the person's height as it appears at their distance; of the
+damaged keypoints those are counted that are now off by more than `OFF`, and of those nearer to the truth as detected, what is replaced or
+left out is a false alarm.
 Below, the same keypoints through the default lifter: error in mm of the ankle or wrist in question and of all 12 limb joints, each run at
 its best size, over the damaged frames.
 """

@@ -6,7 +6,7 @@ A small `tcn` is trained on mocap seen by cameras below 35 degrees. Takes of the
 without their truth, are what it is fine-tuned on (`models.finetune_2d`): alone, and beside labelled mocap from the cameras below. To
 compare: without virtual views, where the answers of the network as it is stand in for the truth; as many steps on the labelled mocap
 alone; and with the truth of the same takes, which is the most that can be had. All are judged on motions of unseen people from both
-ranges. Checkpoints stay under ~/.cache/video-mocap/training/left-out-cameras.
+ranges. Checkpoints stay under ~/.cache/video-mocap/training/left-out-cameras-NOISE.
 Limits: the detector is the modelled one (`models.noise`); a tenth of the training windows are tilted bodies, so that views from above
 are rare below 35 degrees, not absent.
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,7 @@ from core.errors import InputError
 from . import mocap, registry
 from .configs import Config, config
 from .finetune_2d import STEPS, Weights, brief, fine_tune
+from .noise import TRAINING
 from .symmetric import Symmetric
 from .synthesis import ANY_ELEVATION, Synthesis, unseen
 from .train import CACHE, Tensors, answers_to, fit, judge, prepare, validation
@@ -53,7 +55,7 @@ def main(argv: list[str]) -> int:
     judges = {name: validation(unseen(pack, cameras).draw(np.random.default_rng(0), _JUDGED, settings.window))
               for name, cameras in (("below", _KEPT), ("above", _LEFT_OUT))}
     source = Synthesis(pack.part("train"), _KEPT)
-    parent = _trained(settings, source, judges)
+    parent = _trained(settings, source, judges, pack.digest)
     known, takes = _takes(pack, settings.window)
     blind = dataclasses.replace(known, K=np.stack([assume_intrinsics(*size) for size in known.size]), target=np.zeros_like(known.target))
     truth = dataclasses.replace(of_mean_size(known), K=blind.K)
@@ -78,15 +80,13 @@ _NOTHING = Weights(0.0, 0.0, 0.0, 0.0)
 _TRUTH = Weights(1.0, 0.0, 0.0, 0.0)
 
 
-def _trained(settings: Config, source: Synthesis, judges: dict[str, Tensors]) -> nn.Module:
-    """The network that knows the cameras below only; trained once."""
-    folder = CACHE / "left-out-cameras"
-    path = folder / f"{settings.name}.safetensors"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        fit(settings, lambda rng: prepare(source.draw(rng, settings.batch, settings.window), rng), judges, folder,
-            {"config": settings.to_json()}, False)
-    return registry.load_file(path).network
+def _trained(settings: Config, source: Synthesis, judges: dict[str, Tensors], digest: str) -> nn.Module:
+    """The network that knows the cameras below only; goes on where an interrupted training stopped."""
+    folder = CACHE / f"left-out-cameras-{hashlib.sha256(TRAINING.read_bytes()).hexdigest()[:8]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    best = fit(settings, lambda rng: prepare(source.draw(rng, settings.batch, settings.window), rng), judges, folder,
+               {"config": settings.to_json(), "data": digest}, True)
+    return registry.load_file(best).network
 
 
 def _takes(pack: mocap.Pack, frames: int) -> tuple[Windows, np.ndarray]:

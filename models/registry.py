@@ -27,17 +27,20 @@ from core.skeleton import mirror_order
 
 from .features import SIZE
 from .symmetric import Symmetric
+from .together import Together
 
 WEIGHTS = Path(__file__).parent / "weights"
 NETWORKS: dict[str, tuple[str, str]] = {
     "residual": (".residual", "Residual"), "tcn": (".tcn", "TemporalConvolutions"), "recurrent": (".recurrent", "Recurrent"),
     "gast": (".gast", "GraphAttention"), "temporal": (".temporal", "Temporal"), "temporal2": (".temporal", "Temporal")}
-ALIASES: dict[str, str] = {"default": "temporal"}
+TOGETHER: dict[str, tuple[str, ...]] = {"default": ("temporal", "temporal2")}
+"""Names under which several networks answer with their mean (`models.together`)."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A trained network, ready to run. network: as it was trained; metadata: what its weights file says about that."""
+    """A trained network, or several together, ready to run. network: as it was trained; metadata: what its weights file says about
+    that, or {"members": what each one's file says, "sigma_scale": the mean of theirs}."""
 
     name: str
     network: nn.Module
@@ -78,26 +81,33 @@ class Loaded:
 
 def build(name: str, arguments: dict[str, Any]) -> nn.Module:
     """An untrained network. Raises InputError with the names that exist."""
-    module, cls = NETWORKS[canonical_name(name)]
+    module, cls = NETWORKS[_single(name)]
     return getattr(importlib.import_module(module, __package__), cls)(inputs=SIZE, markers=len(MARKERS), **arguments)
 
 
-def canonical_name(name: str) -> str:
-    """Resolves aliases. Raises InputError with the names that exist."""
-    name = ALIASES.get(name, name)
-    if name not in NETWORKS:
-        raise InputError(f"There is no lifter named {name!r}; choose from {', '.join((*ALIASES, *NETWORKS))}.")
-    return name
+def check(name: str) -> None:
+    """Raises InputError with the names that exist unless `load` knows the name."""
+    if name not in TOGETHER:
+        _single(name)
 
 
 def load(name: str, device: str = "cpu") -> Loaded:
-    """The trained network `name` in float32 on `device`, in inference mode. Raises InputError (unknown, missing, damaged)."""
-    return load_file(WEIGHTS / f"{canonical_name(name)}.safetensors", device)
+    """The trained network or networks `name` in float32 on `device`, in inference mode. Raises InputError (unknown, missing, damaged)."""
+    if name in TOGETHER:
+        return together(name, [load(member, device) for member in TOGETHER[name]])
+    return load_file(WEIGHTS / f"{_single(name)}.safetensors", device)
+
+
+def together(name: str, members: list[Loaded]) -> Loaded:
+    """Networks that answer together, under a name; their expected errors are corrected by the mean of what each one's are."""
+    scale = np.exp(np.mean([np.log(m.sigma_scale) for m in members], axis=0))
+    metadata = {"members": {m.name: m.metadata for m in members}, "sigma_scale": scale.tolist()}
+    return Loaded(name, Together(m.network for m in members).eval(), members[0].device, metadata)
 
 
 def load_file(path: Path, device: str = "cpu") -> Loaded:
     """The network in a weights file that is named after it, as `load`. Raises InputError (unknown, missing, damaged)."""
-    name = canonical_name(path.stem)
+    name = _single(path.stem)
     network, metadata = restore(path, f"the lifter {name!r}", lambda config: build(name, config["arguments"]))
     return Loaded(name, network.to(device), device, metadata)
 
@@ -126,6 +136,13 @@ def restore(path: Path, what: str, make: Callable[[dict[str, Any]], nn.Module]) 
         reason = str(error).splitlines()[0]
         raise InputError(f"The weights of {what} are damaged ({path}: {reason}); get that file again.") from error
     return network.eval(), metadata
+
+
+def _single(name: str) -> str:
+    """The name of a network that has a file of its own. Raises InputError with the names that exist."""
+    if name not in NETWORKS:
+        raise InputError(f"There is no lifter named {name!r}; choose from {', '.join((*TOGETHER, *NETWORKS))}.")
+    return name
 
 
 def fingerprint(tensors: dict[str, torch.Tensor]) -> str:

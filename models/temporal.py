@@ -1,4 +1,4 @@
-"""The default network: a transformer whose tokens are frames and whose clock is the video's.
+"""The default's networks: a transformer whose tokens are frames and whose clock is the video's.
 
 Problem: one frame leaves depth open, detections jitter, and frame rates vary. Method: a small fully connected network turns each frame
 into a token; attention mixes frames by what they hold and by the time between them in seconds (rotary position
@@ -73,7 +73,7 @@ class Temporal(nn.Module):
         x = self.standardise(features)
         angle = (seconds - seconds[:, :1]).float()[:, None, :, None] * torch.tensor(self.frequencies, device=x.device)
         cosine, sine = angle.cos(), angle.sin()
-        near = (seconds[:, :, None] - seconds[:, None, :]).abs() <= _REACH
+        near = (seconds[:, :, None] - seconds[:, None, :]).abs() <= _REACH + 1e-3  # a frame at 0.6 s counts, however it was rounded
         mask = torch.where(real[:, None] & near, 0.0, -1e4)[:, None]
         hidden = self.up(x)
         for layer in self.layers:

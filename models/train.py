@@ -12,7 +12,8 @@ distance from the truth, plus that of their steps from frame to frame, plus, on 
 teaches the network to say how wrong it is (its gradient does not reach the positions). What is kept is a running mean of the weights. All
 randomness of step n comes from (seed, n), so that a resumed training does what an uninterrupted one does.
 
-Every 500 steps the network is judged on motions that it has never seen. Checkpoint, loss plot and the best weights so far stay under
+Every 500 steps the network is judged on motions of val/ that it has never seen, and on held-out detections (their pictures, errors and
+cameras are new to it; their motions are in train/). Checkpoint, loss plot and the best weights so far stay under
 ~/.cache/video-mocap/training/NAME; the weights in the repository (models/weights) change only at the end, and only with --install.
 """
 
@@ -96,10 +97,10 @@ def main(argv: list[str]) -> int:
             batches.append(jittered(retimed(some, rng), rng))
         return _joined([prepare(w, rng) for w in batches])
 
-    folder = CACHE / (f"{settings.name}-{args.steps}" if args.steps else settings.name)
+    folder = CACHE / "-".join([settings.name, *([str(args.steps)] if args.steps else []), *(["fine-tune"] if args.fine_tune else [])])
     folder.mkdir(parents=True, exist_ok=True)
     best = fit(settings, draw, judges, folder, about, args.resume, None if parent is None else parent.network)
-    hand_over(best, args.install, "--resume --install")
+    hand_over(best, args.install, "the same command with --resume --install")
     return 0
 
 
@@ -126,9 +127,10 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
     kept.load_state_dict(network.state_dict())
     history: list[dict[str, Any]] = []
     first = 0
+    recipe = json.dumps({k: about.get(k) for k in ("config", "data", "fine_tuned_from")}, sort_keys=True)
     best = folder / f"{settings.name}.safetensors"
     if resume and (folder / "checkpoint.pt").exists():
-        first, history = _restore(folder / "checkpoint.pt", network, optimiser, schedule, average)
+        first, history = _restore(folder / "checkpoint.pt", recipe, network, optimiser, schedule, average)
     begin, losses = time.time() - (history[-1]["seconds"] if history else 0.0), []
     bar = tqdm(range(first, settings.steps), initial=first, total=settings.steps, desc=settings.name, mininterval=5)
     for step, batch in zip(bar, _ahead(draw, settings, first), strict=True):
@@ -143,7 +145,7 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
             history.append({"step": step + 1, "loss": float(np.mean(losses)), "seconds": time.time() - begin, **figures})
             losses.clear()
             bar.write(json.dumps(history[-1]))
-            _keep(folder, step + 1, network, optimiser, schedule, average, history)
+            _keep(folder, recipe, step + 1, network, optimiser, schedule, average, history)
             if score(history[-1]) <= min(map(score, history)):
                 scale = sigma_scale([(answers[name], t) for name, t in judges.items()])
                 minutes = round((time.time() - begin) / 60, 1)
@@ -318,24 +320,29 @@ def follow(average: dict[str, Tensor], network: nn.Module, decay: float) -> None
             average[name].copy_(value)
 
 
-def _keep(folder: Path, step: int, network: nn.Module, optimiser: Any, schedule: Any, average: dict[str, Tensor], history: list) -> None:
-    state = {"step": step, "network": network.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
-             "average": average, "history": history, "random": torch.get_rng_state()}
+def _keep(folder: Path, recipe: str, step: int, network: nn.Module, optimiser: Any, schedule: Any, average: dict[str, Tensor],
+          history: list) -> None:
+    state = {"recipe": recipe, "step": step, "network": network.state_dict(),
+             "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
+             "average": average, "history": history, "random": torch.get_rng_state(),
+             "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
     torch.save(state, folder / "checkpoint.partial")
     (folder / "checkpoint.partial").replace(folder / "checkpoint.pt")
 
 
-def _restore(path: Path, network: nn.Module, optimiser: Any, schedule: Any, average: dict[str, Tensor]) -> tuple[int, list]:
-    state = torch.load(path, weights_only=True, map_location=next(network.parameters()).device)
-    try:
-        network.load_state_dict(state["network"])
-        optimiser.load_state_dict(state["optimiser"])
-    except (RuntimeError, ValueError) as error:
-        raise InputError(f"The checkpoint {path} is of another config; delete it or train without --resume.") from error
+def _restore(path: Path, recipe: str, network: nn.Module, optimiser: Any, schedule: Any,
+             average: dict[str, Tensor]) -> tuple[int, list]:
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    if state.get("recipe") != recipe:
+        raise InputError(f"The checkpoint {path} is of another config, other data or another parent; delete it or train without --resume.")
+    network.load_state_dict(state["network"])
+    optimiser.load_state_dict(state["optimiser"])
     schedule.load_state_dict(state["schedule"])
     for name, value in state["average"].items():
         average[name].copy_(value)
     torch.set_rng_state(state["random"])
+    if state["random_cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["random_cuda"])
     return state["step"], state["history"]
 
 

@@ -161,7 +161,7 @@ def test_chunks_meet_without_a_seam(name, monkeypatch):
     whole = lift(keypoints, K, lifter).positions
     monkeypatch.setattr(core.lift, "CHUNK", 48)
     cut = lift(keypoints, K, lifter).positions
-    assert np.abs(cut - whole).max() < (0.005 if name == "temporal" else 1e-4)
+    assert np.abs(cut - whole).max() < (0.001 if name.startswith("temporal") else 1e-4)
 
 
 @pytest.mark.parametrize("convention", ["coco17", "openpose18", "openpose25"])
@@ -221,7 +221,7 @@ def test_the_benchmark_has_a_row_for_every_network(monkeypatch, capsys):
     monkeypatch.setattr(bench_lift, "_COPY", 1 << 12)
     assert bench_lift.main(["--device", "cpu", "--frames", "8", "--repeat", "1"]) == 0
     printed = capsys.readouterr().out
-    assert all(f"| {name} |" in printed for name in (*NETWORKS, "tcn, 243 frames (untrained)")) and "bfloat16" in printed
+    assert all(f"| {name} |" in printed for name in (*NETWORKS, "default", "tcn, 243 frames (untrained)")) and "bfloat16" in printed
 
 
 @pytest.mark.parametrize("frames", [1, 255, 256, 700])

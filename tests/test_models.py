@@ -18,13 +18,13 @@ torch = pytest.importorskip("torch")
 from core.errors import InputError  # noqa: E402
 from core.keypoints import ATTACHMENTS, CANONICAL, LIMB_KEYPOINTS  # noqa: E402
 from core.lift import Lifter  # noqa: E402
-from core.markers import MARKERS  # noqa: E402
+from core.markers import LIMB_MARKERS, MARKERS  # noqa: E402
 from core.skeleton import END_PARENTS, INDEX, JOINT_PARENTS, JOINTS, Skeleton, mirror_name, mirror_order  # noqa: E402
 from models import detections, evaluate_lifters, fit_noise, mocap, noise, registry, train  # noqa: E402
 from models.configs import config  # noqa: E402
 from models.features import SIZE, make_view  # noqa: E402
 from models.symmetric import Symmetric, mirrored_answer, mirrored_features  # noqa: E402
-from models.synthesis import Synthesis  # noqa: E402
+from models.synthesis import Synthesis, unseen  # noqa: E402
 from models.windows import TIMED, Windows, any_roll, guessed_intrinsics, jittered, mirrored, of_mean_size, retimed, rolled, thinned  # noqa: E402
 
 SMALL = {"residual": {"width": 32, "blocks": 1, "dropout": 0.1},
@@ -32,6 +32,7 @@ SMALL = {"residual": {"width": 32, "blocks": 1, "dropout": 0.1},
          "recurrent": {"width": 32, "layers": 1, "dropout": 0.0},
          "gast": {"channels": 8, "heads": 2, "blocks": 2, "width": 32, "dropout": 0.0},
          "temporal": {"width": 32, "layers": 1, "heads": 2, "hidden": 32, "dropout": 0.1}}
+SMALL["temporal2"] = SMALL["temporal"]
 
 
 # ---------------------------------------------------------------- a small mocap pack, written here
@@ -131,12 +132,32 @@ def test_without_noise_keypoints_lie_on_the_truth(pack: mocap.Pack, monkeypatch:
     monkeypatch.setattr(noise.NoiseModel, "differences", lambda self, rng, body, step, mixed: np.zeros((*body.shape[:3], noise.CHANNELS)))
     monkeypatch.setattr(noise, "_exchanges", lambda model, rng, n, frames: np.zeros((n, frames), dtype=bool))
     w = Synthesis(pack.part("train")).draw(np.random.default_rng(2), 6, 4)
-    seen = [(CANONICAL.index("l_wrist"), MARKERS.index("LeftHand")), (CANONICAL.index("r_heel"), MARKERS.index("r_heel"))]
-    for k, m in seen:
-        world, target = w.world[:, :, k], w.target[:, :, m]
-        there = np.isfinite(world).all(-1)
-        # The detector's world lies in the view that looks at the hips: equal up to that turn.
-        assert np.allclose(np.linalg.norm(world, axis=-1)[there], np.linalg.norm(target, axis=-1)[there], atol=1e-6)
+    limbs = [CANONICAL.index(n) for n in LIMB_KEYPOINTS]
+    judged = 0
+    for K, xy, depth, world, target in zip(w.K, w.xy[:, 0, limbs], w.depth[:, 0, limbs], w.world[:, 0, limbs],
+                                           w.target[:, 0][:, LIMB_MARKERS], strict=True):
+        there = np.isfinite(xy).all(-1)
+        if there.sum() < 6:
+            continue
+        judged += 1
+        rays = np.column_stack([xy[there], np.ones(there.sum())]) @ np.linalg.inv(K).T
+        across = np.cross(np.eye(3), rays[:, None], axisc=-1)  # (N, 3, 3): hips @ across is what of the hips lies beside each ray
+        beside = -np.cross(target[there], rays)
+        hips = np.linalg.lstsq(np.concatenate(across.transpose(0, 2, 1)), beside.ravel(), rcond=None)[0]
+        assert np.abs(np.cross(hips + target[there], rays)).max() < 1e-3
+        # The detector's world lies in the view that looks at the hips: equal up to that turn; its depth is the same over the distance.
+        assert np.allclose(np.linalg.norm(world[there], axis=-1), np.linalg.norm(target[there], axis=-1), atol=1e-6)
+        assert np.allclose(depth[there] / K[0, 0] * np.linalg.norm(hips), world[there, 2], atol=1e-3)
+        assert np.allclose(world[there] @ world[there].T, target[there] @ target[there].T, atol=1e-6)
+    assert judged >= 3
+
+
+def test_networks_are_judged_under_errors_that_training_never_draws(pack: mocap.Pack) -> None:
+    training, judging = (noise.NoiseModel.load(path) for path in (noise.TRAINING, noise.HELD_OUT))
+    assert np.array_equal(unseen(pack)._noise.errors, judging.errors)
+    assert np.array_equal(Synthesis(pack.part("val"))._noise.errors, training.errors)
+    assert not {e.tobytes() for e in judging.errors[:50]} & {e.tobytes() for e in training.errors}
+    assert np.array_equal(training.bias, judging.bias)
 
 
 @settings(max_examples=20, deadline=None)
@@ -301,7 +322,7 @@ def test_weights_survive_saving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
     network = registry.build("temporal", SMALL["temporal"]).eval()
     registry.save(tmp_path / "temporal.safetensors", network, {"config": {"arguments": SMALL["temporal"]}, "seed": 3})
-    loaded = registry.load("default")
+    loaded = registry.load("temporal")
     assert loaded.metadata["seed"] == 3
     features = np.random.default_rng(0).normal(size=(1, 4, SIZE)).astype(np.float32)
     answer = loaded.run(features, np.arange(4.0)[None], np.ones((1, 4), dtype=bool))
@@ -311,8 +332,28 @@ def test_weights_survive_saving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert np.allclose(answer[..., 3], np.exp(before[..., 3]), rtol=0.05)
     registry.save(tmp_path / "temporal.safetensors", network,
                   {"config": {"arguments": SMALL["temporal"]}, "sigma_scale": [2.0] * len(MARKERS)})
-    corrected = registry.load("default").run(features, np.arange(4.0)[None], np.ones((1, 4), dtype=bool))
+    corrected = registry.load("temporal").run(features, np.arange(4.0)[None], np.ones((1, 4), dtype=bool))
     assert np.allclose(corrected[..., 3], 2 * answer[..., 3]) and np.allclose(corrected[..., :3], answer[..., :3])
+
+
+def test_networks_together_answer_with_their_mean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
+    for seed, name in enumerate(registry.TOGETHER["default"]):
+        torch.manual_seed(seed)
+        registry.save(tmp_path / f"{name}.safetensors", registry.build(name, SMALL[name]),
+                      {"config": {"arguments": SMALL[name]}, "sigma_scale": 1.0 + 3.0 * seed, "revision": name})
+    inputs = (np.random.default_rng(0).normal(size=(1, 4, SIZE)).astype(np.float32), np.arange(4.0)[None], np.ones((1, 4), dtype=bool))
+    each = [registry.load(name).run(*inputs) for name in registry.TOGETHER["default"]]
+    both = registry.load("default")
+    answer = both.run(*inputs)
+    assert not np.allclose(each[0], each[1], atol=1e-3)
+    assert np.allclose(answer[..., :3], np.mean(each, axis=0)[..., :3], atol=1e-5)
+    assert np.allclose(answer[..., 3], np.sqrt(each[0][..., 3] * each[1][..., 3]), rtol=1e-4)
+    assert both.metadata["members"]["temporal2"]["revision"] == "temporal2"
+    assert both.margin(30.0) == registry.load("temporal").margin(30.0)
+    (tmp_path / "temporal2.safetensors").unlink()
+    with pytest.raises(InputError, match=r"temporal2.*missing"):
+        registry.load("default")
 
 
 def test_features_of_a_mirrored_take_are_the_mirrored_features(windows: Windows) -> None:
@@ -548,7 +589,7 @@ def test_the_table_names_every_network(pack: mocap.Pack, tmp_path: Path, monkeyp
     assert evaluate_lifters.main(["--lifters", "--data", "x", "--also", also, "--json", str(tmp_path / "figures.json")]) == 0
     printed = capsys.readouterr().out
     rows = json.loads((tmp_path / "figures.json").read_text())["val"]
-    for name in (*registry.NETWORKS, "short/tcn", "temporal without world", "temporal without depth and world"):
+    for name in (*registry.NETWORKS, "short/tcn", "default", "default without world", "default without depth and world"):
         assert printed.count(f"| {name} |") >= 3 and np.isfinite(rows[name]["MPJPE"])
     assert rows["short/tcn"] == rows["tcn"] and rows["tcn"]["30 %"] != rows["tcn"]["MPJPE"]
 

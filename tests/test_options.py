@@ -18,7 +18,7 @@ def test_json_round_trip() -> None:
 
 def test_the_lifters_are_those_of_the_registry() -> None:
     registry = pytest.importorskip("models.registry")
-    assert set(LIFTERS) == {*registry.ALIASES, *registry.NETWORKS}
+    assert set(LIFTERS) == {*registry.TOGETHER, *registry.NETWORKS}
 
 
 @pytest.mark.parametrize("values", [

@@ -71,7 +71,7 @@ def _block_steadiness(xy: np.ndarray, times: np.ndarray) -> np.ndarray:
     window = np.full((len(shifts), *xy.shape), np.nan)
     for row, s in zip(window, shifts, strict=True):
         here, there = slice(max(0, -s), len(xy) - max(0, s)), slice(max(0, s), len(xy) - max(0, -s))
-        near = np.abs(times[there] - times[here]) <= _NEIGHBOUR_SECONDS
+        near = np.abs(times[there] - times[here]) <= _NEIGHBOUR_SECONDS + 1e-3  # however it was rounded
         row[here] = np.where(near[:, None, None], xy[there], np.nan)
     complete = np.isfinite(window).all(axis=(0, -1))
     off = np.linalg.norm(np.median(window, axis=0) - xy, axis=-1)

@@ -1,4 +1,4 @@
-"""The default network; the only one that is trained beyond the others' budget."""
+"""The first network of the default; trained beyond the others' budget."""
 
 from . import Config
 
