@@ -37,7 +37,8 @@ class CameraMotion:
     """What the camera did in T frames.
 
     kind: one of the four above. turns: (T, 3, 3), ray in a frame = turn @ ray in the reference view, camera axes; identities when
-    still. focal: that they belong to, in longer sides of the picture; measured: whether the turns told it. travels: seconds (from, to)
+    still, the nearest to what the picture does when travelling. focal: that they belong to, in longer sides of the picture; measured:
+    whether the turns told it. travels: seconds (from, to)
     in which it travelled. seen: the share of the frames with background enough to tell.
     """
 
@@ -48,9 +49,12 @@ class CameraMotion:
     travels: tuple[tuple[float, float], ...] = ()
     seen: float = 1.0
 
-    def cut(self, wanted: np.ndarray) -> CameraMotion:
-        """The frames (T,) bool."""
-        return dataclasses.replace(self, turns=self.turns[wanted])
+    def cut(self, wanted: np.ndarray, times: np.ndarray) -> CameraMotion:
+        """The frames wanted (T,) bool, of those at times (T,) seconds; a camera that travelled in others only has shaken in these."""
+        turns, first, last = self.turns[wanted], times[wanted].min(), times[wanted].max()
+        travels = tuple((a, b) for a, b in self.travels if b >= first and a <= last)
+        kind = self.kind if travels or self.kind != TRAVELLING else SHAKING if np.ptp(turns, axis=0).any() else STILL
+        return dataclasses.replace(self, turns=turns, travels=travels, kind=kind)
 
     def turns_with(self, focal: float) -> np.ndarray:
         """(T, 3, 3) for another focal length, in longer sides: pan and tilt move the picture by focal length times angle."""

@@ -45,6 +45,7 @@ from .motion import Motion
 from .options import LIFTERS, RunOptions
 from .skeleton import INDEX
 from .solve.body import Body
+from .solve.contacts import SOLE, SOLE_POINTS
 from .solve.root import locate
 
 _LIMB_BONES = tuple((f"{s}_{a}", f"{s}_{b}") for s in "lr" for a, b in
@@ -59,7 +60,6 @@ FAST = 3.0  # m/s; a walk's swinging foot passes the hips at about 2.5
 _WITHIN = 0.15  # of the true peak speed
 _FAST_POINTS = tuple(LIMB_KEYPOINTS.index(n) for n in ("l_wrist", "r_wrist", "l_ankle", "r_ankle"))
 _FAR = 4.0  # metres: where a frame without enough keypoints would be put
-_SOLES = ("l_heel", "r_heel", "LeftToe", "RightToe", "LeftToeEnd", "RightToeEnd")
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,8 @@ def acceleration_error(a: np.ndarray, b: np.ndarray, fps: float) -> float:
 
 
 def foot_skate(world: np.ndarray, truth_world: np.ndarray, contact: np.ndarray, fps: float) -> float:
-    """mm that an ankle moves in 1/30 s in true contact beyond what the truth's ankle moves; worlds (T, 12, 3) m, contact (T, 2)."""
+    """mm that an ankle moves in 1/30 s in true contact beyond what the truth's ankle moves (negative: less than it); worlds (T, 12, 3) m,
+    contact (T, 2)."""
     both = contact[1:] & contact[:-1]
     if not both.any():
         return float("nan")
@@ -149,9 +150,9 @@ def peak_ratio(joints: np.ndarray, truth: np.ndarray, fps: float) -> float:
 
 
 def below_floor(motion: Motion) -> float:
-    """cm that the lowest foot point ever lies under z = 0."""
-    feet = Body(motion.skeleton, _SOLES).pose(motion.local_rotations, motion.root_translation).points
-    return float(100 * max(0.0, -feet[..., 2].min()))
+    """cm that the lowest point of a sole ever lies under z = 0: beneath heels, balls and toe tips."""
+    feet = Body(motion.skeleton, SOLE_POINTS).pose(motion.local_rotations, motion.root_translation).points
+    return float(100 * max(0.0, -(feet[..., 2] - SOLE).min()))
 
 
 def _centred(joints: np.ndarray) -> np.ndarray:
@@ -239,6 +240,7 @@ def evaluate_clip(clip: Path, out: Path, options: RunOptions, reporter: Reporter
     told = dataclasses.replace(options, focal=truth.focal, overlay=False)
     known = run(result.files["keypoints"], out / clip.name / "focal", told, reporter)
     return row | {
+        "frames": int(frames.sum()),
         "ours": figures(camera, world, truth, frames), "lifted": figures(lifted, truth.world(lifted), truth, frames),
         "mediapipe": figures(landmarks, truth.world(landmarks + hips), truth, frames),
         "way": way((camera, world), limb_joints(known.motion)[1], lifted, landmarks, truth, frames, below_floor(result.motion))}
@@ -280,7 +282,7 @@ def _mean(values: list[float]) -> float:
 
 def _mean_line(title: str, rows: list[dict]) -> str:
     """Means of the methods, and in brackets ours over MediaPipe's where that says something."""
-    mean = {who: {f: _mean([r[who][f] for r in rows]) for f in FIGURES} for who in METHODS}
+    mean = {who: {f: _mean([abs(r[who][f]) for r in rows]) for f in FIGURES} for who in METHODS}  # skates must not cancel out
     shares = {f: f" ({mean['ours'][f] / mean['mediapipe'][f]:.2f})" for f in FIGURES[:3]}
     return _line(f"**{title}**", sum(r["frames"] for r in rows), *(_cell(mean, f) + shares.get(f, "") for f in FIGURES))
 

@@ -163,7 +163,7 @@ def _cut(keypoints: Keypoints, options: RunOptions) -> Keypoints:
 
     return keypoints.replace(xy=keypoints.xy[wanted], confidence=keypoints.confidence[wanted], times=times[wanted],
                              depth=cut(keypoints.depth), world=cut(keypoints.world),
-                             camera=keypoints.camera and keypoints.camera.cut(wanted))
+                             camera=keypoints.camera and keypoints.camera.cut(wanted, times))
 
 
 def _write(motion: Motion, source: Source | None, path: Path, out: Path, options: RunOptions,

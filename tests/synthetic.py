@@ -84,8 +84,9 @@ def jump(skeleton: Skeleton, fps: float, air: float, forwards: float = 0.5, stre
 
 
 def film(local: np.ndarray, root: np.ndarray, azimuth: float = 0.6, tilt: float = 0.1, distance: float = 4.5, stature: float = 1.7,
-         fps: float = 30.0, skeleton: Skeleton | None = None, noise: float = 0.0, pixels: float = 0.0, seed: int = 0) -> Scene:
-    """Looks at the motion from `distance` metres at `azimuth` (0: from the front), tilted down; noise in metres and pixels."""
+         fps: float = 30.0, skeleton: Skeleton | None = None, noise: float = 0.0, pixels: float = 0.0, seed: int = 0,
+         roll: float = 0.0) -> Scene:
+    """Looks at the motion from `distance` metres at `azimuth` (0: from the front), tilted down and rolled; noise in metres and pixels."""
     generator = np.random.default_rng(seed)
     skeleton = skeleton or Skeleton.mean(stature)
     body = Body(skeleton, MARKERS + tuple(sorted({point_of(n) for n in CANONICAL} - set(MARKERS))))
@@ -93,6 +94,7 @@ def film(local: np.ndarray, root: np.ndarray, azimuth: float = 0.6, tilt: float 
     right = np.cross([0, 0, -1.0], forward)
     right /= np.linalg.norm(right)
     view = np.stack([right, np.cross(forward, right), forward])
+    view = np.array([[np.cos(roll), -np.sin(roll), 0.0], [np.sin(roll), np.cos(roll), 0.0], [0.0, 0.0, 1.0]]) @ view
     place = -view @ (root.mean(0) - distance * forward)
     points = body.pose(local, root).points @ view.T + place
     hips = points[:, [INDEX["LeftUpLeg"], INDEX["RightUpLeg"]]].mean(1, keepdims=True)

@@ -366,3 +366,13 @@ def test_nothing_changes_for_a_camera_that_stands(tmp_path: Path) -> None:
     told, untold = (run(tmp_path / f"{name}.npz", tmp_path / name, RunOptions(), Reporter()).motion for name in ("told", "untold"))
     np.testing.assert_array_equal(told.joints_world(), untold.joints_world())
     np.testing.assert_array_equal(told.camera.R, untold.camera.R)
+
+
+def test_a_part_in_which_the_camera_does_not_travel_can_be_used() -> None:
+    times = np.arange(20) / 10
+    camera = CameraMotion(TRAVELLING, turns_of(shake(1, 20, 3.0)), 0.8, True, ((0.1, 0.5),), 0.9)
+    after = camera.cut(times >= 1.0, times)
+    assert after.kind == SHAKING and after.travels == () and np.array_equal(after.turns, camera.turns[10:])
+    assert camera.cut(times >= 0.3, times).kind == TRAVELLING
+    still = CameraMotion(TRAVELLING, np.tile(np.eye(3), (20, 1, 1)), 0.8, False, ((0.1, 0.5),))
+    assert still.cut(times >= 1.0, times).kind == STILL

@@ -7,6 +7,10 @@ import pytest
 
 from core import evaluate, rotations
 from core.keypoints import LIMB_KEYPOINTS
+from core.motion import Camera, Motion
+from core.skeleton import JOINTS, Skeleton
+from core.solve.body import Body
+from core.solve.contacts import SOLE, SOLE_POINTS
 
 
 @pytest.fixture
@@ -40,6 +44,19 @@ def test_acceleration_error_of_a_known_acceleration() -> None:
     falling = still.copy()
     falling[:, LIMB_KEYPOINTS.index("l_wrist"), 2] = -0.5 * 9.81 * times**2
     assert evaluate.acceleration_error(falling, still, 60.0) == pytest.approx(9.81 / 12)
+
+
+def test_floor_is_measured_at_the_sole() -> None:
+    still = rotations.normalise(np.tile([1.0, 0.0, 0.0, 0.0], (3, len(JOINTS), 1)))
+    skeleton = Skeleton.mean()
+    feet = Body(skeleton, SOLE_POINTS).pose(still, np.zeros((3, 3))).points
+    standing = float(-(feet[..., 2] - SOLE).min())
+    empty = np.zeros((3, 0))
+    camera = Camera(np.eye(3), np.tile(np.eye(3), (3, 1, 1)), np.zeros((3, 3)), 64, 48)
+    for sunk in (0.0, 0.03):
+        motion = Motion(skeleton, still, np.tile([0.0, 0.0, standing - sunk], (3, 1)), np.arange(3) / 30, 30.0, np.ones((3, len(JOINTS))),
+                        np.zeros((3, 4), bool), camera, (), empty[..., None] * np.zeros(3))
+        assert evaluate.below_floor(motion) == pytest.approx(100 * sunk, abs=1e-6)
 
 
 def test_foot_skate_counts_contact_frames_only_and_is_per_thirtieth_of_a_second() -> None:

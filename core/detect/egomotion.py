@@ -57,7 +57,7 @@ def egomotion(background: Background, times: np.ndarray) -> CameraMotion:
         return still
     travels = _travels(background, frames, times)
     if travels:
-        return CameraMotion(TRAVELLING, still.turns, focal, False, travels, still.seen)
+        return CameraMotion(TRAVELLING, turns, focal, False, travels, still.seen)
     kind = TURNING if _slow_range(turns, times) > _SLOW else SHAKING
     return CameraMotion(kind, turns, focal, measured, (), still.seen)
 

@@ -14,6 +14,12 @@ from ..runs import runs
 FOOT_POINTS = ("l_heel", "l_toe", "r_heel", "r_toe")
 """In the order of `core.motion.CONTACT_NAMES`."""
 
+FLESH = np.array([0.01, 0.0] * 2)
+"""Metres that `FOOT_POINTS` stay above the floor: two centimetres less than a standing foot's, because heels and shoes give, and poses err."""
+SOLE_POINTS = ("l_heel", "LeftToe", "LeftToeEnd", "r_heel", "RightToe", "RightToeEnd")
+SOLE = np.array([0.03, 0.028, 0.02] * 2)
+"""Metres that `SOLE_POINTS` of a standing foot are above the ground."""
+
 _LOW, _STILL_LOW = 0.06, 0.09  # metres above the ground: to start, to go on
 _SLOW, _STILL_SLOW = 0.20, 0.35  # metres a second
 _SHORTEST = 0.1  # seconds
@@ -27,6 +33,15 @@ def detect_contacts(points: np.ndarray, times: np.ndarray, beneath: np.ndarray |
     frame_time = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
     shortest = max(1, int(round(_SHORTEST / frame_time)))
     return np.stack([_clean(certain[:, i], possible[:, i], shortest) for i in range(points.shape[1])], axis=1)
+
+
+def of_seen_feet(contacts: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """The contacts (T, 4) without those in whose whole time nothing of that foot was seen; seen: (T, 2) bool, left and right."""
+    kept = contacts.copy()
+    for point in range(contacts.shape[1]):
+        for start, stop in runs(contacts[:, point]):
+            kept[start:stop, point] = seen[start:stop, point // 2].any()
+    return kept
 
 
 def speeds(points: np.ndarray, times: np.ndarray) -> np.ndarray:

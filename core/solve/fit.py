@@ -18,14 +18,15 @@ from .. import rotations
 from ..skeleton import JOINTS
 from .banded import empty_chain, solve_chain
 from .body import DOF, Body, Pose
-from .contacts import FOOT_POINTS
+from .contacts import FLESH, FOOT_POINTS
 from .footing import Footing
 from .limits import Rows, prior_rows
 from .smoothness import TAIL, Smoothness, smoothness
 
 _OUTLIER = 2.0  # standard deviations: where evidence starts to lose its say
 _HIPS = ("LeftUpLeg", "RightUpLeg")
-_BALLS = ("LeftToe", "RightToe")  # stay above the floor like the foot points, but half as strictly: toes must not snap for it
+_BALLS, _BALL_FLESH = ("LeftToe", "RightToe"), 0.008
+"""Stay above the floor like the foot points, but half as strictly: toes must not snap for it; metres as in `FLESH`."""
 _LONGEST_STEP = 0.6  # radians (and metres) in one iteration
 _ENOUGH = 5e-4  # relative gain below which the fit is done
 _ITERATIONS = 20
@@ -131,6 +132,7 @@ class _Problem:
         self._markers = evidence.positions.shape[1]
         self._feet = [body.names.index(n) for n in FOOT_POINTS]
         self._strict = np.array([1.0] * len(self._feet) + [1.0 / 4.0] * len(_BALLS))
+        self._flesh = np.append(FLESH, [_BALL_FLESH] * len(_BALLS))
         self._low = self._feet + [body.names.index(n) for n in _BALLS]
         self._hips = [body.names.index(n) for n in _HIPS]
         self._scale_3d = np.sqrt(evidence.weight_3d)
@@ -152,7 +154,7 @@ class _Problem:
         priors = prior_rows(state.local)
         smooth = smoothness(state.local, state.root, self.evidence.times, self.evidence.restlessness) if len(state.root) > 2 else None
         cost = cost_3d + cost_2d + 0.5 * float(np.sum(priors.residual**2)) + (smooth.cost if smooth else 0.0)
-        through = np.minimum(pose.points[:, self._low] @ footing.up - footing.floor, 0.0)
+        through = np.minimum(pose.points[:, self._low] @ footing.up - footing.floor - self._flesh, 0.0)
         through *= np.sqrt(footing.hardness * self._strict)
         adrift = (feet - footing.anchor) * np.sqrt(footing.held)[..., None]
         cost += slide_cost + sink_cost + 0.5 * float(np.sum(through**2) + np.sum(adrift**2))

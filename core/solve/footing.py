@@ -17,7 +17,7 @@ import numpy as np
 from ..keypoints import Keypoints
 from ..runs import runs
 from .bones import weighted_median
-from .contacts import FOOT_POINTS
+from .contacts import FLESH, FOOT_POINTS
 from .world import World
 
 _STILL = 0.25  # metres a second in the picture: about where a foot counts as moving
@@ -34,7 +34,7 @@ _FLOOR_SPREAD = 0.004  # metres: how hard the floor is
 class Footing:
     """Of T frames and the four `FOOT_POINTS`. still: (T-1, 4) 1 / variance (1 / m^2) of the move from a frame to the next; ground:
     (T, 4) 1 / variance of the height; up: (3,) camera axes; level: (T, 4) heights along `up` at which they are in a standing foot; floor:
-    the height below which nothing goes, and 1 / variance of how hard it is; held: (T, 4) 1 / variance of the distance from anchor
+    the height below which no sole goes, and 1 / variance of how hard it is; held: (T, 4) 1 / variance of the distance from anchor
     (T, 4, 3), the place in the camera where a planted point stays."""
 
     still: np.ndarray
@@ -58,7 +58,7 @@ class Footing:
         for point in range(contacts.shape[1]):
             for start, stop in runs(contacts[:, point]):
                 place = np.median(feet[start:stop, point], axis=0)
-                place = place + max(0.0, self.floor - place @ self.up) * self.up
+                place = place + max(0.0, self.floor + FLESH[point] - place @ self.up) * self.up
                 anchor[start:stop, point] = place
                 held[start:stop, point] = np.linalg.norm(feet[start:stop, point] - place, axis=-1) < _SLIP
         return dataclasses.replace(self, held=held / _HELD**2, anchor=anchor)
@@ -90,7 +90,7 @@ def footing(still: np.ndarray, times: np.ndarray, feet: np.ndarray | None = None
     height = feet @ up - beneath
     standing = still * (height < height.min(1, keepdims=True) + _NEAR_LOWEST)
     floor = float(world.translation @ up)
-    heel, toe = (max(floor, _level(height[:, columns], standing[:, columns], floor)) for columns in ([0, 2], [1, 3]))
+    heel, toe = (max(floor + FLESH[columns[0]], _level(height[:, columns], standing[:, columns], floor)) for columns in ([0, 2], [1, 3]))
     return Footing(np.where(step < 0.5, both, 0.0), standing / _GROUND_SPREAD**2, up, beneath + [heel, toe, heel, toe], floor,
                    1.0 / _FLOOR_SPREAD**2, free, nowhere)
 

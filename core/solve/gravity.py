@@ -23,6 +23,7 @@ from ..events import Reporter
 from ..runs import runs
 from ..skeleton import Skeleton
 from .body import Body
+from .contacts import SOLE, SOLE_POINTS
 from .fit import Evidence, State
 from .world import World
 
@@ -39,9 +40,7 @@ _HIPS = ("LeftUpLeg", "RightUpLeg")
 _CORE = (*_HIPS, "LeftArm", "RightArm")
 """Whose keypoints say where the body is: the nearest to its middle. Feet and hands lag behind the picture's when limbs are drawn up; the
 error of the size was 8 % with these four and 9 % with all, on synthetic takes and on renders."""
-_FEET = ("l_heel", "LeftToe", "LeftToeEnd", "r_heel", "RightToe", "RightToeEnd")
 _TELLING = ("LeftFoot", "l_heel", "l_toe", "RightFoot", "r_heel", "r_toe")  # whose keypoints say whether feet leave the ground
-_SOLE = np.array([0.03, 0.028, 0.02] * 2)  # metres above the ground of a standing foot's points
 _UPPER = ("LeftHand", "LeftHandEnd", "RightHand", "RightHandEnd", "HeadEnd")
 _CLEAR = 0.04  # metres that both feet must be above their stand
 _FREE = 0.3  # metres that hands and head must be above the ground
@@ -131,13 +130,13 @@ def find_flights(skeleton: Skeleton, state: State, evidence: Evidence, names: tu
 
     Where the feet are not seen nothing flies: guessed ones go up and down with the hips.
     """
-    body = Body(skeleton, (*names, *_FEET, *_UPPER))
+    body = Body(skeleton, (*names, *SOLE_POINTS, *_UPPER))
     pose = body.pose(state.local, state.root)
     up = world.rotation[:, 2]
     mass = centre_of_mass(skeleton, state)
-    height = (pose.points[:, -len(_FEET) - len(_UPPER):] - world.translation) @ up
-    low = (height[:, :len(_FEET)] - _SOLE).min(1)
-    upper = height[:, len(_FEET):].min(1)
+    height = (pose.points[:, -len(SOLE_POINTS) - len(_UPPER):] - world.translation) @ up
+    low = (height[:, :len(SOLE_POINTS)] - SOLE).min(1)
+    upper = height[:, len(SOLE_POINTS):].min(1)
     core = np.isin(np.array(names)[evidence.seen_points], _CORE)
     about = pose.points[:, evidence.seen_points[core]] - mass[:, None]
     image, weight = evidence.image[:, core], evidence.weight_2d[:, core]

@@ -24,7 +24,7 @@ from .body import Body, point_of
 from .bones import estimate_skeleton, of_stature, refine_skeleton
 from .choices import Choices
 from .confidence import joint_confidence
-from .contacts import FOOT_POINTS, detect_contacts
+from .contacts import FOOT_POINTS, detect_contacts, of_seen_feet
 from .fit import Evidence, State, fit
 from .footing import footing, stillness
 from .gaps import bridged, fill
@@ -38,6 +38,8 @@ WINDOW, OVERLAP = 8.0, 1.0  # seconds
 _MOST_FRAMES = 480  # of a window, whatever the frame rate
 _PIXEL_SPREAD = 0.012  # of the person's height: how far a keypoint is from the point that it means
 _LOOSE = {"l_hip": 2.0, "r_hip": 2.0, "l_shoulder": 1.5, "r_shoulder": 1.5, "l_thumb": 2.0, "r_thumb": 2.0}
+_FOOT_KEYPOINTS = [[CANONICAL.index(f"{side}_{part}") for part in ("ankle", "heel", "toe")] for side in "lr"]
+_INDEPENDENT_RATE = 30.0  # frames a second: of more, errors are alike, and together they say no more than that many do
 _PER_AXIS = 0.63  # a mean distance from the truth in 3D is 1.6 standard deviations of each axis
 _SMALLEST_SIGMA = 0.002
 _VAGUE, _VAGUER = ("Hips", "Spine", "Spine1", "LeftShoulder", "RightShoulder"), 1.6  # skeletons differ in them: so much less sure
@@ -156,9 +158,10 @@ def _prepare(body: Body, positions: np.ndarray, sigma: np.ndarray, keypoints: Ke
     confidence, stature = keypoints.confidence[rows], body.skeleton.stature
     root = locate(lifted[:, points], image, confidence, 2.5 * stature)
     spread = np.array([_LOOSE.get(n, 1.0) for n in keypoints.names]) * _PIXEL_SPREAD * stature
-    weight_3d = np.where(known, 1.0 / np.where(known, sigma, 1.0) ** 2, 0.0)
-    weight_2d = (confidence * root[:, 2:] / spread) ** 2  # confidence is a chance: what is unsure counts little
     times, there = keypoints.times[rows], np.isfinite(positions).all(-1).any(1)
+    alike = min(1.0, _INDEPENDENT_RATE * float(np.median(np.diff(times)))) if len(times) > 1 else 1.0
+    weight_3d = alike * np.where(known, 1.0 / np.where(known, sigma, 1.0) ** 2, 0.0)
+    weight_2d = alike * (confidence * root[:, 2:] / spread) ** 2  # confidence is a chance: what is unsure counts little
     evidence = Evidence(np.where(known[..., None], positions, 0.0), weight_3d, points, image, weight_2d, times,
                         footing(np.zeros((len(times), len(FOOT_POINTS))), times))
     return evidence, State(*fill(local[there], root[there], there, times))
@@ -200,6 +203,7 @@ def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, st
             body, world = Body(skeleton, body.names), _world(skeleton, state, times, choices)
     feet = _feet(skeleton, state)
     contacts = detect_contacts(world.from_camera(feet), times, 0.0 if world.beneath is None else world.beneath)
+    contacts = of_seen_feet(contacts, np.stack([(evidence.weight_2d[:, foot] > 0).any(1) for foot in _FOOT_KEYPOINTS], axis=1))
     if choices.contacts:
         ground = footing(still, times, feet, world) if choices.ground else evidence.footing
         evidence = dataclasses.replace(evidence, footing=ground.planted(feet, contacts))
