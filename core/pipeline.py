@@ -35,6 +35,7 @@ from .options import RunOptions
 from .presence import check_identity, check_presence
 from .skeleton import MEAN_STATURE
 from .solve import Choices, solve
+from .solve.quality import renumbered
 from .track import choose_person
 from .video import DEFAULT_IMAGE_FPS, Source, open_source, shortened
 
@@ -79,7 +80,7 @@ def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, re
     for sentence in motion.meta["quality"]["bad_ranges"]:
         reporter.log(sentence)
     if options.fps is not None and options.fps != motion.fps:
-        motion = motion.resampled(options.fps)
+        motion = _resampled(motion, options.fps)
     problem = source.problem if source else None
     if problem:
         reporter.warning(problem)
@@ -111,6 +112,21 @@ def _solved(keypoints: Keypoints, what: str, options: RunOptions, lifter: Lifter
         motion = solve(lifted, steadied(keypoints, K), K, _stature(options), reporter, _choices(options))
         motion = as_filmed(motion, keypoints, K)
     return dataclasses.replace(motion, meta=motion.meta | ({"camera": camera.describe()} if camera else {}))
+
+
+def _resampled(motion: Motion, fps: float) -> Motion:
+    """The motion at another rate, and what its meta says of frames with the new numbers."""
+    result = motion.resampled(fps)
+
+    def number(frame: int) -> int:
+        return int(np.abs(result.times - motion.times[frame - 1]).argmin()) + 1
+
+    quality = motion.meta["quality"]
+    meta = motion.meta | {"quality": quality | {"bad_ranges": [renumbered(s, number) for s in quality["bad_ranges"]]}}
+    if "stature" in meta:
+        flights = [[number(first), number(last)] for first, last in meta["stature"]["flights"]]
+        meta["stature"] = meta["stature"] | {"flights": flights}
+    return dataclasses.replace(result, meta=meta)
 
 
 def _stature(options: RunOptions) -> float | None:

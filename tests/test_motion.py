@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from core import rotations
 from core.errors import InputError
 from core.motion import Camera, Motion, load_motion, project, to_camera
+from core.pipeline import _resampled
 from core.skeleton import JOINTS, Skeleton
 
 
@@ -94,3 +96,12 @@ def test_another_npz_is_no_motion(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(InputError, match="not a motion file"):
         load_motion(tmp_path / "other.npz")
+
+
+def test_frames_that_the_report_names_are_those_of_the_new_rate() -> None:
+    said = ["frame 1: left arm not seen", "frames 31 to 50: nobody seen", "frames 59 to 60: right leg not seen"]
+    meta = {"quality": {"bad_ranges": said, "reprojection_px": 3.0}, "stature": {"flights": [[31, 46]], "metres": 1.7}}
+    again = _resampled(dataclasses.replace(random_motion(0, 60), meta=meta), 12.0).meta
+    now = ["frame 1: left arm not seen", "frames 13 to 21: nobody seen", "frames 24 to 25: right leg not seen"]
+    assert again["quality"]["bad_ranges"] == now
+    assert again["stature"] == {"flights": [[13, 19]], "metres": 1.7} and again["quality"]["reprojection_px"] == 3.0

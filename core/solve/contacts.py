@@ -15,7 +15,7 @@ FOOT_POINTS = ("l_heel", "l_toe", "r_heel", "r_toe")
 """In the order of `core.motion.CONTACT_NAMES`."""
 
 FLESH = np.array([0.01, 0.0] * 2)
-"""Metres that `FOOT_POINTS` stay above the floor: two centimetres less than a standing foot's, because heels and shoes give, and poses err."""
+"""Metres that `FOOT_POINTS` stay above the floor: two centimetres less than a standing foot's, for heels and shoes give and poses err."""
 SOLE_POINTS = ("l_heel", "LeftToe", "LeftToeEnd", "r_heel", "RightToe", "RightToeEnd")
 SOLE = np.array([0.03, 0.028, 0.02] * 2)
 """Metres that `SOLE_POINTS` of a standing foot are above the ground."""

@@ -7,6 +7,8 @@ Limits: a wrong guess that the detector and the network are sure of does not sho
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -92,4 +94,15 @@ def _bad_ranges(motion: Motion, limbs: dict[str, np.ndarray], percent: np.ndarra
     step = float(np.median(np.diff(motion.times))) if len(motion) > 1 else 1.0
     shortest = max(1, round(_SHORTEST / max(step, 1e-3)))
     ranges = [(a, b, text) for flags, text in found for a, b in runs(flags) if b - a >= min(shortest, len(motion))]
-    return [f"frames {a + 1} to {b}: {text}" if b - a > 1 else f"frame {b}: {text}" for a, b, text in sorted(ranges)]
+    return [f"{_frames(a + 1, b)}: {text}" for a, b, text in sorted(ranges)]
+
+
+def renumbered(sentence: str, number: Callable[[int], int]) -> str:
+    """A sentence of `bad_ranges` that speaks of the frames number(n) instead of n."""
+    frames, text = sentence.split(":", 1)
+    ends = [number(int(n)) for n in re.findall(r"\d+", frames)]
+    return f"{_frames(ends[0], ends[-1])}:{text}"
+
+
+def _frames(first: int, last: int) -> str:
+    return f"frames {first} to {last}" if last > first else f"frame {first}"
