@@ -343,7 +343,7 @@ def test_windows_meet_without_a_seam() -> None:
     from core.solve.solver import _windows
 
     scene = film(*walk(330), azimuth=1.5, distance=12, noise=0.02, pixels=2)
-    assert len(_windows(scene.keypoints.times)) == 2
+    assert len(_windows(scene.keypoints.times, scene.keypoints.seen)) == 2
     motion = solved(scene)
     steps = np.linalg.norm(np.diff(about_hips(motion.joints_camera()) - about_hips(scene.joints), axis=0), axis=-1).max(1)
     assert steps.max() < 5 * np.median(steps)

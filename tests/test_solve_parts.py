@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from core.solve.gaps import bridged, fill
 from core.solve.limits import HINGES, MEAN, NEUTRAL, prior_rows
 from core.solve.root import locate
 from core.solve.smoothness import smoothness
-from core.solve.solver import posed
+from core.solve.solver import _windows, posed
 from core.solve.start import first_rotations
 
 STEP = 1e-6
@@ -165,6 +166,24 @@ def test_place_in_front_of_the_camera() -> None:
     weight = np.ones((12, 20))
     assert np.abs(locate(points, image, weight, 4.0) - truth).max() < 0.05
     assert np.allclose(locate(points, image, 0 * weight, 4.0), [0, 0, 4])
+
+
+@pytest.mark.parametrize("rate", [10.0, 30.0, 240.0])
+@pytest.mark.parametrize("seconds", [0.2, 8.5, 9.5, 40.0])
+def test_windows_cover_a_take_and_meet_where_it_is_seen(rate: float, seconds: float) -> None:
+    frames = round(seconds * rate)
+    times = np.arange(frames) / rate
+    whole = _windows(times, np.ones(frames, bool))
+    gap = np.zeros(frames, bool)
+    if len(whole) > 1:  # the worst place: half a second at the end of the first overlap
+        gap[max(whole[0][1] - round(0.5 * rate), 0) : whole[0][1] + round(0.1 * rate)] = True
+    for windows in (whole, _windows(times, ~gap), _windows(times, np.zeros(frames, bool))):
+        assert windows[0][0] == 0 and windows[-1][1] == frames
+        for (_, end), (start, after) in pairwise(windows):
+            assert start < end < after and end - start <= 2 * rate
+        assert max(b - a for a, b in windows) <= 1.5 * max(8 * rate, 80)
+    for (_, end), (start, _) in pairwise(_windows(times, ~gap)):
+        assert rate > 60 or not gap[start:end].any()
 
 
 def test_contacts() -> None:

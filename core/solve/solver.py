@@ -238,7 +238,7 @@ def _feet(skeleton: Skeleton, state: State) -> np.ndarray:
 def _fit_windows(body: Body, evidence: Evidence, start: State, reporter: Reporter, before: int) -> State:
     """Fits windows that overlap and fades each into the next; `before` of the `_PASSES` over the frames are done already."""
     frames = len(evidence.times)
-    windows = _windows(evidence.times)
+    windows = _windows(evidence.times, (evidence.weight_3d > 0).any(1))
     local, root = start.local.copy(), start.root.copy()
     done = 0
     for number, (first, last) in enumerate(windows):
@@ -256,17 +256,21 @@ def _fit_windows(body: Body, evidence: Evidence, start: State, reporter: Reporte
     return State(rotations.continuous(local), root)
 
 
-def _windows(times: np.ndarray) -> list[tuple[int, int]]:
-    """Half-open frame ranges of about `WINDOW` seconds that overlap by about `OVERLAP`."""
+def _windows(times: np.ndarray, seen: np.ndarray) -> list[tuple[int, int]]:
+    """Half-open frame ranges of about `WINDOW` seconds that overlap by about `OVERLAP`, where the person is seen (T,) as well as may be:
+    a window that ends in a gap does not know where it leads."""
     if len(times) < 3:
         return [(0, len(times))]
     frame_time = float(np.median(np.diff(times)))
     size = int(np.clip(round(WINDOW / frame_time), 60, _MOST_FRAMES))
     overlap = int(np.clip(round(OVERLAP / frame_time), 8, size // 4))
-    if len(times) <= size + overlap:
-        return [(0, len(times))]
-    starts = list(range(0, len(times) - overlap, size - overlap))
-    return [(s, len(times) if s == starts[-1] else s + size) for s in starts]
+    unseen = np.concatenate([[0], np.cumsum(~seen)])
+    starts = [0]
+    while starts[-1] + size + overlap < len(times):
+        wanted = starts[-1] + size - overlap
+        nearest = sorted(range(max(wanted - overlap, 0), min(wanted + overlap, len(times) - overlap) + 1), key=lambda s: abs(s - wanted))
+        starts.append(min(nearest, key=lambda s: unseen[s + overlap] - unseen[s]))
+    return list(zip(starts, [s + overlap for s in starts[1:]] + [len(times)], strict=True))
 
 
 def _world(skeleton: Skeleton, state: State, times: np.ndarray, choices: Choices) -> World:
