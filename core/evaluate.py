@@ -55,7 +55,7 @@ _ANKLES = [LIMB_KEYPOINTS.index("l_ankle"), LIMB_KEYPOINTS.index("r_ankle")]
 TRAINED_ON = "cmu_"  # clips whose motion is in the training part of the mocap pack: their figures flatter us
 FIGURES = ("MPJPE mm", "PA mm", "accel", "skate mm", "bones %")
 METHODS = ("ours", "lifted", "mediapipe")
-WAY = ("root %", "root % (focal)", "root % lifted", "peak", "peak lifted", "peak MediaPipe", "floor cm")
+WAY = ("root %", "root % (focal)", "root % lifted", "peak", "peak lifted", "peak MediaPipe", "floor cm", "up deg")
 FAST = 3.0  # m/s; a walk's swinging foot passes the hips at about 2.5
 _WITHIN = 0.15  # of the true peak speed
 _FAST_POINTS = tuple(LIMB_KEYPOINTS.index(n) for n in ("l_wrist", "r_wrist", "l_ankle", "r_ankle"))
@@ -155,6 +155,12 @@ def below_floor(motion: Motion) -> float:
     return float(100 * max(0.0, -(feet[..., 2] - SOLE).min()))
 
 
+def up_error(R: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(T,) degrees between the world's upward directions of two cameras (T, 3, 3), world to camera."""
+    cosine = np.einsum("ti,ti->t", R[..., 2], np.broadcast_to(truth, R.shape)[..., 2])
+    return np.asarray(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
+
+
 def _centred(joints: np.ndarray) -> np.ndarray:
     return joints - joints[:, _HIPS].mean(1, keepdims=True)
 
@@ -170,16 +176,16 @@ def figures(camera: np.ndarray, world: np.ndarray, truth: Truth, frames: np.ndar
 
 
 def way(ours: tuple[np.ndarray, np.ndarray], focal: np.ndarray, lifted: np.ndarray, landmarks: np.ndarray, truth: Truth,
-        frames: np.ndarray, sunk: float) -> dict[str, float]:
+        frames: np.ndarray, sunk: float, up: float) -> dict[str, float]:
     """`WAY` from joints (T, 12, 3) in metres: ours in camera and world, ours in the world with the focal length given, the lifted ones in
-    the camera, MediaPipe's; frames (T,) bool, those that count; sunk: see `below_floor`."""
+    the camera, MediaPipe's; frames (T,) bool, those that count; sunk: see `below_floor`; up: see `up_error`."""
     keep = np.flatnonzero(frames)
     hips = truth.world(truth.camera)[keep][:, _HIPS].mean(1)
     paths = (ours[1], focal, truth.world(lifted))
     poses = (ours[0], lifted, landmarks)
     roots = [root_error(world[keep][:, _HIPS].mean(1), hips) for world in paths]
     peaks = [peak_ratio(pose[keep], truth.camera[keep], truth.fps) for pose in poses]
-    return dict(zip(WAY, (*roots, *peaks, sunk), strict=True))
+    return dict(zip(WAY, (*roots, *peaks, sunk, up), strict=True))
 
 
 def limb_joints(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
@@ -243,7 +249,8 @@ def evaluate_clip(clip: Path, out: Path, options: RunOptions, reporter: Reporter
         "frames": int(frames.sum()),
         "ours": figures(camera, world, truth, frames), "lifted": figures(lifted, truth.world(lifted), truth, frames),
         "mediapipe": figures(landmarks, truth.world(landmarks + hips), truth, frames),
-        "way": way((camera, world), limb_joints(known.motion)[1], lifted, landmarks, truth, frames, below_floor(result.motion))}
+        "way": way((camera, world), limb_joints(known.motion)[1], lifted, landmarks, truth, frames, below_floor(result.motion),
+                   up_error(result.motion.camera.R, truth.R)[frames].mean())}
 
 
 def table(rows: list[dict]) -> str:

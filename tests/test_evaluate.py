@@ -59,6 +59,11 @@ def test_floor_is_measured_at_the_sole() -> None:
         assert evaluate.below_floor(motion) == pytest.approx(100 * sunk, abs=1e-6)
 
 
+def test_up_is_compared_in_degrees_and_whatever_the_heading() -> None:
+    turned = rotations.to_matrix(rotations.from_rotation_vector(np.array([[0.0, 0.0, 1.0], [0.1, 0.0, 0.0]])))
+    assert evaluate.up_error(turned, np.eye(3)) == pytest.approx([0.0, np.degrees(0.1)], abs=1e-4)
+
+
 def test_foot_skate_counts_contact_frames_only_and_is_per_thirtieth_of_a_second() -> None:
     truth = np.zeros((61, 12, 3))
     sliding = truth.copy()
