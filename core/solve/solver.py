@@ -238,7 +238,7 @@ def _feet(skeleton: Skeleton, state: State) -> np.ndarray:
 def _fit_windows(body: Body, evidence: Evidence, start: State, reporter: Reporter, before: int) -> State:
     """Fits windows that overlap and fades each into the next; `before` of the `_PASSES` over the frames are done already."""
     frames = len(evidence.times)
-    windows = _windows(evidence.times, (evidence.weight_3d > 0).any(1))
+    windows = _windows(evidence.times, np.any(evidence.weight_3d > 0, axis=1))
     local, root = start.local.copy(), start.root.copy()
     done = 0
     for number, (first, last) in enumerate(windows):

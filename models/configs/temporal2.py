@@ -1,7 +1,11 @@
-"""The second member of the default: the same network from other random numbers, whose errors differ from the first one's by chance."""
+"""The second network of the default: the first one's recipe from other random numbers.
+
+The weights that ship under this name came about otherwise, in several goes of fine-tuning while the recipe grew (their metadata name
+each); together with `temporal` they do better on held-out detections than what 5,500 steps of this config gave.
+"""
 
 import dataclasses
 
 from .temporal import CONFIG as FIRST
 
-CONFIG = dataclasses.replace(FIRST, name="temporal2", steps=7_000, seed=2)
+CONFIG = dataclasses.replace(FIRST, name="temporal2", seed=2)
