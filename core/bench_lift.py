@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
     where = torch.cuda.get_device_name() if device == "cuda" else f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
     print(f"{where}: matrix product {product / 1e9:.0f} GFLOP/s, copy {copy / 1e9:.1f} GB/s; {args.frames} frames at a time\n")
     print("| network | parameters | frames/s | times real time (30 fps) | of the matrix rate | of the copy rate |\n" + "|---" * 6 + "|")
-    networks: list[tuple[str, Any]] = [(name, registry.load(name, device).symmetric) for name in (*registry.NETWORKS, "default")]
+    networks: list[tuple[str, Any]] = [(name, registry.load(name, device).symmetric) for name in (*registry.NETWORKS, *registry.TOGETHER)]
     wide = registry.build("tcn", {"channels": 1024, "blocks": 4, "dropout": 0.25}).to(device).eval()
     networks.append(("tcn, 243 frames (untrained)", Symmetric(wide)))
     for name, network in networks:

@@ -38,8 +38,8 @@ class CameraMotion:
 
     kind: one of the four above. turns: (T, 3, 3), ray in a frame = turn @ ray in the reference view, camera axes; identities when
     still, the nearest to what the picture does when travelling. focal: that they belong to, in longer sides of the picture; measured:
-    whether the turns told it. travels: seconds (from, to)
-    in which it travelled. seen: the share of the frames with background enough to tell.
+    whether the turns told it. travels: seconds (from, to) in which it travelled. seen: the share of the frames with background enough to
+    tell.
     """
 
     kind: str

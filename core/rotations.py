@@ -33,6 +33,11 @@ def normalise(q: np.ndarray) -> np.ndarray:
     return q / np.linalg.norm(q, axis=-1, keepdims=True)
 
 
+def unit(v: np.ndarray) -> np.ndarray:
+    """Vectors (..., 3) with length 1; those without a length stay without one."""
+    return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-12))
+
+
 def rotate(q: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Vectors (..., 3) rotated by unit quaternions (..., 4), broadcast."""
     q = np.asarray(q, dtype=np.float64)

@@ -63,7 +63,7 @@ def main(argv: list[str]) -> int:
     """The command `evaluate --lifters`."""
     args = _arguments(argv)
     reporter = TerminalReporter()
-    lifters = [Lifter(name, "cpu", registry.load(name)) for name in (*registry.NETWORKS, "default")]
+    lifters = [Lifter(name, "cpu", registry.load(name)) for name in (*registry.NETWORKS, *registry.TOGETHER)]
     lifters += [Lifter(f"{path.parent.name}/{path.stem}", "cpu", registry.load_file(path)) for path in args.also or ()]
     result: dict[str, Any] = {"networks": [_describe(lifter) for lifter in lifters]}
     print(_networks(result["networks"]))

@@ -22,20 +22,16 @@ def two_bones(hip: np.ndarray, knee: np.ndarray, ankle: np.ndarray, target: np.n
     upper, lower = np.linalg.norm(knee - hip, axis=-1), np.linalg.norm(ankle - knee, axis=-1)
     reach = np.linalg.norm(target - hip, axis=-1)
     length = np.clip(reach, np.abs(upper - lower) + 1e-6, STRETCH * (upper + lower))
-    along = _unit(target - hip)
+    along = rotations.unit(target - hip)
     swing = rotations.between_vectors(ankle - hip, along)
-    aside = _across(rotations.rotate(swing, knee - hip), along) + 1e-3 * _across(_unit(front), along)
+    aside = _across(rotations.rotate(swing, knee - hip), along) + 1e-3 * _across(rotations.unit(front), along)
     near = (upper**2 - lower**2 + length**2) / (2 * length)
-    bent = hip + near[:, None] * along + np.sqrt(np.maximum(upper**2 - near**2, 0.0))[:, None] * _unit(aside)
+    bent = hip + near[:, None] * along + np.sqrt(np.maximum(upper**2 - near**2, 0.0))[:, None] * rotations.unit(aside)
     end = hip + length[:, None] * along
     thigh = rotations.multiply(rotations.between_vectors(rotations.rotate(swing, knee - hip), bent - hip), swing)
     shin = rotations.multiply(rotations.between_vectors(rotations.rotate(swing, ankle - knee), end - bent), swing)
     still = (np.linalg.norm(target - ankle, axis=-1) < 1e-9)[:, None]
     return np.where(still, rotations.IDENTITY, thigh), np.where(still, rotations.IDENTITY, shin), np.where(still, ankle, end)
-
-
-def _unit(v: np.ndarray) -> np.ndarray:
-    return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-12)
 
 
 def _across(v: np.ndarray, axis: np.ndarray) -> np.ndarray:

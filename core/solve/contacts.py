@@ -14,11 +14,12 @@ from ..runs import runs
 FOOT_POINTS = ("l_heel", "l_toe", "r_heel", "r_toe")
 """In the order of `core.motion.CONTACT_NAMES`."""
 
-FLESH = np.array([0.01, 0.0] * 2)
-"""Metres that `FOOT_POINTS` stay above the floor: two centimetres less than a standing foot's, for heels and shoes give and poses err."""
 SOLE_POINTS = ("l_heel", "LeftToe", "LeftToeEnd", "r_heel", "RightToe", "RightToeEnd")
 SOLE = np.array([0.03, 0.028, 0.02] * 2)
-"""Metres that `SOLE_POINTS` of a standing foot are above the ground."""
+"""Metres that `SOLE_POINTS` of a standing foot are above the ground; toe joints are 0.025 in the mocap pack, 0.03 on rendered people."""
+_GIVES = 0.02  # metres: heels and shoes give, and poses err
+FLESH, BALL_FLESH = SOLE[[0, 2, 3, 5]] - _GIVES, SOLE[1] - _GIVES
+"""Metres that `FOOT_POINTS`, and toe joints, stay above the floor at least."""
 
 _LOW, _STILL_LOW = 0.06, 0.09  # metres above the ground: to start, to go on
 _SLOW, _STILL_SLOW = 0.20, 0.35  # metres a second

@@ -18,15 +18,14 @@ from .. import rotations
 from ..skeleton import JOINTS
 from .banded import empty_chain, solve_chain
 from .body import DOF, Body, Pose
-from .contacts import FLESH, FOOT_POINTS
+from .contacts import BALL_FLESH, FLESH, FOOT_POINTS
 from .footing import Footing
 from .limits import Rows, prior_rows
 from .smoothness import TAIL, Smoothness, smoothness
 
 _OUTLIER = 2.0  # standard deviations: where evidence starts to lose its say
 _HIPS = ("LeftUpLeg", "RightUpLeg")
-_BALLS, _BALL_FLESH = ("LeftToe", "RightToe"), 0.008
-"""Stay above the floor like the foot points, but half as strictly: toes must not snap for it; metres as in `FLESH`."""
+_BALLS = ("LeftToe", "RightToe")  # stay above the floor like the foot points, but half as strictly: toes must not snap for it
 _LONGEST_STEP = 0.6  # radians (and metres) in one iteration
 _ENOUGH = 5e-4  # relative gain below which the fit is done
 _ITERATIONS = 20
@@ -132,7 +131,7 @@ class _Problem:
         self._markers = evidence.positions.shape[1]
         self._feet = [body.names.index(n) for n in FOOT_POINTS]
         self._strict = np.array([1.0] * len(self._feet) + [1.0 / 4.0] * len(_BALLS))
-        self._flesh = np.append(FLESH, [_BALL_FLESH] * len(_BALLS))
+        self._flesh = np.append(FLESH, [BALL_FLESH] * len(_BALLS))
         self._low = self._feet + [body.names.index(n) for n in _BALLS]
         self._hips = [body.names.index(n) for n in _HIPS]
         self._scale_3d = np.sqrt(evidence.weight_3d)

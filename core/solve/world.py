@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .contacts import speeds
+from .. import rotations
+from .contacts import SOLE, SOLE_POINTS, speeds
 from .levels import levels_beneath
 
 _LEVEL_ROLL, _HELD_ROLL, _HELD = np.radians(1.5), np.radians(8.0), 0.3
@@ -23,10 +24,8 @@ _LEVEL_ROLL, _HELD_ROLL, _HELD = np.radians(1.5), np.radians(8.0), 0.3
 _TILT, _PLANE = np.radians(15.0), 0.03
 _LEAN_ASIDE, _LEAN_AHEAD = np.radians(3.0), np.radians(5.0)
 """How far a take's body leans on average, to its side and to its front. These and the rolls were chosen on the truth of rendered takes of
-the training motions: filmed level, and rolled by 5 and 10 degrees, up is 3.0, 4.9 and 6.1 degrees off on average."""
+the training motions, filmed level and rolled by 5 and 10 degrees."""
 _KNOWN = np.radians(0.1)  # a tilt that somebody measured
-_SOLE = 0.028
-"""Metres between a standing foot's toe joint and the ground: 0.025 in the mocap pack, 0.03 on the rendered people."""
 GROUND_POINTS = ("l_heel", "LeftToe", "r_heel", "RightToe")
 _RESTING = 0.35  # metres a second: slower foot points may be resting
 _MOSTLY = 0.5  # of the frames: who is upright less often does not say which of two floors is the higher one
@@ -93,18 +92,14 @@ class _Body:
     @classmethod
     def of(cls, axis: np.ndarray, forward: np.ndarray) -> _Body:
         """From axes (T, 3) of any length and where the hips face (T, 3)."""
-        axis = _unit(axis)
-        aside = _unit(np.cross(axis, forward))
+        axis = rotations.unit(axis)
+        aside = rotations.unit(np.cross(axis, forward))
         return cls(axis, np.stack([aside / _LEAN_ASIDE, np.cross(aside, axis) / _LEAN_AHEAD], axis=1))
 
     def upright(self, up: np.ndarray) -> np.ndarray:
         """(T,) 1 where the body is upright if `up` is up, 0 where it is far from it."""
         angle = np.arccos(np.clip(self.axis @ up, -1.0, 1.0))
         return np.asarray(np.exp(-0.5 * (angle / np.radians(20.0)) ** 2))
-
-
-def _unit(v: np.ndarray) -> np.ndarray:
-    return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-6))
 
 
 def _upright(body: _Body, pitch: float | None) -> tuple[np.ndarray, float]:
@@ -168,4 +163,4 @@ def _resting(feet: np.ndarray, slow: np.ndarray, up: np.ndarray) -> tuple[np.nda
     middle = np.quantile(height[candidates], 0.5, method="lower")  # one of them, so that somebody is near
     near = candidates & (np.abs(height - middle) < 0.25)
     toes = near & np.array([False, True, False, True])
-    return feet[near], float(np.median(height[toes if toes.any() else near])) - _SOLE
+    return feet[near], float(np.median(height[toes if toes.any() else near])) - SOLE[SOLE_POINTS.index("LeftToe")]
