@@ -4,10 +4,10 @@ errors of takes of held-out motions, to judge by.
 Problem: networks trained on clean projections trust their input too much, and ones trained on Gaussian noise too little: an ankle is
 mostly right to 3 cm and now and then half a metre off. Method: the difference of each keypoint (2D, the detector's depth and world
 landmark, and its confidence's logit) is a linear function of where the keypoint is and which way the person faces (bias, flattened depth;
-fitted robustly), plus what that leaves in a measured take whose person faces about the same way, as it is: all keypoints and
-channels together over time, so that tails, correlations, drop-outs and confidences that lie are the detector's own. Limbs may take
-them from another such take: the measured ones are few, and a network that is trained for long knows them by heart. Apart from that,
-left and right are exchanged for a while, front with back. Limits: what is occluded belongs to the measured take's pose, not to the one that
+fitted robustly), plus what that leaves in a measured take whose person faces about the same way and has the limbs in about the same
+places, as it is: all keypoints and channels together over time, so that tails, correlations, drop-outs and confidences that lie are the
+detector's own. Limbs may take them from another take, where that limb is in about the same place: the measured ones are few, and a
+network that is trained for long knows them by heart. Apart from that, left and right are exchanged for a while, front with back. Limits: what is occluded belongs to the measured take's pose, not to the one that
 is drawn; ankles and wrists are as before the 2D stage replaces implausible ones, so that those of training err a little more than those
 of a run.
 
@@ -29,13 +29,15 @@ from core.skeleton import mirror_order
 TRAINING, HELD_OUT = (Path(__file__).parent / "data" / name for name in ("noise.npz", "noise_held_out.npz"))
 CHANNELS = 7
 """x, y (metres at the hips' distance), depth (metres), world x, y, z (metres), confidence's logit."""
-_ALIKE = 0.1  # of the takes, those whose persons face most alike, lend their errors
+_ALIKE = 0.1  # of the takes, those whose persons stand most alike, lend their errors
+_TURN = 0.3  # metres that a radian of facing apart counts for, beside how far apart the limbs are
 _SIZES = 0.2  # standard deviation of the logarithm of a factor on a window's errors: more takes than there are
 MIRRORED = mirror_order(CANONICAL)
 SIGN = np.array([-1, 1, 1, -1, 1, 1, 1])  # of each channel in a mirror
 _MIXED = 0.5  # of the limbs take their errors from elsewhere, where they may
 _LIMBS = tuple(np.array([n[:2] == side and n[2:] in parts for n in CANONICAL]) for parts in (
     ("elbow", "wrist", "index", "pinky", "thumb"), ("knee", "ankle", "heel", "toe")) for side in ("l_", "r_"))
+_REACH = np.array([[CANONICAL.index(f"{side}_{n}") for n in names] for names in (("elbow", "wrist"), ("knee", "ankle")) for side in "lr"])
 _HIPS = [CANONICAL.index(n) for n in ("l_hip", "r_hip")]
 
 
@@ -73,6 +75,11 @@ def mean_facing(body: np.ndarray) -> np.ndarray:
     return np.angle(np.exp(1j * facing(body)).mean(-1))
 
 
+def reach(body: np.ndarray) -> np.ndarray:
+    """(..., 4, 2, 3) where the limbs of bodies (..., T, 27, 3) are on average: elbows and wrists, knees and ankles, in the order of `_LIMBS`."""
+    return np.asarray(body[..., _REACH, :].mean(-4))
+
+
 def regressors(body: np.ndarray) -> np.ndarray:
     """(..., 27, 8): one, the facing angle's first two harmonics, and the keypoint's own position."""
     angle = facing(body)
@@ -92,6 +99,7 @@ class NoiseModel:
     frames: np.ndarray
     rate: np.ndarray
     facing: np.ndarray
+    reach: np.ndarray
     swaps: float
 
     @classmethod
@@ -109,13 +117,18 @@ class NoiseModel:
         """(N, T, 27, CHANNELS) for bodies (N, T, 27, 3) seen every `step` (N,) seconds; mixed: half of the limbs take
         their errors from another take."""
         both = np.concatenate([self.facing, -self.facing])  # a take in a mirror is another take
-        apart = np.abs((mean_facing(body)[:, None] - both + np.pi) % (2 * np.pi) - np.pi)
+        turned = np.abs((mean_facing(body)[:, None] - both + np.pi) % (2 * np.pi) - np.pi)
+        reaches = np.concatenate([self.reach, self.reach[:, [1, 0, 3, 2]] * [-1, 1, 1]])
+        apart = np.linalg.norm(reach(body)[:, None] - reaches, axis=-1).mean(-1)  # (N, R, 4) metres
         count = max(round(_ALIKE * len(both)), 1)
-        alike = np.argpartition(apart, count - 1, axis=1)[:, :count]
-        errors = self._lent(rng, alike, step, body.shape[1])
-        for limb in _LIMBS if mixed else ():
+
+        def alike(distance: np.ndarray) -> np.ndarray:
+            return np.argpartition(turned * _TURN + distance, count - 1, axis=1)[:, :count]
+
+        errors = self._lent(rng, alike(apart.mean(-1)), step, body.shape[1])
+        for i, limb in enumerate(_LIMBS if mixed else ()):
             chosen = np.less(rng.random(len(body)), _MIXED)[:, None, None, None]
-            errors = np.where(chosen & limb[:, None], self._lent(rng, alike, step, body.shape[1]), errors)
+            errors = np.where(chosen & limb[:, None], self._lent(rng, alike(apart[..., i]), step, body.shape[1]), errors)
         errors[..., :6] *= np.exp(rng.normal(0, _SIZES, (len(body), 1, 1, 1)))
         return np.einsum("ntkp,kpc->ntkc", regressors(body), self.bias) + errors
 
