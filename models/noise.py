@@ -7,9 +7,9 @@ landmark, and its confidence's logit) is a linear function of where the keypoint
 fitted robustly), plus what that leaves in a measured take whose person faces about the same way and has the limbs in about the same
 places, as it is: all keypoints and channels together over time, so that tails, correlations, drop-outs and confidences that lie are the
 detector's own. Limbs may take them from another take, where that limb is in about the same place: the measured ones are few, and a
-network that is trained for long knows them by heart. Apart from that, left and right are exchanged for a while, front with back. Limits: what is occluded belongs to the measured take's pose, not to the one that
-is drawn; ankles and wrists are as before the 2D stage replaces implausible ones, so that those of training err a little more than those
-of a run.
+network that is trained for long knows them by heart. Apart from that, left and right are exchanged for a while, front with back. Limits:
+what is occluded belongs to the measured take's pose, not to the one that is drawn; ankles and wrists are as before the 2D stage
+replaces implausible ones, so that those of training err a little more than those of a run.
 
 Differences are measured in metres at the hips' distance, in the view that looks at the hips, so they fit any camera. numpy only.
 """
@@ -37,7 +37,7 @@ SIGN = np.array([-1, 1, 1, -1, 1, 1, 1])  # of each channel in a mirror
 _MIXED = 0.5  # of the limbs take their errors from elsewhere, where they may
 _LIMBS = tuple(np.array([n[:2] == side and n[2:] in parts for n in CANONICAL]) for parts in (
     ("elbow", "wrist", "index", "pinky", "thumb"), ("knee", "ankle", "heel", "toe")) for side in ("l_", "r_"))
-_REACH = np.array([[CANONICAL.index(f"{side}_{n}") for n in names] for names in (("elbow", "wrist"), ("knee", "ankle")) for side in "lr"])
+_REACH = np.array([[CANONICAL.index(f"{side}_{n}") for n in parts] for parts in (("elbow", "wrist"), ("knee", "ankle")) for side in "lr"])
 _HIPS = [CANONICAL.index(n) for n in ("l_hip", "r_hip")]
 
 
@@ -76,7 +76,7 @@ def mean_facing(body: np.ndarray) -> np.ndarray:
 
 
 def reach(body: np.ndarray) -> np.ndarray:
-    """(..., 4, 2, 3) where the limbs of bodies (..., T, 27, 3) are on average: elbows and wrists, knees and ankles, in the order of `_LIMBS`."""
+    """(..., 4, 2, 3) where elbows and wrists, knees and ankles of bodies (..., T, 27, 3) are on average, in the order of `_LIMBS`."""
     return np.asarray(body[..., _REACH, :].mean(-4))
 
 

@@ -1,0 +1,91 @@
+"""The fast renderer of training detections: what needs neither OpenGL nor the rendering tool."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.detections import RIG_POINT
+from models.people_renderer import _projection, box, joined, skinned
+from models.render_detections import _POINT_OF, NAMES, Person, behind_box, look_rt
+
+ANGLES = st.floats(-3.1, 3.1)
+
+
+def test_its_runs_have_every_point_that_training_reads() -> None:
+    assert set(RIG_POINT.values()) <= set(NAMES)
+    assert len(NAMES) == len(set(NAMES)) == 39  # as in the tool's gt.npz
+
+
+@given(ANGLES, st.floats(-1.0, 1.0), st.floats(2.0, 9.0))
+def test_a_camera_sees_what_it_looks_at_in_the_middle_and_upright(azimuth: float, height: float, far: float) -> None:
+    target = np.array([0.3, -0.2, 1.0])
+    rotation, translation = look_rt(target + far * np.array([np.cos(azimuth), np.sin(azimuth), height]), target)
+    assert np.allclose(rotation @ rotation.T, np.eye(3)) and np.linalg.det(rotation) > 0
+    seen = rotation @ target + translation
+    assert np.allclose(seen[:2], 0, atol=1e-9) and seen[2] == pytest.approx(far * np.hypot(1, height))
+    assert (rotation @ [0, 0, 1])[1] < 0 and abs((rotation @ [0, 0, 1])[0]) < 1e-9  # up in the world is up in the picture
+
+
+def test_what_projects_to_a_pixel_is_drawn_at_that_pixel() -> None:
+    rotation, translation = look_rt(np.array([3.0, 1.0, 1.4]), np.array([0.0, 0.0, 1.0]))
+    K, size = np.array([[300.0, 0, 192], [0, 300, 144], [0, 0, 1]]), (384, 288)
+    point = np.array([0.2, -0.1, 1.5])
+    seen = K @ (rotation @ point + translation)
+    clip = _projection(rotation, translation, K, size) @ [*point, 1.0]
+    assert np.allclose((clip[:2] / clip[3] + 1) / 2 * size, seen[:2] / seen[2])  # row 0 of the buffer is the image's first
+    assert -1 < clip[2] / clip[3] < 1
+
+
+def test_the_faces_of_a_box_look_outwards() -> None:
+    low, high = np.array([-1.0, 0.0, 2.0]), np.array([1.0, 0.5, 3.0])
+    mesh = box(low, high, bone=2, material=5)
+    corners = mesh.v[mesh.f]
+    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    outward = corners.mean(1) - (low + high) / 2
+    assert ((across * outward).sum(-1) > 0).all() and ((mesh.n[mesh.f[:, 0]] * outward).sum(-1) > 0).all()
+    assert mesh.weights.tolist() == [[0, 0, 1]] * 24 and set(mesh.material) == {5}
+
+
+def test_a_skinned_mesh_is_split_where_materials_meet_and_keeps_its_weights() -> None:
+    v = np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [2, 0, 0]])
+    weights = np.eye(5)[:, :3] + 0.1
+    mesh = skinned(v, [[0, 1, 2, 3], [1, 4, 2]], weights, np.array([7, 8]))
+    assert len(mesh.v) == 4 + 3 and len(mesh.f) == 2 + 1  # a triangle is not drawn twice
+    assert np.allclose(mesh.n, [0, 0, 1])
+    for vertex, weight in zip(mesh.v, mesh.weights, strict=True):
+        assert np.allclose(weight, weights[np.flatnonzero((v == vertex).all(-1))[0]])
+    both = joined([mesh, box(np.zeros(3), np.ones(3), bone=4, material=1)])
+    assert both.weights.shape == (7 + 24, 5) and both.f.max() == len(both.v) - 1
+
+
+@given(st.floats(-0.4, 0.4), st.floats(0.1, 0.9), ANGLES)
+def test_a_box_hides_what_is_behind_it_and_nothing_else(x: float, z: float, turn: float) -> None:
+    matrix = np.eye(4)
+    matrix[:2, :2] = [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
+    matrix[:3, 3] = [1.0, 2.0, 0.0]
+    places = np.array([[x, 3.0, z], [x, -1.0, z], [x, 3.0, 2.5], [3.0, 3.0, z]])  # behind, in front, above, beside it
+    eye = np.array([x, -3.0, z])
+    move = lambda p: p @ matrix[:3, :3].T + matrix[:3, 3]  # noqa: E731
+    assert behind_box(matrix, [1.0, 0.2, 1.0], move(eye)[None], move(places)[None]).tolist() == [[True, False, False, False]]
+
+
+def test_the_points_of_a_person_move_with_the_bones() -> None:
+    bones = sorted({bone for bone, _ in _POINT_OF.values()} | {"spine_01"})
+    rng = np.random.default_rng(0)
+    head = rng.normal(size=(len(bones), 3))
+    vertices, weights = rng.normal(size=(6, 3)), np.eye(len(bones))[rng.integers(0, len(bones), 6)]
+    human = {"bones": bones, "head": head, "tail": head + 0.1, "parts": [{"name": "skin", "v": vertices, "w": weights}],
+             "landmarks": {n: i for i, n in enumerate(("head_top", "nose", "l_ear", "r_ear", "l_heel", "r_heel"))},
+             "eyes": {"l": rng.normal(size=3), "r": rng.normal(size=3)}}
+    turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    turn *= np.linalg.det(turn)
+    shift = np.array([1.0, 2.0, 3.0])
+    heads = np.stack([head, head @ turn.T + shift])
+    person = Person(human, np.stack([np.tile(np.eye(3), (len(bones), 1, 1)), np.tile(turn, (len(bones), 1, 1))]), heads)
+    at_rest, moved = person.points()
+    assert np.allclose(moved, at_rest @ turn.T + shift)
+    assert np.allclose(at_rest[NAMES.index("nose")], vertices[1])
+    assert np.allclose(at_rest[NAMES.index("l_toe")], at_rest[NAMES.index("l_foot")] + 0.1)
+    assert np.allclose(person.matrices()[0], np.eye(4))
+    assert person.spheres().shape[0] == 2
