@@ -2,16 +2,15 @@
 
 A run is brought to what the 2D stage would have made of it: MediaPipe's smoothing taken out (`models.unsmooth`), then the same honest
 confidences, mended sides, replaced ankles and wrists and missing keypoints as at run time, by the same functions of `core.detect`.
-The runs come from `make_detections.py` of the rendering tool (16 to 32 frames each, varied people, cameras, light, occluders). The
-truth is of the MakeHuman rig: its limbs, hands, feet, neck, head and skin points are ours; its pelvis, spine bones and clavicles are
-defined otherwise and get no weight.
+The runs come from `make_detections.py` of the rendering tool or, three times as fast, from `models.render_detections` (16 to 32 frames
+each, varied people, cameras, light, occluders); those in motions of val/ judge, the others train. The truth is of the MakeHuman rig:
+its limbs, hands, feet, neck, head and skin points are ours; its pelvis, spine bones and clavicles are defined otherwise and get no weight.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from .windows import Windows
 FRAMES = 32
 Run = Mapping[str, np.ndarray]
 """The arrays of a run_*.npz."""
+_VAL_SUBJECTS = frozenset({"10", "49", "55", "91", "131", "xbsc"})  # with which the names of val/'s files begin
 _SIDES = {"UpLeg": "hip", "Leg": "knee", "Foot": "ankle", "Toe": "foot", "Arm": "shoulder", "ForeArm": "elbow", "Hand": "wrist"}
 RIG_POINT: dict[str, str] = (
     {f"{long}{ours}": f"{short}_{rig}" for ours, rig in _SIDES.items() for long, short in (("Left", "l"), ("Right", "r"))}
@@ -39,9 +39,8 @@ RIG_POINT: dict[str, str] = (
 
 
 def held_out(motion: str) -> bool:
-    """Whether a motion (the name of a BVH file) is kept from training, so that detections of it can judge; pieces of a trial agree."""
-    trial = re.sub(r"_p\d+_.*", "", Path(motion).stem)
-    return hashlib.sha256(trial.encode()).digest()[0] % 12 == 0
+    """Whether a motion (the name of a BVH file) is of somebody in val/, so that its detections judge and nothing is trained on them."""
+    return Path(motion).stem.split("_")[0] in _VAL_SUBJECTS
 
 
 def read_runs(folder: Path) -> tuple[Windows, Windows]:
@@ -75,7 +74,8 @@ def runs_in(folder: Path) -> Iterator[Run]:
 
 def too_few(folder: Path) -> InputError:
     """What to say when a folder's runs cannot both train and judge."""
-    return InputError(f"The runs in {folder} are too few: both motions to train on and held-out ones are needed; give a folder with more.")
+    return InputError(f"The runs in {folder} are too few: motions of train/ to learn from and of val/ to judge by are both needed; "
+                      "render more into it.")
 
 
 def read_run(path: Path) -> Run:

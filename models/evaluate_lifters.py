@@ -3,10 +3,10 @@
     build.py evaluate --lifters --data MOCAP [--detections RUNS] [--also FILE ...] [--clips DIR ...] [--json FILE]
 
 Data: windows that nothing was trained on, by cameras drawn anew; every lens is assumed, as at run time.
-- "val": motions of MOCAP/val, by people of whom nothing is in train/, under imagined cameras and the errors of held-out detections
+- "val": motions of MOCAP/val, by people of whom nothing is in train/, under imagined cameras and the errors of val's detections
   (`models.synthesis`).
-- "detections": what MediaPipe really saw of rendered people in motions whose detections were held out (`models.detections`; the mocap
-  of these motions is in MOCAP/train). They also choose the checkpoint and the size of the expected error.
+- "detections": what MediaPipe really saw of rendered people in motions of MOCAP/val (`models.detections`). They also choose the
+  checkpoint and the size of the expected error.
 Targets have the mean adult's size, as in training: size is the solver's business. Every network looks at the mirror image as well, as it
 does at run time (`models.symmetric`). Errors are over the 12 limb joints, centred on the hips: MPJPE and PA-MPJPE in mm, acceleration
 error in m/s^2 (as in `core.evaluate`).
@@ -236,7 +236,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
         "Judges all lifting networks on the same unseen motions and cameras and prints one set of tables."))
     parser.add_argument("--lifters", action="store_true", required=True, help="compare the networks instead of running the pipeline")
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="mocap folder with val/ (BVH), as for train")
-    parser.add_argument("--detections", type=Path, metavar="DIR", help="folder of run_*.npz, as for train: held-out motions judge")
+    parser.add_argument("--detections", type=Path, metavar="DIR", help="folder of run_*.npz, as for train: those in motions of val/ judge")
     parser.add_argument("--also", type=Path, nargs="+", metavar="FILE", help="more weights files, for example of shorter trainings")
     parser.add_argument("--clips", type=Path, nargs="+", metavar="DIR", help="clips with truth: their lifted joints beside MediaPipe's")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures as JSON")

@@ -3,8 +3,8 @@
     python -m models.fit_noise DETECTIONS
 
 See `models.noise` for the model. Detections are taken as the 2D stage has them before it replaces ankles and wrists: the correction is
-trained on this model. Takes with sides that it could not mend are counted, and left out. What the bias leaves of takes of held-out motions
-is kept apart, in data/noise_held_out.npz: a network must not be judged under errors that it may have learned by heart.
+trained on this model. Takes with sides that it could not mend are counted, and left out. What the bias leaves of takes of motions of
+val/ is kept apart, in data/noise_held_out.npz: a network must not be judged under errors that it may have learned by heart.
 """
 
 from __future__ import annotations

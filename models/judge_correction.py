@@ -2,9 +2,9 @@
 
     build.py evaluate --correction RUNS
 
-On the held-out runs (what MediaPipe saw of rendered people, beside the truth; training has not seen them, only their motions), the 2D
-stage's keypoints are corrected as they are, and after an arm's or a leg's end was damaged in one of five ways for a part of the run. The
-damage knows nothing of what the trainer hides. Errors are in percent of the person's height as it appears at their distance; of the
+On the held-out runs (what MediaPipe saw of rendered people in motions of val/, beside the truth), the 2D stage's keypoints are corrected
+as they are, and after an arm's or a leg's end was damaged in one of five ways for a part of the run. The damage knows nothing of what the
+trainer hides. Errors are in percent of the person's height as it appears at their distance; of the
 damaged keypoints those are counted that are now off by more than `OFF`, and of those nearer to the truth as detected, what is replaced or
 left out is a false alarm.
 Below, the same keypoints through the default lifter: error in mm of the ankle or wrist in question and of all 12 limb joints, each run at
@@ -232,9 +232,9 @@ def _lifted_errors(case: Case, k: Keypoints, lifter: Lifter) -> np.ndarray:
 def main(argv: list[str]) -> int:
     """The command `evaluate --correction`."""
     parser = argparse.ArgumentParser(prog="build.py evaluate", allow_abbrev=False, description=(
-        "Damages ankles and wrists of held-out detections, corrects them, and prints the errors before and after, in 2D and lifted."))
+        "Damages ankles and wrists of val/'s detections, corrects them, and prints the errors before and after, in 2D and lifted."))
     parser.add_argument("--correction", action="store_true", required=True, help="measure the correction instead of running the pipeline")
-    parser.add_argument("runs", type=Path, metavar="DIR", help="folder of run_*.npz, as for train --detections: held-out motions judge")
+    parser.add_argument("runs", type=Path, metavar="DIR", help="folder of run_*.npz, as for train --detections: val/'s motions judge")
     cases = read_cases(parser.parse_args(argv).runs)
     print(f"{len(cases)} runs whose motions training has not seen; errors in percent of the person's height\n" + report(cases))
     print(lifted(cases))

@@ -1,5 +1,5 @@
 """A model of how MediaPipe's keypoints differ from the truth: data/noise.npz, fitted by `models.fit_noise`; data/noise_held_out.npz has the
-errors of takes of held-out motions, to judge by.
+errors of takes of val/'s motions, to judge by.
 
 Problem: networks trained on clean projections trust their input too much, and ones trained on Gaussian noise too little: an ankle is
 mostly right to 3 cm and now and then half a metre off. Method: the difference of each keypoint (2D, the detector's depth and world
@@ -91,7 +91,7 @@ def regressors(body: np.ndarray) -> np.ndarray:
 class NoiseModel:
     """The fitted bias, and what it left in every take. bias: (27, 8, CHANNELS); errors: (F, 27, CHANNELS) the takes' frames one take after
     the other; first, frames: (R,) where a take begins and how long it is; rate: (R,) its frames a second; facing: (R,) radians, which way
-    its person faces; swaps: share of takes with an exchange."""
+    its person faces; reach: (R, 4, 2, 3) as of the function `reach`; swaps: share of takes with an exchange."""
 
     bias: np.ndarray
     errors: np.ndarray

@@ -12,9 +12,9 @@ distance from the truth, plus that of their steps from frame to frame, plus, on 
 teaches the network to say how wrong it is (its gradient does not reach the positions). What is kept is a running mean of the weights. All
 randomness of step n comes from (seed, n), so that a resumed training does what an uninterrupted one does.
 
-Every 500 steps the network is judged on motions of val/ that it has never seen, and on held-out detections (their pictures, errors and
-cameras are new to it; their motions are in train/). Checkpoint, loss plot and the best weights so far stay under
-~/.cache/video-mocap/training/NAME; the weights in the repository (models/weights) change only at the end, and only with --install.
+Every 500 steps the network is judged on motions of val/ that it has never seen, under imagined cameras and as MediaPipe really saw them.
+Checkpoint, loss plot and the best weights so far stay under ~/.cache/video-mocap/training/NAME; the weights in the repository
+(models/weights) change only at the end, and only with --install.
 """
 
 from __future__ import annotations

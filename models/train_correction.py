@@ -8,7 +8,7 @@ picture. The frames about the one in question hide the limb too: all of them, a 
 then hidden or put onto the limb in question, so that the network neither needs nor trusts them. The loss is the likelihood of the
 error under a radial Laplace distribution whose mean the network says. All randomness of step n comes from (seed, n).
 
-Every 500 steps the error on motions of val/ and on held-out detections is printed, in hundredths of the body's spread. What is kept is a
+Every 500 steps the error on motions of val/ and on their detections is printed, in hundredths of the body's spread. What is kept is a
 running mean of the weights. `build.py evaluate --correction` prints what the installed network does to damaged and to sound keypoints.
 """
 
