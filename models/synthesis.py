@@ -82,7 +82,7 @@ class Synthesis:
         files = rng.choice(len(self._weight), count, p=self._weight)
         rate = _log_uniform(rng, *_FRAME_RATES, count)
         turns, root = self._motion(rng, files, rate, frames)
-        turns, root = _recombined(rng, turns, root)
+        turns, root = recombined(rng, turns, root)
         if self._invented:
             turns, root = tumbling(rng, varied(rng, turns), root)
         turns, root = _tilted(rng, turns, root)
@@ -149,7 +149,7 @@ def _stature(offsets: np.ndarray) -> np.ndarray:
     return offsets[:, up, 2].sum(-1) - offsets[:, chain, 2].sum(-1)
 
 
-def _recombined(rng: np.random.Generator, turns: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def recombined(rng: np.random.Generator, turns: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A third of the windows get both arms or both legs of their neighbour in the batch, relative to the trunk."""
     other = np.roll(turns, 1, axis=0)
     turns = turns.copy()

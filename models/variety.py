@@ -41,9 +41,9 @@ _MIRROR = np.array([1.0, -1.0, -1.0])  # of a rotation vector in the body's midd
 _PARENT = np.array(PARENTS[1:])
 
 
-def varied(rng: np.random.Generator, turns: np.ndarray) -> np.ndarray:
-    """Global rotations (N, T, 21, 3, 3) of N windows, half of them made into poses that nobody took; the hips stay."""
-    chosen = np.flatnonzero(rng.random(len(turns)) < _SHARE)
+def varied(rng: np.random.Generator, turns: np.ndarray, share: float = _SHARE) -> np.ndarray:
+    """Global rotations (N, T, 21, 3, 3) of N windows, a share of them made into poses that nobody took; the hips stay."""
+    chosen = np.flatnonzero(rng.random(len(turns)) < share)
     if not len(chosen):
         return turns
     local = np.swapaxes(turns[:, :, _PARENT], -1, -2) @ turns[:, :, 1:]
