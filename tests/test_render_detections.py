@@ -1,11 +1,17 @@
 """The fast renderer of training detections: what needs neither OpenGL nor the rendering tool."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.export.bvh import read_bvh, write_bvh
+from core.skeleton import JOINTS, Skeleton
+from models import mocap
 from models.detections import RIG_POINT
+from models.invent_motions import invented
 from models.people_renderer import _projection, box, joined, skinned
 from models.render_detections import _POINT_OF, NAMES, Person, behind_box, look_rt
 
@@ -89,3 +95,19 @@ def test_the_points_of_a_person_move_with_the_bones() -> None:
     assert np.allclose(at_rest[NAMES.index("l_toe")], at_rest[NAMES.index("l_foot")] + 0.1)
     assert np.allclose(person.matrices()[0], np.eye(4))
     assert person.spheres().shape[0] == 2
+
+
+def test_invented_takes_are_whole_above_the_floor_and_of_the_canonical_skeleton(tmp_path: Path) -> None:
+    frames = 90  # at 60 a second: shorter than a take, so it is played to and fro
+    turns = np.tile(np.eye(3, dtype=np.float32), (frames, len(JOINTS), 1, 1))
+    skeleton = Skeleton.mean()
+    offsets = np.concatenate([skeleton.rest_offsets, skeleton.end_offsets])
+    part = mocap.Part(turns, np.tile([0.0, 0.0, 0.9], (frames, 1)), offsets[None], np.array([0]), np.array([frames]), np.array(["a.bvh"]))
+    motions = invented(part, np.random.default_rng(3), 8)
+    assert len(motions) == 8 and {len(m) for m in motions} == {75}
+    assert min(m.joints_world()[..., 2].min() for m in motions) > 0.02
+    assert max(np.abs(m.local_rotations[:, 1:, 1:]).max() for m in motions) > 0.1  # not the pack's T-pose any more
+    write_bvh(motions[0], tmp_path / "a.bvh")
+    take = read_bvh(tmp_path / "a.bvh")
+    assert take.names == JOINTS and np.allclose(take.skeleton().rest_offsets, skeleton.rest_offsets, atol=1e-5)
+    assert np.abs(take.root_translation - motions[0].root_translation).max() < 1e-4
