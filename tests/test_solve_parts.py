@@ -92,6 +92,24 @@ def test_cost_and_gradient_of_the_whole_problem() -> None:
         assert gradient[frame, unknown] == pytest.approx(numeric, rel=1e-3, abs=1e-4 * np.abs(gradient).max())
 
 
+def test_a_heel_and_a_tip_that_are_down_together_are_a_straight_foot_apart() -> None:
+    """cmu_bend, 2026-11-21: held 5 mm too close to each other, they bent the toes by 25 degrees, which snapped from down to up."""
+    shape, sole = (30, 4), 0.25
+    feet = np.zeros((*shape, 3))
+    feet[:, ::2, 0], feet[:, 1::2, 0] = [[0.0, 1.0]], [[0.24, 1.4]]
+    contacts = np.zeros(shape, dtype=bool)
+    contacts[5:20, 0] = contacts[10:28, 1] = contacts[22:28, 0] = contacts[:, 2] = contacts[:, 3] = True
+    free = np.zeros(shape)
+    before = Footing(free[1:], free, np.array([0.0, 0.0, 1.0]), free, -1.0, 50.0, free, feet)
+    after = before.planted(feet, contacts, np.full(2, sole))
+    assert after.anchor[5:20, 0].tolist() == feet[5:20, 0].tolist()  # the first to come stays where it is
+    apart = np.linalg.norm(after.anchor[:, 1] - after.anchor[:, 0], axis=-1)
+    assert np.allclose(apart[10:20], sole) and np.allclose(apart[22:28], sole)
+    assert np.ptp(after.anchor[10:28, 1], axis=0).max() == 0
+    assert (after.anchor[:, 2:] == feet[:, 2:]).all()  # 40 cm are no foot
+    assert after.hardness > before.hardness and ((after.held > 0) == contacts).all()
+
+
 def test_smoothness_does_not_depend_on_the_frame_rate() -> None:
     costs = [smoothness(*walk(int(2 * fps), fps), np.arange(int(2 * fps)) / fps).cost for fps in (30.0, 60.0)]
     assert costs[1] == pytest.approx(costs[0], rel=0.15)

@@ -53,13 +53,23 @@ class Footing:
         return dataclasses.replace(self, still=self.still[start:max(start, stop - 1)], ground=self.ground[cut], level=self.level[cut],
                                    held=self.held[cut], anchor=self.anchor[cut])
 
-    def planted(self, feet: np.ndarray, contacts: np.ndarray) -> Footing:
-        """The same, with the points feet (T, 4, 3) held to one place in every contact (T, 4), and a floor that no longer gives."""
+    def planted(self, feet: np.ndarray, contacts: np.ndarray, soles: np.ndarray) -> Footing:
+        """The same, with the points feet (T, 4, 3) held to one place in every contact (T, 4), and a floor that no longer gives.
+
+        soles: (2,) metres from heel to tip of a straight foot. A heel and a tip that are down together are that far apart: were they
+        5 mm closer, the toes would have to bend by 25 degrees, up or down, and snap from one to the other.
+        """
         anchor, held = feet.copy(), np.zeros(contacts.shape)
-        for point in range(contacts.shape[1]):
-            for start, stop in runs(contacts[:, point]):
+        for foot, sole in enumerate(soles):
+            heel, tip = 2 * foot, 2 * foot + 1
+            placed: list[tuple[int, int, int]] = []
+            for start, stop, point in sorted((*run, of) for of in (heel, tip) for run in runs(contacts[:, of])):
                 place = np.median(feet[start:stop, point], axis=0)
                 place = place + max(0.0, self.floor + FLESH[point] - place @ self.up) * self.up
+                shared, other = max(((min(stop, b) - max(start, a), a) for a, b, p in placed if p != point), default=(0, 0))
+                if shared > 0:
+                    place = _apart(place, anchor[other, heel + tip - point], sole)
+                placed.append((start, stop, point))
                 anchor[start:stop, point] = place
                 held[start:stop, point] = np.linalg.norm(feet[start:stop, point] - place, axis=-1) < _SLIP
         return dataclasses.replace(self, held=held / _HELD**2, anchor=anchor, hardness=_FIRMER * self.hardness)
@@ -94,6 +104,12 @@ def footing(still: np.ndarray, times: np.ndarray, feet: np.ndarray | None = None
     heel, toe = (max(floor + FLESH[columns[0]], _level(height[:, columns], standing[:, columns], floor)) for columns in ([0, 2], [1, 3]))
     return Footing(np.where(step < 0.5, both, 0.0), standing / _GROUND_SPREAD**2, up, beneath + [heel, toe, heel, toe], floor,
                    1.0 / _FLOOR_SPREAD**2, free, nowhere)
+
+
+def _apart(place: np.ndarray, other: np.ndarray, distance: float) -> np.ndarray:
+    """The place (3,), moved to this distance from the other; as it is when that is too far to be meant."""
+    now = float(np.linalg.norm(place - other))
+    return place if abs(now - distance) > _SLIP else other + (place - other) * (distance / now)
 
 
 def _level(height: np.ndarray, standing: np.ndarray, ground: float) -> float:

@@ -19,7 +19,7 @@ from ..errors import InputError
 from ..events import Reporter
 from ..keypoints import ATTACHMENTS, CANONICAL, Keypoints
 from ..motion import Camera, Motion
-from ..skeleton import INDEX, Skeleton
+from ..skeleton import INDEX, JOINTS, Skeleton
 from .body import Body, point_of
 from .bones import estimate_skeleton, of_stature, refine_skeleton
 from .choices import Choices
@@ -206,7 +206,7 @@ def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, st
     contacts = of_seen_feet(contacts, np.stack([(evidence.weight_2d[:, foot] > 0).any(1) for foot in _FOOT_KEYPOINTS], axis=1))
     if choices.contacts:
         ground = footing(still, times, feet, world) if choices.ground else evidence.footing
-        evidence = dataclasses.replace(evidence, footing=ground.planted(feet, contacts))
+        evidence = dataclasses.replace(evidence, footing=ground.planted(feet, contacts, _soles(skeleton)))
         state, contacts = _fit_windows(body, evidence, state, reporter, 2), evidence.footing.held > 0
     reporter.progress("solve", len(times), len(times))
     return _Fitted(skeleton, state, world, contacts, measured)
@@ -233,6 +233,12 @@ def _scaled(evidence: Evidence, state: State, skeleton: Skeleton, scale: float) 
 
 def _feet(skeleton: Skeleton, state: State) -> np.ndarray:
     return Body(skeleton, FOOT_POINTS).pose(state.local, state.root).points
+
+
+def _soles(skeleton: Skeleton) -> np.ndarray:
+    """(2,) metres from heel to toe tip of the left and the right foot at rest."""
+    rest = Body(skeleton, FOOT_POINTS).pose(np.tile(rotations.IDENTITY, (1, len(JOINTS), 1)), np.zeros((1, 3))).points[0]
+    return np.asarray(np.linalg.norm(rest[1::2] - rest[::2], axis=-1))
 
 
 def _fit_windows(body: Body, evidence: Evidence, start: State, reporter: Reporter, before: int) -> State:
