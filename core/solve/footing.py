@@ -27,6 +27,7 @@ _NEAR_LOWEST = 0.12  # metres: a still foot further above the other one stands o
 _REACH = 0.07  # seconds to both sides over which motion in the picture is measured
 _HELD = 0.0005  # metres: how far a planted point may be from its place
 _SLIP = 0.04  # metres: a point that is further from the middle of its contact slides and is not held
+_ASTRAY = 0.015  # metres: by how much heel and tip of a planted foot are too close or too far from each other by error
 _FLOOR_SPREAD = 0.004  # metres: how hard the floor is
 _FIRMER = 40.0  # times as much 1 / variance in the last fit: before, poses still find their way through the floor
 
@@ -57,21 +58,27 @@ class Footing:
         """The same, with the points feet (T, 4, 3) held to one place in every contact (T, 4), and a floor that no longer gives.
 
         soles: (2,) metres from heel to tip of a straight foot. A heel and a tip that are down together are that far apart: were they
-        5 mm closer, the toes would have to bend by 25 degrees, up or down, and snap from one to the other.
+        5 mm closer, the toes would have to bend by 25 degrees, up or down, and snap from one to the other. Where they are off by more than
+        an error the foot turns on one of them, and the other is let go.
         """
         anchor, held = feet.copy(), np.zeros(contacts.shape)
         for foot, sole in enumerate(soles):
             heel, tip = 2 * foot, 2 * foot + 1
-            placed: list[tuple[int, int, int]] = []
+            placed: dict[int, list[slice]] = {heel: [], tip: []}
             for start, stop, point in sorted((*run, of) for of in (heel, tip) for run in runs(contacts[:, of])):
-                place = np.median(feet[start:stop, point], axis=0)
+                cut, partner = slice(start, stop), heel + tip - point
+                place = np.median(feet[cut, point], axis=0)
                 place = place + max(0.0, self.floor + FLESH[point] - place @ self.up) * self.up
-                shared, other = max(((min(stop, b) - max(start, a), a) for a, b, p in placed if p != point), default=(0, 0))
-                if shared > 0:
-                    place = _apart(place, anchor[other, heel + tip - point], sole)
-                placed.append((start, stop, point))
-                anchor[start:stop, point] = place
-                held[start:stop, point] = np.linalg.norm(feet[start:stop, point] - place, axis=-1) < _SLIP
+                both = _longest_shared(cut, placed[partner])
+                apart = float(np.linalg.norm(place - anchor[both.start, partner])) if both else sole
+                turns = abs(apart - sole) > _ASTRAY
+                if both and not turns:
+                    place = anchor[both.start, partner] + (place - anchor[both.start, partner]) * (sole / apart)
+                anchor[cut, point] = place
+                held[cut, point] = np.linalg.norm(feet[cut, point] - place, axis=-1) < _SLIP
+                if both and turns:
+                    held[both, max(heel, tip, key=lambda p: np.ptp(feet[both, p], axis=0).max())] = 0.0
+                placed[point].append(cut)
         return dataclasses.replace(self, held=held / _HELD**2, anchor=anchor, hardness=_FIRMER * self.hardness)
 
 
@@ -106,10 +113,11 @@ def footing(still: np.ndarray, times: np.ndarray, feet: np.ndarray | None = None
                    1.0 / _FLOOR_SPREAD**2, free, nowhere)
 
 
-def _apart(place: np.ndarray, other: np.ndarray, distance: float) -> np.ndarray:
-    """The place (3,), moved to this distance from the other; as it is when that is too far to be meant."""
-    now = float(np.linalg.norm(place - other))
-    return place if abs(now - distance) > _SLIP else other + (place - other) * (distance / now)
+def _longest_shared(cut: slice, others: list[slice]) -> slice | None:
+    """What a range of frames shares with one of the others, as much as it can; None when it shares nothing."""
+    shared = [slice(max(cut.start, o.start), min(cut.stop, o.stop)) for o in others]
+    longest = max(shared, key=lambda s: s.stop - s.start, default=slice(0, 0))
+    return longest if longest.stop > longest.start else None
 
 
 def _level(height: np.ndarray, standing: np.ndarray, ground: float) -> float:
