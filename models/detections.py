@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,14 @@ RIG_POINT: dict[str, str] = (
 def held_out(motion: str) -> bool:
     """Whether a motion (the name of a BVH file) is of somebody in val/, so that its detections judge and nothing is trained on them."""
     return Path(motion).stem.split("_")[0] in _VAL_SUBJECTS
+
+
+def check_parts(train: Iterable[str], val: Iterable[str]) -> None:
+    """Raises InputError unless all motions of val/, and none of train/, are those whose detections judge."""
+    astray = [n for n in train if held_out(n)] + [n for n in val if not held_out(n)]
+    if astray:
+        raise InputError(f"{astray[0]} is in the wrong part of the mocap folder: val/ holds subjects {', '.join(sorted(_VAL_SUBJECTS))} "
+                         "and nobody else, for detections of their motions judge and those of all others train.")
 
 
 def read_runs(folder: Path) -> tuple[Windows, Windows]:

@@ -5,8 +5,8 @@
 Data: windows that nothing was trained on, by cameras drawn anew; every lens is assumed, as at run time.
 - "val": motions of MOCAP/val, by people of whom nothing is in train/, under imagined cameras and the errors of val's detections
   (`models.synthesis`).
-- "detections": what MediaPipe really saw of rendered people in motions of MOCAP/val (`models.detections`). They also choose the
-  checkpoint and the size of the expected error.
+- "detections": what MediaPipe really saw of rendered people in motions of MOCAP/val (`models.detections`).
+Nothing is trained on either, but both choose the checkpoint and the size of the expected error.
 Targets have the mean adult's size, as in training: size is the solver's business. Every network looks at the mirror image as well, as it
 does at run time (`models.symmetric`). Errors are over the 12 limb joints, centred on the hips: MPJPE and PA-MPJPE in mm, acceleration
 error in m/s^2 (as in `core.evaluate`).
@@ -67,8 +67,10 @@ def main(argv: list[str]) -> int:
     lifters += [Lifter(f"{path.parent.name}/{path.stem}", "cpu", registry.load_file(path)) for path in args.also or ()]
     result: dict[str, Any] = {"networks": [_describe(lifter) for lifter in lifters]}
     print(_networks(result["networks"]))
-    sets = {"val": unseen(mocap.load(args.data)).draw(np.random.default_rng(2026), _WINDOWS, _FRAMES)}
+    pack = mocap.load(args.data)
+    sets = {"val": unseen(pack).draw(np.random.default_rng(2026), _WINDOWS, _FRAMES)}
     if args.detections:
+        detections.check_parts(pack.part("train").names, pack.part("val").names)
         sets["detections"] = detections.read_runs(args.detections)[1]
     for name, windows in sets.items():
         result[name] = _judge_all(lifters, name, of_mean_size(windows), reporter)

@@ -22,7 +22,7 @@ from core.flips import mend_flips
 from core.keypoints import CANONICAL, LIMB_KEYPOINTS
 
 from .detections import Run, held_out, keypoints_of, runs_in, too_few
-from .noise import HELD_OUT, MIRRORED, SIGN, TRAINING, NoiseModel, Scene, mean_facing, reach, regressors, scene
+from .noise import HELD_OUT, MIRRORED, SIGN, TRAINING, NoiseModel, Scene, limb_places, mean_facing, regressors, scene
 
 Take = tuple[Scene, np.ndarray, float]
 """True scene, differences (T, 27, CHANNELS) and frame rate."""
@@ -73,8 +73,8 @@ def left_by(bias: np.ndarray, takes: list[Take], swaps: float) -> NoiseModel:
     frames = np.array([len(e) for e in errors])
     turns = np.array([mean_facing(t.body) for t, _, _ in takes])
     rates = np.array([rate for _, _, rate in takes])
-    reaches = np.array([reach(t.body) for t, _, _ in takes])
-    return NoiseModel(bias, np.concatenate(errors), np.cumsum(frames) - frames, frames, rates, turns, reaches, swaps)
+    limbs = np.array([limb_places(t.body) for t, _, _ in takes])
+    return NoiseModel(bias, np.concatenate(errors), np.cumsum(frames) - frames, frames, rates, turns, limbs, swaps)
 
 
 def robust_bias(x: np.ndarray, y: np.ndarray) -> np.ndarray:

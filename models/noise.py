@@ -29,7 +29,7 @@ from core.skeleton import mirror_order
 TRAINING, HELD_OUT = (Path(__file__).parent / "data" / name for name in ("noise.npz", "noise_held_out.npz"))
 CHANNELS = 7
 """x, y (metres at the hips' distance), depth (metres), world x, y, z (metres), confidence's logit."""
-_STEP = 2.0**-9
+_STEP = 2.0**-9  # of what is kept
 _ALIKE = 0.04  # of the takes, those whose persons stand most alike, lend their errors
 _TURN = 0.3  # metres that a radian of facing apart counts for, beside how far apart the limbs are
 _SIZES = 0.2  # standard deviation of the logarithm of a factor on a window's errors: more takes than there are
@@ -38,7 +38,8 @@ SIGN = np.array([-1, 1, 1, -1, 1, 1, 1])  # of each channel in a mirror
 _MIXED = 0.5  # of the limbs take their errors from elsewhere, where they may
 _LIMBS = tuple(np.array([n[:2] == side and n[2:] in parts for n in CANONICAL]) for parts in (
     ("elbow", "wrist", "index", "pinky", "thumb"), ("knee", "ankle", "heel", "toe")) for side in ("l_", "r_"))
-_REACH = np.array([[CANONICAL.index(f"{side}_{n}") for n in parts] for parts in (("elbow", "wrist"), ("knee", "ankle")) for side in "lr"])
+_LIMB_ENDS = np.array([[CANONICAL.index(f"{side}_{n}") for n in names]
+                       for names in (("elbow", "wrist"), ("knee", "ankle")) for side in "lr"])
 _HIPS = [CANONICAL.index(n) for n in ("l_hip", "r_hip")]
 
 
@@ -76,9 +77,9 @@ def mean_facing(body: np.ndarray) -> np.ndarray:
     return np.angle(np.exp(1j * facing(body)).mean(-1))
 
 
-def reach(body: np.ndarray) -> np.ndarray:
+def limb_places(body: np.ndarray) -> np.ndarray:
     """(..., 4, 2, 3) where elbows and wrists, knees and ankles of bodies (..., T, 27, 3) are on average, in the order of `_LIMBS`."""
-    return np.asarray(body[..., _REACH, :].mean(-4))
+    return np.asarray(body[..., _LIMB_ENDS, :].mean(-4))
 
 
 def regressors(body: np.ndarray) -> np.ndarray:
@@ -92,7 +93,7 @@ def regressors(body: np.ndarray) -> np.ndarray:
 class NoiseModel:
     """The fitted bias, and what it left in every take. bias: (27, 8, CHANNELS); errors: (F, 27, CHANNELS) the takes' frames one take after
     the other; first, frames: (R,) where a take begins and how long it is; rate: (R,) its frames a second; facing: (R,) radians, which way
-    its person faces; reach: (R, 4, 2, 3) as of the function `reach`; swaps: share of takes with an exchange."""
+    its person faces; limbs: (R, 4, 2, 3) their `limb_places`; swaps: share of takes with an exchange."""
 
     bias: np.ndarray
     errors: np.ndarray
@@ -100,7 +101,7 @@ class NoiseModel:
     frames: np.ndarray
     rate: np.ndarray
     facing: np.ndarray
-    reach: np.ndarray
+    limbs: np.ndarray
     swaps: float
 
     @classmethod
@@ -111,7 +112,7 @@ class NoiseModel:
         return cls(**values | {"swaps": float(values["swaps"])})
 
     def save(self, path: Path) -> None:
-        """To `TRAINING` or `HELD_OUT`; errors to 2 mm, which is less than they are and packs well."""
+        """To `TRAINING` or `HELD_OUT`; errors (metres and logits) to 2^-9, far below the usual 40 mm, because that packs well."""
         np.savez_compressed(path, **dataclasses.asdict(self) | {"errors": (np.round(self.errors / _STEP) * _STEP).astype(np.float16)})
 
     def differences(self, rng: np.random.Generator, body: np.ndarray, step: np.ndarray, mixed: bool = False) -> np.ndarray:
@@ -119,8 +120,8 @@ class NoiseModel:
         their errors from another take."""
         both = np.concatenate([self.facing, -self.facing])  # a take in a mirror is another take
         turned = np.abs((mean_facing(body)[:, None] - both + np.pi) % (2 * np.pi) - np.pi)
-        reaches = np.concatenate([self.reach, self.reach[:, [1, 0, 3, 2]] * [-1, 1, 1]])
-        apart = np.linalg.norm(reach(body)[:, None] - reaches, axis=-1).mean(-1)  # (N, R, 4) metres
+        places = np.concatenate([self.limbs, self.limbs[:, [1, 0, 3, 2]] * [-1, 1, 1]])
+        apart = np.linalg.norm(limb_places(body)[:, None] - places, axis=-1).mean(-1)  # (N, R, 4) metres
         count = max(round(_ALIKE * len(both)), 1)
 
         def alike(distance: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 Problem: a path tracer takes 270 ms a frame, most of which a detector that sees 256 x 256 pixels does not notice, and training wants tens
 of thousands of frames. Method: skinning, a shadow map, hemispherical sky light and spheres along the bones for ambient occlusion, in one
-pass with four samples a pixel. Limits: no bounced light but the sky's, soft shadows of one width, procedural patterns only.
+pass with four samples a pixel. Limits: no bounced light but the sky's; only what stands within some metres of the person casts a shadow,
+soft ones of one width wherever they fall; open meshes (sleeves, hems) have no inside; procedural patterns only.
 
 World axes and units are the tool's: metres, Z up; cameras are OpenCV's. Needs moderngl, which the product does not.
 """
@@ -16,14 +17,13 @@ import numpy as np
 
 Array = np.ndarray
 PATTERNS = ("plain", "noise", "stripes", "checker", "brick")
-_MATERIALS, _SPHERES = 24, 40
+_MOST_MATERIALS, _MOST_SPHERES = 24, 40
 _SHADOW = 768
-_BOX_FACES = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]])
 
 
 @dataclass(frozen=True)
 class Material:
-    """Linear RGB; scale: pattern repeats per metre."""
+    """Linear RGB; scale: how fine the pattern is, in its own units per metre (fields of a checker, radians of stripes)."""
 
     color: tuple[float, ...]
     pattern: str = "plain"
@@ -38,8 +38,8 @@ class Material:
 
 @dataclass(frozen=True)
 class Light:
-    """sun: unit vector towards it; strengths as Blender's (a sun of pi on white is 1); sky: linear RGB radiance; fill: unit vector of a
-    second sun of strength 0.5 without shadow, or None."""
+    """sun: (3,) unit vector towards it; strength: as Blender's (pi on white is 1); softness: radians that the sun is wide; sky: (3,)
+    linear RGB radiance; exposure: stops; fill: (3,) unit vector towards a second sun of strength 0.5 without shadow, or None."""
 
     sun: Array
     strength: float
@@ -61,31 +61,35 @@ class Mesh:
 
 
 def skinned(vertices: Array, faces: list[list[int]], weights: Array, materials: Array) -> Mesh:
-    """A smooth mesh under linear blend skinning: weights (V, B), materials (F,) one per face."""
-    corners = np.array([f if len(f) == 4 else [*f, f[-1]] for f in faces])
-    across = np.cross(vertices[corners[:, 2]] - vertices[corners[:, 0]], vertices[corners[:, 3]] - vertices[corners[:, 1]])
-    normals = np.stack([sum(np.bincount(corners[:, k], across[:, c], len(vertices)) for k in range(4)) for c in range(3)], -1)
-    normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12)
-    pairs, index = np.unique(np.stack([corners.ravel(), np.repeat(materials, 4)], -1), axis=0, return_inverse=True)
-    quads = index.reshape(-1, 4)
-    triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-    triangles = triangles[triangles[:, 1] != triangles[:, 2]]
-    kept = pairs[:, 0]
-    return Mesh(vertices[kept], normals[kept], weights[kept], pairs[:, 1], triangles)
+    """A smooth mesh of triangles and quads under linear blend skinning: vertices (V, 3), weights (V, B), materials (F,) one per face."""
+    triangles = np.array([[f[0], f[k], f[k + 1]] for f in faces for k in range(1, len(f) - 1)])
+    material = np.array([m for f, m in zip(faces, materials, strict=True) for _ in range(len(f) - 2)])
+    a, b, c = (vertices[triangles[:, k]] for k in range(3))
+    area, normals = np.cross(b - a, c - a), np.zeros_like(vertices)
+    for corner in triangles.T:
+        np.add.at(normals, corner, area)
+    normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
+    pairs, index = np.unique(np.stack([triangles, np.repeat(material[:, None], 3, 1)], -1).reshape(-1, 2), axis=0, return_inverse=True)
+    kept = pairs[:, 0]  # a vertex once for every material that meets there
+    return Mesh(vertices[kept], normals[kept], weights[kept], pairs[:, 1], index.reshape(-1, 3))
 
 
 def box(low: Array, high: Array, bone: int, material: int) -> Mesh:
-    """A box between two corners that moves with one bone."""
-    corners = np.array([[(low, high)[i][0], (low, high)[j][1], (low, high)[k][2]] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
-    quads = corners[_BOX_FACES]
-    out = np.cross(quads[:, 1] - quads[:, 0], quads[:, 2] - quads[:, 0])
-    inward = (out * (quads.mean(1) - corners.mean(0))).sum(-1) < 0
-    quads[inward] = quads[inward][:, ::-1]
-    out[inward] *= -1
-    normals = np.repeat(out / np.linalg.norm(out, axis=-1, keepdims=True), 4, axis=0)
+    """A box between two corners (3,) that moves with one bone."""
+    corners, normals = [], []
+    for axis in range(3):
+        u, w = (axis + 1) % 3, (axis + 2) % 3
+        around = [(low[u], low[w]), (high[u], low[w]), (high[u], high[w]), (low[u], high[w])]  # seen from the axis' far end
+        for end, sign in ((low, -1), (high, 1)):
+            quad = np.empty((4, 3))
+            quad[:, axis], quad[:, [u, w]] = end[axis], around[::sign]
+            corners.append(quad)
+            normals.append(np.tile(sign * np.eye(3)[axis], (4, 1)))
     first = 4 * np.arange(6)[:, None]
     triangles = np.concatenate([first + [0, 1, 2], first + [0, 2, 3]])
-    return Mesh(quads.reshape(-1, 3), normals, np.eye(bone + 1)[np.full(24, bone)], np.full(24, material), triangles)
+    weights = np.zeros((24, bone + 1))
+    weights[:, bone] = 1.0
+    return Mesh(np.concatenate(corners), np.concatenate(normals), weights, np.full(24, material), triangles)
 
 
 def joined(meshes: list[Mesh]) -> Mesh:
@@ -116,8 +120,8 @@ void main() {
 _FRAGMENT = f"""
 #version 330
 in vec3 p; in vec3 normal; in vec3 rest; flat in int material;
-uniform vec4 color_pattern[{_MATERIALS}]; uniform vec4 color_scale[{_MATERIALS}]; uniform float specular[{_MATERIALS}];
-uniform vec4 spheres[{_SPHERES}]; uniform int sphere_count; uniform float reach;
+uniform vec4 color_pattern[{_MOST_MATERIALS}]; uniform vec4 color_scale[{_MOST_MATERIALS}]; uniform float specular[{_MOST_MATERIALS}];
+uniform vec4 spheres[{_MOST_SPHERES}]; uniform int sphere_count; uniform float reach;
 uniform vec3 sun; uniform float strength; uniform float blur; uniform vec3 sky; uniform float exposure;
 uniform mat4 sun_view; uniform vec3 fill; uniform float fill_strength; uniform vec3 eye;
 uniform sampler2DShadow shadow;
@@ -156,7 +160,7 @@ void main() {{
     if (all(greaterThan(lit, vec3(0.0))) && all(lessThan(lit, vec3(1.0)))) {{
         shade = 0.0;
         for (int i = -1; i <= 1; i++) for (int j = -1; j <= 1; j++)
-            shade += texture(shadow, vec3(lit.xy + vec2(i, j) * 2.0 * blur, lit.z - 0.0025 - 2.0 * blur)) / 9.0;
+            shade += texture(shadow, vec3(lit.xy + vec2(i, j) * 2.0 * blur, lit.z - 0.001 - 0.6 * blur)) / 9.0;
     }}
     float facing = max(dot(n, sun), 0.0);
     vec3 half_way = normalize(sun + to_eye);
@@ -178,7 +182,7 @@ class Renderer:
         self._gl = moderngl.create_context(standalone=True, backend="egl", require=330)
         self._draw = self._gl.program(vertex_shader=_VERTEX, fragment_shader=_FRAGMENT)
         self._cast = self._gl.program(vertex_shader=_SHADOW_VERTEX, fragment_shader="#version 330\nvoid main() {}\n")
-        self._gl.front_face = "cw"  # as the first row of the buffer is the image's
+        self._gl.front_face = "cw"  # in pictures, whose first row is the buffer's first; shadows are cast by the sides away from the sun
         self._depth = self._gl.depth_texture((_SHADOW, _SHADOW))
         self._depth.compare_func = "<="
         self._shadow = self._gl.framebuffer(depth_attachment=self._depth)
@@ -204,11 +208,11 @@ class Renderer:
         self._drawn = self._gl.vertex_array(self._draw, [(self._moving, "3f 3f", "v", "n"), (fixed, "3f 1f", "still", "m")], faces)
         self._casting = self._gl.vertex_array(self._cast, [(self._moving, "3f 12x", "v")], faces)
         self._held = [self._drawn, self._casting, fixed, faces, self._moving]
-        table = np.zeros((_MATERIALS, 8), "f4")
+        table = np.zeros((_MOST_MATERIALS, 8), "f4")
         table[:len(materials)] = [m.row() for m in materials]
         self._draw["color_pattern"].write(table[:, :4].tobytes())
         self._draw["color_scale"].write(table[:, 4:].tobytes())
-        self._draw["specular"].write(np.array([m.specular for m in materials] + [0] * (_MATERIALS - len(materials)), "f4").tobytes())
+        self._draw["specular"].write(np.array([m.specular for m in materials] + [0] * (_MOST_MATERIALS - len(materials)), "f4").tobytes())
         self._light = light
         set_to = {"sun": tuple(light.sun), "strength": light.strength, "sky": tuple(light.sky), "exposure": light.exposure,
                   "fill": tuple(light.fill) if light.fill is not None else (0, 0, 1), "fill_strength": 0.5 * (light.fill is not None)}
@@ -217,7 +221,7 @@ class Renderer:
 
     def image(self, bones: Array, spheres: Array, rotation: Array, translation: Array, K: Array, size: tuple[int, int]) -> Array:
         """(h, w, 3) uint8 RGB. bones: (B, 4, 4) rest to world; spheres: (S, 4) centre and radius, metres; the first one is in the
-        middle of the shadows' map."""
+        middle of the shadows' map; rotation (3, 3), translation (3,), K (3, 3) pixels: the camera's; size: width, height."""
         blended = (self._weights @ bones[:, :3].reshape(len(bones), 12).astype("f4")).reshape(-1, 3, 4)
         self._moving.write(np.einsum("vij,vkj->vki", blended, self._rest).tobytes())
         sun_view, reach = self._sun_view(spheres)
@@ -234,7 +238,7 @@ class Renderer:
         target.clear(*np.where(sky < 0.0031308, 12.92 * sky, 1.055 * sky ** (1 / 2.4) - 0.055), 1.0, depth=1.0)
         self._draw["view"].write(_projection(rotation, translation, K, size).T.astype("f4").tobytes())
         self._draw["eye"].value = tuple(-rotation.T @ translation)
-        rows = np.zeros((_SPHERES, 4), "f4")
+        rows = np.zeros((_MOST_SPHERES, 4), "f4")
         rows[:len(spheres)] = spheres
         self._draw["spheres"].write(rows.tobytes())
         self._draw["sphere_count"].value = len(spheres)

@@ -81,7 +81,7 @@ class Synthesis:
         """`_POINTS` (N, T, P, 3) of random people in the axes of random cameras, K (N, 3, 3), size (N, 2), frames a second (N,)."""
         files = rng.choice(len(self._weight), count, p=self._weight)
         rate = _log_uniform(rng, *_FRAME_RATES, count)
-        turns, root = self._motion(rng, files, rate, frames)
+        turns, root = self.motion(rng, files, rate, frames)
         turns, root = recombined(rng, turns, root)
         if self._invented:
             turns, root = tumbling(rng, varied(rng, turns), root)
@@ -91,7 +91,7 @@ class Synthesis:
         points = _points(rng, turns, root * (leg / self._leg[files])[:, None, None], offsets)
         return *_filmed(rng, points, self._elevations), rate
 
-    def _motion(self, rng: np.random.Generator, files: np.ndarray, rate: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    def motion(self, rng: np.random.Generator, files: np.ndarray, rate: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
         """Global rotations (N, T, 21, 3, 3) and roots (N, T, 3) of random stretches, between the file's frames where need be."""
         last = self._part.length[files] - 1.0
         step = FPS / rate * rng.uniform(0.8, 1.25, len(files))
@@ -150,7 +150,8 @@ def _stature(offsets: np.ndarray) -> np.ndarray:
 
 
 def recombined(rng: np.random.Generator, turns: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A third of the windows get both arms or both legs of their neighbour in the batch, relative to the trunk."""
+    """Global rotations (N, T, 21, 3, 3) and roots (N, T, 3) again; a third of the windows get both arms or both legs of their neighbour in
+    the batch, relative to the trunk."""
     other = np.roll(turns, 1, axis=0)
     turns = turns.copy()
     kind = rng.random(len(turns))

@@ -79,6 +79,8 @@ def main(argv: list[str]) -> int:
     torch.set_num_threads(1)  # the other core prepares the next batch
     parent = registry.load(args.config) if args.fine_tune else None
     pack = mocap.load(args.data)
+    if args.detections:
+        detections.check_parts(pack.part("train").names, pack.part("val").names)
     training = Synthesis(pack.part("train"), invented=settings.invented)
     real, held_out = detections.read_runs(args.detections) if args.detections else (None, None)
     judges = {"val": validation(unseen(pack).draw(np.random.default_rng(0), 256, 32))}

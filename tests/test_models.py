@@ -596,11 +596,26 @@ def test_the_table_names_every_network(pack: mocap.Pack, tmp_path: Path, monkeyp
 
 # ---------------------------------------------------------------- the detector's noise
 
-def test_limbs_borrow_errors_only_where_told_to() -> None:
-    takes, frames = 40, 8
+def _numbered_takes(takes: int, limbs: np.ndarray) -> noise.NoiseModel:
+    """Every take's error is its number in all keypoints and channels; limbs: (takes, 4, 2, 3)."""
+    frames = 8
     errors = np.broadcast_to(np.arange(takes, dtype=np.float32).repeat(frames)[:, None, None], (takes * frames, 27, noise.CHANNELS))
-    model = noise.NoiseModel(np.zeros((27, 8, noise.CHANNELS)), errors, np.arange(takes) * frames, np.full(takes, frames),
-                             np.full(takes, 30.0), np.zeros(takes), 0.0)
+    return noise.NoiseModel(np.zeros((27, 8, noise.CHANNELS)), errors, np.arange(takes) * frames, np.full(takes, frames),
+                            np.full(takes, 30.0), np.zeros(takes), limbs, 0.0)
+
+
+def test_errors_come_from_takes_whose_limbs_are_in_about_the_same_places() -> None:
+    limbs = np.zeros((400, 4, 2, 3))
+    limbs[200:] = 1.0  # a metre away
+    limbs[100:200, 3] = limbs[300:, 2] = 0.3  # other legs
+    drawn = _numbered_takes(400, limbs).differences(np.random.default_rng(1), _standing(0.0), np.full(200, 1 / 30), True)[..., 6]
+    wrist, ankle = CANONICAL.index("l_wrist"), CANONICAL.index("r_ankle")
+    assert drawn[..., CANONICAL.index("nose")].max() / 1.5 < 100  # errors are drawn up to half as large again
+    assert drawn[..., ankle].max() < 200 and drawn[..., wrist].max() < 300
+
+
+def test_limbs_borrow_errors_only_where_told_to() -> None:
+    model = _numbered_takes(400, np.zeros((400, 4, 2, 3)))
     body, step = _standing(0.0), np.full(200, 1 / 30)
     pure, mixed = (model.differences(np.random.default_rng(1), body, step, m)[:, 0, :, 6] for m in (False, True))
     trunk, wrist, thumb, ankle = (CANONICAL.index(n) for n in ("l_hip", "l_wrist", "l_thumb", "r_ankle"))
@@ -681,8 +696,11 @@ def test_detections_of_people_in_val_judge() -> None:
 
 
 def test_the_people_of_val_are_those_whose_detections_judge(shared: Path) -> None:
-    for part in ("train", "val"):
-        assert {detections.held_out(p.name) for p in (shared / "mocap" / part).glob("*.bvh")} == {part == "val"}
+    train, val = ([p.name for p in (shared / "mocap" / part).glob("*.bvh")] for part in ("train", "val"))
+    detections.check_parts(train, val)
+    for wrong in ((train + val[:1], val), (train, val + train[:1])):
+        with pytest.raises(InputError, match="wrong part"):
+            detections.check_parts(*wrong)
 
 
 def test_runs_that_are_missing_or_being_written_are_one_sentence(tmp_path: Path) -> None:

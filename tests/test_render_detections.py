@@ -7,19 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.errors import InputError
 from core.export.bvh import read_bvh, write_bvh
+from core.keypoints import CANONICAL
 from core.skeleton import JOINTS, Skeleton
-from models import mocap
+from models import mocap, render_detections
 from models.detections import RIG_POINT
+from models.film_set import _POINT_OF, NAMES, Person, behind_box, build, look_rt, rendering_tool, shot_of
 from models.invent_motions import invented
-from models.people_renderer import _projection, box, joined, skinned
-from models.render_detections import _POINT_OF, NAMES, Person, behind_box, look_rt
+from models.people_renderer import _MOST_MATERIALS, _MOST_SPHERES, _projection, box, joined, skinned
 
 ANGLES = st.floats(-3.1, 3.1)
 
 
 def test_its_runs_have_every_point_that_training_reads() -> None:
-    assert set(RIG_POINT.values()) <= set(NAMES)
+    assert set(RIG_POINT.values()) | set(CANONICAL) <= set(NAMES)
     assert len(NAMES) == len(set(NAMES)) == 39  # as in the tool's gt.npz
 
 
@@ -80,7 +82,7 @@ def test_the_points_of_a_person_move_with_the_bones() -> None:
     bones = sorted({bone for bone, _ in _POINT_OF.values()} | {"spine_01"})
     rng = np.random.default_rng(0)
     head = rng.normal(size=(len(bones), 3))
-    vertices, weights = rng.normal(size=(6, 3)), np.eye(len(bones))[rng.integers(0, len(bones), 6)]
+    vertices, weights = rng.normal(size=(6, 3)), rng.dirichlet(np.ones(len(bones)), 6)
     human = {"bones": bones, "head": head, "tail": head + 0.1, "parts": [{"name": "skin", "v": vertices, "w": weights}],
              "landmarks": {n: i for i, n in enumerate(("head_top", "nose", "l_ear", "r_ear", "l_heel", "r_heel"))},
              "eyes": {"l": rng.normal(size=3), "r": rng.normal(size=3)}}
@@ -94,7 +96,60 @@ def test_the_points_of_a_person_move_with_the_bones() -> None:
     assert np.allclose(at_rest[NAMES.index("nose")], vertices[1])
     assert np.allclose(at_rest[NAMES.index("l_toe")], at_rest[NAMES.index("l_foot")] + 0.1)
     assert np.allclose(person.matrices()[0], np.eye(4))
-    assert person.spheres().shape[0] == 2
+    still, gone = person.spheres()
+    assert np.allclose(gone[:, :3], still[:, :3] @ turn.T + shift) and (gone[:, 3] == still[:, 3]).all()
+
+
+@pytest.fixture
+def tool_folder(shared: Path) -> Path:
+    folder = shared / "tools" / "render_human"
+    if not (folder / "make_detections.py").exists():
+        pytest.skip("no rendering tool")
+    return folder
+
+
+@pytest.mark.parametrize("number", [0, 4, 10])
+def test_the_truth_of_a_run_is_the_tools_own(shared: Path, tool_folder: Path, number: int) -> None:
+    """Rendered by the tool itself: the same person, motion, camera and occluder, to a tenth of a millimetre."""
+    path = shared / "detections" / f"run_{number:06d}.npz"
+    if not path.exists():
+        pytest.skip("no detections")
+    tool = rendering_tool(tool_folder)
+    run = tool.runs.draw_run(0, number, tool.runs.list_motions([shared / "mocap" / "train"]), 384)
+    shot = shot_of(tool, run)
+    scene, light = build(shot, run)
+    truth = shot.truth()
+    with np.load(path) as theirs:
+        assert theirs["names"].tolist() == NAMES
+        for name in ("joints3d_world", "joints3d_cam", "joints2d"):
+            assert np.abs(theirs[name] - truth[name]).max() < (0.01 if name == "joints2d" else 1e-4)
+        assert (theirs["in_frame"] == truth["in_frame"]).all()
+        assert np.allclose(theirs["K"], shot.K) and np.allclose(theirs["R"], shot.R) and np.allclose(theirs["t"], shot.t)
+        assert theirs["occluded"].any() <= (scene.hidden_by is not None)
+        if scene.hidden_by:
+            eyes = -np.einsum("tji,tj->ti", shot.R, shot.t)
+            hidden = behind_box(scene.still[scene.hidden_by[0]], scene.hidden_by[1], eyes, truth["joints3d_world"])
+            assert (theirs["occluded"] == hidden).all()
+    mesh = scene.mesh()
+    assert len(scene.materials) <= _MOST_MATERIALS and shot.person.spheres().shape[1] <= _MOST_SPHERES
+    assert mesh.weights.shape == (len(mesh.v), len(shot.person.human["bones"]) + len(scene.still))
+    assert mesh.material.max() < len(scene.materials)
+    assert np.allclose(mesh.weights.sum(1), 1, atol=1e-3) and np.linalg.norm(light.sun) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("option", "value", "said"), [
+    ("--mocap", "nowhere", "no folder"), ("--bundle", "nothing.task", "no file"), ("--shard", "2/2", "I/N"), ("--shard", "2", "I/N")])
+def test_what_cannot_be_rendered_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, said: str) -> None:
+    (tmp_path / "a.task").touch()
+    given = {"--tool": str(tmp_path), "--mocap": str(tmp_path), "--bundle": str(tmp_path / "a.task"), "--out": str(tmp_path / "out")}
+    with pytest.raises(SystemExit):
+        render_detections.main([w for pair in (given | {option: value}).items() for w in pair])
+    assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_the_tool_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="rendering tool"):
+        rendering_tool(tmp_path)
 
 
 def test_invented_takes_are_whole_above_the_floor_and_of_the_canonical_skeleton(tmp_path: Path) -> None:
@@ -105,7 +160,9 @@ def test_invented_takes_are_whole_above_the_floor_and_of_the_canonical_skeleton(
     part = mocap.Part(turns, np.tile([0.0, 0.0, 0.9], (frames, 1)), offsets[None], np.array([0]), np.array([frames]), np.array(["a.bvh"]))
     motions = invented(part, np.random.default_rng(3), 8)
     assert len(motions) == 8 and {len(m) for m in motions} == {75}
-    assert min(m.joints_world()[..., 2].min() for m in motions) > 0.02
+    for m in motions:
+        joints, rotations = m.skeleton.forward_kinematics(m.local_rotations, m.root_translation)
+        assert min(joints[..., 2].min(), m.skeleton.end_positions(joints, rotations)[..., 2].min()) > 0.0199
     assert max(np.abs(m.local_rotations[:, 1:, 1:]).max() for m in motions) > 0.1  # not the pack's T-pose any more
     write_bvh(motions[0], tmp_path / "a.bvh")
     take = read_bvh(tmp_path / "a.bvh")

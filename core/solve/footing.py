@@ -54,8 +54,12 @@ class Footing:
         return dataclasses.replace(self, still=self.still[start:max(start, stop - 1)], ground=self.ground[cut], level=self.level[cut],
                                    held=self.held[cut], anchor=self.anchor[cut])
 
+    def firm(self) -> Footing:
+        """The same, with a floor that no longer gives."""
+        return dataclasses.replace(self, hardness=_FIRMER * self.hardness)
+
     def planted(self, feet: np.ndarray, contacts: np.ndarray, soles: np.ndarray) -> Footing:
-        """The same, with the points feet (T, 4, 3) held to one place in every contact (T, 4), and a floor that no longer gives.
+        """The same, with the points feet (T, 4, 3) held to one place in every contact (T, 4).
 
         soles: (2,) metres from heel to tip of a straight foot. A heel and a tip that are down together are that far apart: were they
         5 mm closer, the toes would have to bend by 25 degrees, up or down, and snap from one to the other. Where they are off by more than
@@ -68,18 +72,18 @@ class Footing:
             for start, stop, point in sorted((*run, of) for of in (heel, tip) for run in runs(contacts[:, of])):
                 cut, partner = slice(start, stop), heel + tip - point
                 place = np.median(feet[cut, point], axis=0)
-                place = place + max(0.0, self.floor + FLESH[point] - place @ self.up) * self.up
                 both = _longest_shared(cut, placed[partner])
                 apart = float(np.linalg.norm(place - anchor[both.start, partner])) if both else sole
                 turns = abs(apart - sole) > _ASTRAY
                 if both and not turns:
                     place = anchor[both.start, partner] + (place - anchor[both.start, partner]) * (sole / apart)
+                place = place + max(0.0, self.floor + FLESH[point] - place @ self.up) * self.up
                 anchor[cut, point] = place
                 held[cut, point] = np.linalg.norm(feet[cut, point] - place, axis=-1) < _SLIP
                 if both and turns:
                     held[both, max(heel, tip, key=lambda p: np.ptp(feet[both, p], axis=0).max())] = 0.0
                 placed[point].append(cut)
-        return dataclasses.replace(self, held=held / _HELD**2, anchor=anchor, hardness=_FIRMER * self.hardness)
+        return dataclasses.replace(self, held=held / _HELD**2, anchor=anchor)
 
 
 def stillness(keypoints: Keypoints, seen: np.ndarray, depth: np.ndarray, focal: float) -> np.ndarray:

@@ -193,6 +193,8 @@ def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, st
         ground = footing(still, times, _feet(skeleton, state), _world(skeleton, state, times, choices))
         still_rows = ground.still if choices.contacts else evidence.footing.still
         evidence = dataclasses.replace(evidence, footing=dataclasses.replace(ground, still=still_rows))
+    if not choices.contacts:  # this fit is the last
+        evidence = dataclasses.replace(evidence, footing=evidence.footing.firm())
     state = _fit_windows(body, evidence, state, reporter, 1)
     world = _world(skeleton, state, times, choices)
     measured = None
@@ -206,7 +208,7 @@ def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, st
     contacts = of_seen_feet(contacts, np.stack([(evidence.weight_2d[:, foot] > 0).any(1) for foot in _FOOT_KEYPOINTS], axis=1))
     if choices.contacts:
         ground = footing(still, times, feet, world) if choices.ground else evidence.footing
-        evidence = dataclasses.replace(evidence, footing=ground.planted(feet, contacts, _soles(skeleton)))
+        evidence = dataclasses.replace(evidence, footing=ground.planted(feet, contacts, _soles(skeleton)).firm())
         state, contacts = _fit_windows(body, evidence, state, reporter, 2), evidence.footing.held > 0
     reporter.progress("solve", len(times), len(times))
     return _Fitted(skeleton, state, world, contacts, measured)
