@@ -178,14 +178,16 @@ def test_a_planted_foot_does_not_move_and_none_goes_through_the_floor() -> None:
     assert (feet[..., 2] - FLESH).min() > -0.005
 
 
-def test_feet_that_are_seen_beneath_the_floor_stay_on_it() -> None:
+@pytest.mark.parametrize("contacts", [True, False])
+def test_feet_that_are_seen_beneath_the_floor_stay_on_it(contacts: bool) -> None:
     scene = film(*walk(90), azimuth=1.3, noise=0.01, pixels=1.0)
     low = [scene.lifted.names.index(f"Right{n}") for n in ("Foot", "Toe")] + [scene.lifted.names.index("r_heel")]
     positions, xy = scene.lifted.positions.copy(), scene.keypoints.xy.copy()
     positions[40:60, low] += 0.12 * -scene.view[:, 2]
     seen = [CANONICAL.index(n) for n in ("r_ankle", "r_heel", "r_toe")]
     xy[40:60, seen, 1] += 0.12 * scene.K[0, 0] / scene.joints[40:60, :1, 2]
-    motion = solve(Lifted(scene.lifted.names, positions, scene.lifted.sigma), scene.keypoints.replace(xy=xy), scene.K)
+    motion = solve(Lifted(scene.lifted.names, positions, scene.lifted.sigma), scene.keypoints.replace(xy=xy), scene.K,
+                   choices=Choices(contacts=contacts))
     feet = Body(motion.skeleton, FOOT_POINTS).pose(motion.local_rotations, motion.root_translation).points
     assert (feet[..., 2] - FLESH).min() > -0.005
 
