@@ -260,6 +260,14 @@ def _light(shot: Shot, light: dict[str, Any]) -> Light:
                  fill / np.linalg.norm(fill) if light["fill"] else None)
 
 
+def occluded(shot: Shot, scene: FilmSet, points: Array) -> Array:
+    """(T, J) whether the thing in front of the person, if there is one, hides points (T, J, 3) in the world."""
+    if scene.hidden_by is None:
+        return np.zeros(points.shape[:2], bool)
+    which, size = scene.hidden_by
+    return behind_box(scene.still[which], size, -np.einsum("tji,tj->ti", shot.R, shot.t), points)
+
+
 def behind_box(matrix: Array, size: Array, eyes: Array, points: Array) -> Array:
     """(T, J) whether a box hides points (T, J, 3) from eyes (T, 3): one that stands on the origin of its matrix (4, 4), of this width,
     depth and height in metres."""

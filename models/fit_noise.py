@@ -10,19 +10,18 @@ val/ is kept apart, in data/noise_held_out.npz: a network must not be judged und
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from core.camera import pixel_rays
 from core.detect.confidence import logit, steadiness
-from core.errors import InputError
 from core.flips import mend_flips
 from core.keypoints import CANONICAL, LIMB_KEYPOINTS
 
 from .detections import Run, held_out, keypoints_of, runs_in, too_few
 from .noise import HELD_OUT, MIRRORED, SIGN, TRAINING, NoiseModel, Scene, limb_places, mean_facing, regressors, scene
+from .script import run_script
 
 Take = tuple[Scene, np.ndarray, float]
 """True scene, differences (T, 27, CHANNELS) and frame rate."""
@@ -122,9 +121,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        code = main(sys.argv[1:])
-    except InputError as error:
-        print(error, file=sys.stderr)
-        code = 2
-    raise SystemExit(code)
+    run_script(main)

@@ -10,19 +10,18 @@ and some hover.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 
-from core.errors import InputError
 from core.export.bvh import write_bvh
 from core.motion import Camera, Motion
 from core.rotations import continuous, from_matrix
 from core.skeleton import JOINTS, PARENTS, Skeleton
 
 from . import mocap
-from .synthesis import Synthesis, recombined
+from .script import run_script
+from .synthesis import recombined
 from .variety import turned_over, varied
 
 _FPS = 30.0
@@ -34,9 +33,8 @@ _AT_ONCE = 50  # takes that exchange limbs
 
 def invented(part: mocap.Part, rng: np.random.Generator, count: int) -> list[Motion]:
     """`count` takes of 2.5 s at 30 frames a second."""
-    weight = np.sqrt(part.length)
-    files = rng.choice(len(weight), count, p=weight / weight.sum())
-    turns, root = recombined(rng, *Synthesis(part).motion(rng, files, np.full(count, _FPS), _FRAMES))
+    files = part.draw_files(rng, count)
+    turns, root = recombined(rng, *part.stretches(rng, files, np.full(count, _FPS), _FRAMES))
     turns = varied(rng, turns, share=1.0)
     tilted = np.flatnonzero(rng.random(count) < _TILTED)
     turns[tilted], root[tilted] = turned_over(rng, rng.uniform(-2.1, 2.1, (len(tilted), 1)), turns[tilted], root[tilted])
@@ -75,9 +73,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        code = main(sys.argv[1:])
-    except InputError as error:
-        print(error, file=sys.stderr)
-        code = 2
-    raise SystemExit(code)
+    run_script(main)

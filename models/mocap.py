@@ -39,6 +39,26 @@ class Part:
     length: np.ndarray
     names: np.ndarray
 
+    def draw_files(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """(count,) indices of files; long ones more often, by the root of their length."""
+        weight = np.sqrt(self.length)
+        return rng.choice(len(weight), count, p=weight / weight.sum())
+
+    def stretches(self, rng: np.random.Generator, files: np.ndarray, rate: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
+        """Global rotations (N, T, 21, 3, 3) and roots (N, T, 3) of random stretches of files (N,) at rate (N,) frames a second, 0.8 to 1.25
+        times as fast, between the file's frames where need be and to and fro where it is too short."""
+        last = self.length[files] - 1.0
+        step = FPS / rate * rng.uniform(0.8, 1.25, len(files))
+        begin = rng.uniform(0.0, np.maximum(last - step * frames, 1.0))
+        place = begin[:, None] + step[:, None] * np.arange(frames)
+        place = last[:, None] - np.abs(last[:, None] - place % (2 * last[:, None]))
+        lower = np.minimum(place.astype(int), last[:, None].astype(int) - 1)
+        part = (place - lower).astype(np.float32)[..., None]
+        row = self.start[files][:, None] + lower
+        turns = self.rotations
+        between = (1 - part[..., None, None]) * turns[row] + part[..., None, None] * turns[row + 1]
+        return between, (1 - part) * self.root[row] + part * self.root[row + 1]
+
 
 @dataclass(frozen=True)
 class Pack:

@@ -22,8 +22,9 @@ import numpy as np
 
 from core.errors import InputError
 
-from .film_set import NAMES, NoCamera, Run, behind_box, build, rendering_tool, shot_of
+from .film_set import NAMES, NoCamera, Run, build, occluded, rendering_tool, shot_of
 from .people_renderer import Array, Renderer
+from .script import run_script
 
 _SIZE = 384  # pixels of the longer side
 
@@ -37,11 +38,7 @@ def render(tool: SimpleNamespace, renderer: Renderer, run: Run) -> tuple[list[Ar
     frames = [renderer.image(np.concatenate([bones[f], scene.still]), spheres[f], shot.R[f], shot.t[f], shot.K, shot.size)
               for f in range(len(bones))]
     truth: dict[str, Any] = shot.truth()
-    truth["occluded"] = np.zeros(truth["in_frame"].shape, bool)
-    if scene.hidden_by:
-        which, size = scene.hidden_by
-        eyes = -np.einsum("tji,tj->ti", shot.R, shot.t)
-        truth["occluded"] = behind_box(scene.still[which], size, eyes, truth["joints3d_world"])
+    truth["occluded"] = occluded(shot, scene, truth["joints3d_world"])
     return frames, truth | {"names": np.array(NAMES), "K": shot.K, "R": shot.R, "t": shot.t, "fps": run["fps"], "width": run["width"],
                             "height": run["height"], "stature": shot.person.human["stature"]}
 
@@ -140,9 +137,4 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    try:
-        code = main(sys.argv[1:])
-    except InputError as error:
-        print(error, file=sys.stderr)
-        code = 2
-    raise SystemExit(code)
+    run_script(main)

@@ -23,7 +23,7 @@ from core.markers import MARKERS
 from core.rotations import from_rotation_vector, to_matrix
 from core.skeleton import END_PARENTS, ENDS, INDEX, JOINTS, MEAN_STATURE, PARENTS
 
-from .mocap import FPS, Pack, Part
+from .mocap import Pack, Part
 from .noise import HELD_OUT, NoiseModel, observe
 from .variety import tumbling, turned_over, varied
 from .windows import Windows
@@ -61,8 +61,6 @@ class Synthesis:
         bodies = json.loads(_BODIES.read_text())
         self._mean, self._directions = np.array(bodies["mean"]), np.array(bodies["directions"])
         self._noise = noise or NoiseModel.load()
-        weight = np.sqrt(part.length)
-        self._weight = weight / weight.sum()
         legs = [INDEX["LeftLeg"], INDEX["LeftFoot"]]
         self._leg = np.linalg.norm(part.offsets[:, legs], axis=-1).sum(-1)
 
@@ -79,9 +77,9 @@ class Synthesis:
 
     def _film(self, rng: np.random.Generator, count: int, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """`_POINTS` (N, T, P, 3) of random people in the axes of random cameras, K (N, 3, 3), size (N, 2), frames a second (N,)."""
-        files = rng.choice(len(self._weight), count, p=self._weight)
+        files = self._part.draw_files(rng, count)
         rate = _log_uniform(rng, *_FRAME_RATES, count)
-        turns, root = self.motion(rng, files, rate, frames)
+        turns, root = self._part.stretches(rng, files, rate, frames)
         turns, root = recombined(rng, turns, root)
         if self._invented:
             turns, root = tumbling(rng, varied(rng, turns), root)
@@ -90,20 +88,6 @@ class Synthesis:
         leg = np.linalg.norm(offsets[:, [INDEX["LeftLeg"], INDEX["LeftFoot"]]], axis=-1).sum(-1)
         points = _points(rng, turns, root * (leg / self._leg[files])[:, None, None], offsets)
         return *_filmed(rng, points, self._elevations), rate
-
-    def motion(self, rng: np.random.Generator, files: np.ndarray, rate: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """Global rotations (N, T, 21, 3, 3) and roots (N, T, 3) of random stretches, between the file's frames where need be."""
-        last = self._part.length[files] - 1.0
-        step = FPS / rate * rng.uniform(0.8, 1.25, len(files))
-        begin = rng.uniform(0.0, np.maximum(last - step * frames, 1.0))
-        place = begin[:, None] + step[:, None] * np.arange(frames)
-        place = last[:, None] - np.abs(last[:, None] - place % (2 * last[:, None]))
-        lower = np.minimum(place.astype(int), last[:, None].astype(int) - 1)
-        part = (place - lower).astype(np.float32)[..., None]
-        row = self._part.start[files][:, None] + lower
-        turns = self._part.rotations
-        between = (1 - part[..., None, None]) * turns[row] + part[..., None, None] * turns[row + 1]
-        return between, (1 - part) * self._part.root[row] + part * self._part.root[row + 1]
 
     def _bodies(self, rng: np.random.Generator, files: np.ndarray) -> np.ndarray:
         """Offsets (N, 26, 3) of people: mostly MakeHuman's kind, sometimes part of the way to the file's own."""

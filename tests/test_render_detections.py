@@ -13,7 +13,7 @@ from core.keypoints import CANONICAL
 from core.skeleton import JOINTS, Skeleton
 from models import mocap, render_detections
 from models.detections import RIG_POINT
-from models.film_set import _POINT_OF, NAMES, Person, behind_box, build, look_rt, rendering_tool, shot_of
+from models.film_set import _POINT_OF, NAMES, Person, behind_box, build, look_rt, occluded, rendering_tool, shot_of
 from models.invent_motions import invented
 from models.people_renderer import _MOST_MATERIALS, _MOST_SPHERES, _projection, box, joined, skinned
 
@@ -126,10 +126,7 @@ def test_the_truth_of_a_run_is_the_tools_own(shared: Path, tool_folder: Path, nu
         assert (theirs["in_frame"] == truth["in_frame"]).all()
         assert np.allclose(theirs["K"], shot.K) and np.allclose(theirs["R"], shot.R) and np.allclose(theirs["t"], shot.t)
         assert theirs["occluded"].any() <= (scene.hidden_by is not None)
-        if scene.hidden_by:
-            eyes = -np.einsum("tji,tj->ti", shot.R, shot.t)
-            hidden = behind_box(scene.still[scene.hidden_by[0]], scene.hidden_by[1], eyes, truth["joints3d_world"])
-            assert (theirs["occluded"] == hidden).all()
+        assert (theirs["occluded"] == occluded(shot, scene, truth["joints3d_world"])).all()
     mesh = scene.mesh()
     assert len(scene.materials) <= _MOST_MATERIALS and shot.person.spheres().shape[1] <= _MOST_SPHERES
     assert mesh.weights.shape == (len(mesh.v), len(shot.person.human["bones"]) + len(scene.still))
