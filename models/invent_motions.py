@@ -3,8 +3,8 @@
     python -m models.invent_motions --data MOCAP_DIR --out BVH_DIR [--count 600]
 
 Each take is 2.5 s of a file of train/ with limbs and trunk of others, bent, turned and striking (`models.variety`), lifted until nothing
-of the skeleton is beneath the floor. A fifth of them are tilted: they hang or fall. Limits: bodies may go through themselves, feet slide,
-and some hover.
+of the skeleton is beneath the floor. Half of them are turned over, by any angle: they fall, hang or stand on their heads, of which the pack
+holds nearly nothing. Limits: bodies may go through themselves, feet slide, and some hover.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .variety import turned_over, varied
 
 _FPS = 30.0
 _FRAMES = 75
-_TILTED = 0.2  # of the takes
+_TURNED_OVER = 0.5  # of the takes
 _CLEAR = 0.02  # metres: no joint or end comes nearer to the floor
 _AT_ONCE = 50  # takes that exchange limbs
 
@@ -36,8 +36,8 @@ def invented(part: mocap.Part, rng: np.random.Generator, count: int) -> list[Mot
     files = part.draw_files(rng, count)
     turns, root = recombined(rng, *part.stretches(rng, files, np.full(count, _FPS), _FRAMES))
     turns = varied(rng, turns, share=1.0)
-    tilted = np.flatnonzero(rng.random(count) < _TILTED)
-    turns[tilted], root[tilted] = turned_over(rng, rng.uniform(-2.1, 2.1, (len(tilted), 1)), turns[tilted], root[tilted])
+    chosen = np.flatnonzero(rng.random(count) < _TURNED_OVER)
+    turns[chosen], root[chosen] = turned_over(rng, rng.uniform(-np.pi, np.pi, (len(chosen), 1)), turns[chosen], root[chosen])
     return [_motion(Skeleton(offsets[: len(JOINTS)], offsets[len(JOINTS):]), t, r)
             for offsets, t, r in zip(part.offsets[files], turns, root, strict=True)]
 
