@@ -21,6 +21,7 @@ The table of the way and of fast motion:
   and the path without the solver with the camera unknown.
 - peak: the highest speed (central differences, centred on the hips) of each wrist and ankle over that of the truth, for those whose
   true one is over `FAST`; the ratio that is furthest from 1. "-": nothing in the clip is fast.
+- "(height)": the same motion solved with the person's true height given, where the truth holds it: a picture does not tell it.
 - floor: how far the lowest point of a foot (heel, ball, tip) ever is below our floor, cm. Only a solved motion has a floor.
 """
 
@@ -55,7 +56,8 @@ _ANKLES = [LIMB_KEYPOINTS.index("l_ankle"), LIMB_KEYPOINTS.index("r_ankle")]
 TRAINED_ON = "cmu_"  # clips whose motion is in the training part of the mocap pack: their figures flatter us
 FIGURES = ("MPJPE mm", "PA mm", "accel", "skate mm", "bones %")
 METHODS = ("ours", "lifted", "mediapipe")
-WAY = ("root %", "root % (focal)", "root % lifted", "peak", "peak lifted", "peak MediaPipe", "floor cm", "up deg")
+WAY = ("root %", "root % (focal)", "root % lifted", "MPJPE mm (height)", "peak", "peak (height)", "peak lifted", "peak MediaPipe", "floor cm",
+       "up deg")
 FAST = 3.0  # m/s; a walk's swinging foot passes the hips at about 2.5
 _WITHIN = 0.15  # of the true peak speed
 _FAST_POINTS = tuple(LIMB_KEYPOINTS.index(n) for n in ("l_wrist", "r_wrist", "l_ankle", "r_ankle"))
@@ -65,7 +67,7 @@ _FAR = 4.0  # metres: where a frame without enough keypoints would be put
 @dataclass(frozen=True)
 class Truth:
     """A clip's truth. camera: (T, 12, 3) joints, camera axes, metres; R: (T, 3, 3), t: (T, 3) world to camera; contact: (T, 2) left, right
-    foot; valid: (T,) frames that count; focal: pixels."""
+    foot; valid: (T,) frames that count; focal: pixels; stature: metres, or None where nobody measured it."""
 
     camera: np.ndarray
     R: np.ndarray
@@ -74,6 +76,7 @@ class Truth:
     valid: np.ndarray
     fps: float
     focal: float
+    stature: float | None = None
 
     def world(self, camera: np.ndarray) -> np.ndarray:
         """Points (T, N, 3) in the camera's axes, in the truth's world."""
@@ -88,7 +91,8 @@ def load_truth(clip: Path) -> Truth | None:
         names = list(data["names"])
         camera = data["joints3d_cam"][:, [names.index(n) for n in LIMB_KEYPOINTS]]
         valid = data["frame_valid"] if "frame_valid" in data else np.ones(len(camera), bool)
-        return Truth(camera, data["R"], data["t"], data["contact"], valid, float(data["fps"]), float(data["K"][0, 0]))
+        stature = float(data["stature"]) if "stature" in data else None
+        return Truth(camera, data["R"], data["t"], data["contact"], valid, float(data["fps"]), float(data["K"][0, 0]), stature)
 
 
 def mpjpe(a: np.ndarray, b: np.ndarray) -> float:
@@ -175,17 +179,18 @@ def figures(camera: np.ndarray, world: np.ndarray, truth: Truth, frames: np.ndar
         foot_skate(world[keep], truth_world[keep], truth.contact[keep], truth.fps), bone_spread(camera[keep])), strict=True))
 
 
-def way(ours: tuple[np.ndarray, np.ndarray], focal: np.ndarray, lifted: np.ndarray, landmarks: np.ndarray, truth: Truth,
-        frames: np.ndarray, sunk: float, up: float) -> dict[str, float]:
-    """`WAY` from joints (T, 12, 3) in metres: ours in camera and world, ours in the world with the focal length given, the lifted ones in
-    the camera, MediaPipe's; frames (T,) bool, those that count; sunk: see `below_floor`; up: see `up_error`."""
+def way(ours: tuple[np.ndarray, np.ndarray], focal: np.ndarray, height: np.ndarray, lifted: np.ndarray, landmarks: np.ndarray,
+        truth: Truth, frames: np.ndarray, sunk: float, up: float) -> dict[str, float]:
+    """`WAY` from joints (T, 12, 3) in metres: ours in camera and world, ours in the world with the focal length given, ours in the camera
+    with the height given (NaN: unknown), the lifted ones in the camera, MediaPipe's; frames (T,) bool, those that count; sunk: see
+    `below_floor`; up: see `up_error`."""
     keep = np.flatnonzero(frames)
     hips = truth.world(truth.camera)[keep][:, _HIPS].mean(1)
     paths = (ours[1], focal, truth.world(lifted))
-    poses = (ours[0], lifted, landmarks)
+    poses = (ours[0], height, lifted, landmarks)
     roots = [root_error(world[keep][:, _HIPS].mean(1), hips) for world in paths]
     peaks = [peak_ratio(pose[keep], truth.camera[keep], truth.fps) for pose in poses]
-    return dict(zip(WAY, (*roots, *peaks, sunk, up), strict=True))
+    return dict(zip(WAY, (*roots, 1000 * mpjpe(height[keep], truth.camera[keep]), *peaks, sunk, up), strict=True))
 
 
 def limb_joints(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
@@ -243,14 +248,18 @@ def evaluate_clip(clip: Path, out: Path, options: RunOptions, reporter: Reporter
     hips = truth.camera[:, _HIPS].mean(1, keepdims=True)
     keypoints = load_keypoints(result.files["keypoints"])
     lifted = lifted_joints(keypoints, options.focal, options, reporter)
-    told = dataclasses.replace(options, focal=truth.focal, overlay=False)
-    known = run(result.files["keypoints"], out / clip.name / "focal", told, reporter)
+
+    def told(what: str, **known: float) -> tuple[np.ndarray, np.ndarray]:
+        again = dataclasses.replace(options, overlay=False, **known)  # type: ignore[arg-type]
+        return limb_joints(run(result.files["keypoints"], out / clip.name / what, again, reporter).motion)
+
+    height = np.full_like(camera, np.nan) if truth.stature is None else told("height", height=truth.stature)[0]
     return row | {
         "frames": int(frames.sum()),
         "ours": figures(camera, world, truth, frames), "lifted": figures(lifted, truth.world(lifted), truth, frames),
         "mediapipe": figures(landmarks, truth.world(landmarks + hips), truth, frames),
-        "way": way((camera, world), limb_joints(known.motion)[1], lifted, landmarks, truth, frames, below_floor(result.motion),
-                   up_error(result.motion.camera.R, truth.R)[frames].mean())}
+        "way": way((camera, world), told("focal", focal=truth.focal)[1], height, lifted, landmarks, truth, frames,
+                   below_floor(result.motion), up_error(result.motion.camera.R, truth.R)[frames].mean())}
 
 
 def table(rows: list[dict]) -> str:

@@ -33,7 +33,7 @@ from .lift import Lifter, lift, resolve_lifter
 from .motion import Motion
 from .options import RunOptions
 from .presence import check_identity, check_presence
-from .skeleton import MEAN_STATURE
+from .skeleton import ASSUMED_STATURE
 from .solve import Choices, solve
 from .solve.quality import renumbered
 from .track import choose_person
@@ -131,7 +131,7 @@ def _resampled(motion: Motion, fps: float) -> Motion:
 
 def _stature(options: RunOptions) -> float | None:
     """The person's height in metres; None where the camera's height is to tell."""
-    return None if options.camera_height is not None else options.height or MEAN_STATURE
+    return None if options.camera_height is not None else options.height or ASSUMED_STATURE
 
 
 def _choices(options: RunOptions) -> Choices:

@@ -31,7 +31,10 @@ END_PARENTS: dict[str, str] = {
 }
 ENDS: tuple[str, ...] = tuple(END_PARENTS)
 
-MEAN_STATURE = 1.70  # metres, the adult population's mean over both sexes, crown to floor
+MEAN_STATURE = 1.70  # metres, crown to floor: the size of `Skeleton.mean`, in which the lifting networks answer
+ASSUMED_STATURE = 1.73
+"""Metres: the height of people of whom nothing else is known. Young adults, women and men, measure about 1.71 where most is filmed; who is
+filmed wears shoes."""
 
 # A mean adult in metres: the mean over the 100 MakeHuman people of `models.fit_bodies`, on whose kind the lifting network was trained,
 # scaled to MEAN_STATURE. Clavicles begin at the base of the neck and fall towards the shoulders; hands end at the middle knuckle.

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,12 +24,12 @@ import torch
 from torch import nn
 
 from core.camera import assume_intrinsics
-from core.errors import InputError
 
 from . import mocap, registry
 from .configs import Config, config
 from .finetune_2d import STEPS, Weights, brief, fine_tune
 from .noise import TRAINING
+from .script import run_script
 from .symmetric import Symmetric
 from .synthesis import ANY_ELEVATION, Synthesis, unseen
 from .train import CACHE, Tensors, answers_to, fit, judge, prepare, validation
@@ -103,7 +102,4 @@ def _row(name: str, network: nn.Module, judges: dict[str, Tensors]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    run_script(main)

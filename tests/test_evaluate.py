@@ -114,5 +114,5 @@ def test_table_tells_what_was_trained_on_apart_and_keeps_failed_clips() -> None:
     assert "20.0 / 30.0 / 40.0 (0.50)" in body["**mean of 2**"]
     assert "30.0 / 45.0 / 60.0 (0.50)" in body["**mean of the 1 whose motion was not trained on**"]
     assert "No person." in body["val_c"] and "val_c" not in way
-    assert "| 1.0 | 1.0 | 1.0 | 1.00 |" in way["cmu_a"]
-    assert "| 2.0 | 2.0 | 2.0 | 1 of 2 within 15 % |" in way["**mean of 2**"] and "3.0 at most" in way["**mean of 2**"]
+    assert "| 1.0 | 1.0 | 1.0 | 1.0 | 1.00 |" in way["cmu_a"]
+    assert "| 2.0 | 2.0 | 2.0 | 2.0 | 1 of 2 within 15 % |" in way["**mean of 2**"] and "3.0 at most" in way["**mean of 2**"]
