@@ -56,8 +56,8 @@ _ANKLES = [LIMB_KEYPOINTS.index("l_ankle"), LIMB_KEYPOINTS.index("r_ankle")]
 TRAINED_ON = "cmu_"  # clips whose motion is in the training part of the mocap pack: their figures flatter us
 FIGURES = ("MPJPE mm", "PA mm", "accel", "skate mm", "bones %")
 METHODS = ("ours", "lifted", "mediapipe")
-WAY = ("root %", "root % (focal)", "root % lifted", "MPJPE mm (height)", "peak", "peak (height)", "peak lifted", "peak MediaPipe", "floor cm",
-       "up deg")
+WAY = ("root %", "root % (focal)", "root % lifted", "MPJPE mm (height)", "peak", "peak (height)", "peak lifted", "peak MediaPipe",
+       "floor cm", "up deg")
 FAST = 3.0  # m/s; a walk's swinging foot passes the hips at about 2.5
 _WITHIN = 0.15  # of the true peak speed
 _FAST_POINTS = tuple(LIMB_KEYPOINTS.index(n) for n in ("l_wrist", "r_wrist", "l_ankle", "r_ankle"))

@@ -41,7 +41,7 @@ class RunOptions:
         None, "focal length in pixels, if known: the lens's 35 mm equivalent / 36 x the longer side of the picture (else: the longer side)",
         metavar="PIXELS", type=float)
     height: float | None = _option(
-        None, "the person's height in metres, if known (else: 1.73, a mean adult in shoes, or what jumps tell)", metavar="METRES", type=float)
+        None, "the person's height in metres, if known (else: 1.73, an adult's in shoes, or what jumps tell)", metavar="METRES", type=float)
     smooth: str = _option("light", "how calm the motion is where the picture leaves it open", choices=SMOOTH, type=str)
     no_contacts: bool = _option(False, "do not hold feet still while they stand", type=bool)
     no_ground: bool = _option(False, "do not bring feet to the floor, nor keep them out of it", type=bool)
