@@ -94,9 +94,9 @@ def _guess_size(people: People) -> tuple[int, int]:
     points = np.concatenate([p.xy for poses in people.values() for p in poses])
     width, height = np.nanmax(points, axis=0)
     for size in _COMMON_SIZES:
-        if width <= size[0] and height <= size[1]:
+        if width < size[0] and height < size[1]:
             return size
-    return math.ceil(width), math.ceil(height)
+    return math.floor(width) + 1, math.floor(height) + 1
 
 
 def _load_json(path: Path) -> Any:

@@ -35,7 +35,7 @@ from .options import RunOptions
 from .presence import check_identity, check_presence
 from .skeleton import ASSUMED_STATURE
 from .solve import Choices, solve
-from .solve.quality import renumbered
+from .solve.quality import renumbered, sentences
 from .track import choose_person
 from .video import DEFAULT_IMAGE_FPS, Source, open_source, shortened
 
@@ -77,7 +77,7 @@ def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, re
     files = {"keypoints": out / "keypoints.npz"}
 
     motion = _solved(keypoints, path.name, options, lifter, reporter)
-    for sentence in motion.meta["quality"]["bad_ranges"]:
+    for sentence in sentences(motion.meta["quality"]):
         reporter.log(sentence)
     if options.fps is not None and options.fps != motion.fps:
         motion = _resampled(motion, options.fps)
@@ -143,7 +143,7 @@ def _choices(options: RunOptions) -> Choices:
 def _keypoints(path: Path, options: RunOptions, reporter: Reporter) -> tuple[Source | None, Keypoints]:
     """The wanted person's 2D keypoints, and the footage that they were found in (None for keypoint files)."""
     if is_keypoint_input(path):
-        from .detect.correct import correct
+        from .detect.cleaning import finished
 
         people = read_people(path, options.fps, reporter)
         _warn_of_end(options.end, people[0], path.name, reporter)
@@ -151,7 +151,7 @@ def _keypoints(path: Path, options: RunOptions, reporter: Reporter) -> tuple[Sou
         check_presence(keypoints, path.name, reporter)
         if path.suffix.lower() != ".npz":  # our own were looked through when they were made
             check_identity(keypoints, reporter)
-            keypoints = correct(keypoints, reporter)
+            keypoints = finished(keypoints, reporter)
         return None, keypoints
     from .detect import extract_keypoints
 

@@ -134,9 +134,10 @@ def from_euler(angles: np.ndarray, order: str) -> np.ndarray:
 
 
 def to_euler(q: np.ndarray, order: str) -> np.ndarray:
-    """(T, ..., 4) to (T, ..., 3) radians for three different axes in `order`, first and last angle unwrapped in time.
+    """(T, ..., 4) to (T, ..., 3) radians for three different axes in `order`; R = R_first R_second R_last.
 
-    R = R_first R_second R_last; the middle angle lies in [-pi/2, pi/2].
+    Of the triples that mean the same rotation each frame takes the one nearest to the frame before (the first: to zero), so that nothing
+    jumps by a full turn, nor by half a one where the middle angle passes 90 degrees.
     """
     i, j, k = ("XYZ".index(axis) for axis in order)
     sign = 1.0 if (j - i) % 3 == 1 else -1.0
@@ -148,4 +149,12 @@ def to_euler(q: np.ndarray, order: str) -> np.ndarray:
     locked = np.abs(m[..., i, k]) > 1.0 - 1e-12
     first = np.where(locked, np.arctan2(sign * m[..., k, j], m[..., j, j]), first)
     last = np.where(locked, 0.0, last)
-    return np.stack([np.unwrap(first, axis=0), middle, np.unwrap(last, axis=0)], axis=-1)
+    both = np.stack([np.stack([first, middle, last], axis=-1), np.stack([first + np.pi, np.pi - middle, last + np.pi], axis=-1)], axis=-2)
+    angles = np.empty_like(both[..., 0, :])
+    previous = np.zeros_like(angles[:1])[..., None, :]
+    for t in range(len(both)):
+        near = both[t:t + 1] + 2 * np.pi * np.round((previous - both[t:t + 1]) / (2 * np.pi))
+        best = np.abs(near - previous).sum(-1).argmin(-1)[..., None, None]
+        previous = np.take_along_axis(near, best, axis=-2)
+        angles[t] = previous[0, ..., 0, :]
+    return angles

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from core.detect.cleaning import finished
 from core.detect.confidence import honest_confidence
 from core.detect.detector import BLAZEPOSE
-from core.detect.extract import finished
 from core.errors import InputError
 from core.events import Reporter
 from core.keypoints import CANONICAL, NPZ_ERRORS, Keypoints

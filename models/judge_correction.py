@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from core.camera import assume_intrinsics
+from core.detect.cleaning import cleaned
 from core.detect.correct import correct
-from core.detect.extract import cleaned
 from core.events import Reporter
 from core.keypoints import CANONICAL, LIMB_KEYPOINTS, Keypoints
 from core.lift import Lifter, lift, resolve_lifter

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.detect.extract import cleaned
+from core.detect.cleaning import cleaned
 from core.errors import InputError
 from core.events import Reporter
 from core.keypoints import CANONICAL

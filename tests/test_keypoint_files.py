@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from synthetic import film, walk
 
 from core.errors import InputError
 from core.events import Reporter
 from core.inputs import is_keypoint_input
 from core.keypoint_files import read_people
 from core.keypoints import CONVENTIONS, Keypoints
+from core.options import RunOptions
+from core.pipeline import _keypoints
 
 
 def body(count: int, x: float, y: float = 300.0) -> np.ndarray:
@@ -54,6 +57,19 @@ def test_openpose_people_keep_their_identity_when_the_order_changes(tmp_path: Pa
     left, right = sorted(read_people(write_openpose(tmp_path / "poses", frames)), key=lambda k: np.nanmedian(k.xy[..., 0]))
     assert list(np.flatnonzero(~left.seen)) == [7, 8] and list(np.flatnonzero(~right.seen)) == [8]
     assert np.nanmax(left.xy[..., 0]) < np.nanmin(right.xy[..., 0])
+
+
+def test_openpose_sides_that_change_for_a_moment_are_mended(tmp_path: Path) -> None:
+    seen = film(*walk(40), azimuth=0.4, stature=1.7).keypoints
+    names = CONVENTIONS["openpose25"]
+    rows = np.zeros((2, 40, len(names), 3))
+    for column, name in enumerate(names):
+        if name in seen.names:
+            rows[:, :, column] = np.column_stack([seen.xy[:, seen.names.index(name)], np.full(40, 0.9)])
+    rows[1, 18:21] = rows[1, 18:21][:, [names.index({"l": "r_", "r": "l_"}[n[0]] + n[2:]) if n[1] == "_" else i for i, n in enumerate(names)]]
+    right, mended = (_keypoints(write_openpose(tmp_path / kind, [[frame] for frame in poses]), RunOptions(fps=30.0), Reporter())[1]
+                     for kind, poses in zip(("right", "exchanged"), rows, strict=True))
+    np.testing.assert_allclose(mended.xy, right.xy)
 
 
 def test_openpose_missing_file_is_a_frame_without_people(tmp_path: Path) -> None:

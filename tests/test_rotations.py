@@ -81,6 +81,14 @@ def test_euler_is_unwrapped() -> None:
     assert np.allclose(rotations.to_euler(q, "ZXY")[:, 0], spin, atol=1e-9)
 
 
+@given(st.sampled_from(["ZXY", "XYZ", "YZX", "XZY"]), st.floats(-3, 3), st.floats(-3, 3))
+def test_euler_does_not_jump_where_the_middle_angle_passes_90_degrees(order: str, first: float, last: float) -> None:
+    bend = np.concatenate([np.linspace(0, 140, 60), np.linspace(140, -140, 120)])  # a knee, and what bends both ways
+    angles = np.radians(np.stack([np.full(180, first), bend, np.full(180, last)], axis=-1))
+    found = rotations.to_euler(rotations.from_euler(angles, order)[:, None], order)[:, 0]
+    assert np.allclose(found, angles, atol=1e-6)
+
+
 @given(seeds, st.floats(0, 1))
 def test_slerp(seed: int, share: float) -> None:
     a, b = random_quaternions(seed, 2, 5)

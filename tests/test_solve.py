@@ -22,6 +22,7 @@ from core.skeleton import INDEX, JOINTS, PARENTS, Skeleton
 from core.solve import Choices, solve
 from core.solve.body import Body
 from core.solve.contacts import FLESH, FOOT_POINTS
+from core.solve.quality import sentences
 
 SHARED = Path(os.environ.get("VIDEO_MOCAP_SHARED", Path(__file__).parents[2] / "shared"))
 
@@ -116,17 +117,15 @@ def test_noise_is_taken_out_and_fast_motion_stays() -> None:
     assert speed[0] == pytest.approx(speed[1], rel=0.15)
 
 
-@settings(max_examples=4, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(st.floats(-3, 3))
-def test_turning_the_scene_turns_nothing_but_the_camera(angle: float) -> None:
-    """The world is fixed to the person, so the result does not know from where the scene was turned."""
+def test_turning_the_person_turns_nothing_but_the_camera(angle: float) -> None:
+    """The world is fixed to the person, so the result hardly knows from where the camera looked."""
     local, root = walk(40)
-    turn = rotations.from_rotation_vector(np.array([0, 0, angle]))
-    turned = local.copy()
-    turned[:, 0] = rotations.multiply(turn, local[:, 0])
-    a = solved(film(local, root, azimuth=0.4))
-    b = solved(film(turned, rotations.rotate(turn, root - root.mean(0)) + root.mean(0), azimuth=0.4 - angle))
-    assert np.abs(a.joints_world() - b.joints_world()).max() < 1e-3
+    a, b = (solved(film(local, root, azimuth=azimuth)) for azimuth in (0.4, 0.4 + angle))
+    assert np.linalg.norm(about_hips(a.joints_world()) - about_hips(b.joints_world()), axis=-1).mean() < 0.01
+    way = [m.joints_world()[:, 0] - m.joints_world()[0, 0] for m in (a, b)]
+    assert np.abs(way[0] - way[1]).max() < 0.2  # of 1.6 m: depth is what the picture says least about
 
 
 def test_mirrored_input_gives_the_mirrored_motion() -> None:
@@ -199,6 +198,9 @@ def test_a_known_camera() -> None:
     height = -(motion.camera.R[0].T @ motion.camera.t[0])[2]  # of the camera's place
     taller = solved(scene, choices=Choices(camera_pitch=0.3, camera_height=1.2 * height))
     assert taller.skeleton.stature == pytest.approx(1.2 * motion.skeleton.stature, rel=0.03)
+    assert -(taller.camera.R[0].T @ taller.camera.t[0])[2] == pytest.approx(1.2 * height, rel=1e-6)
+    with pytest.raises(InputError, match="the person would be"):
+        solved(scene, choices=Choices(camera_pitch=0.3, camera_height=10 * height))
 
 
 @pytest.mark.parametrize("degrees", [-10.0, 0.0, 5.0])
@@ -228,6 +230,20 @@ def test_more_frames_of_the_same_errors_say_no_more() -> None:
         off = (about_hips(joints) - about_hips(scene.joints))[:: 4 // every]
         shake[rate] = np.linalg.norm(off, axis=-1).mean()
     assert shake[120.0] == pytest.approx(shake[30.0], rel=0.25)
+
+
+def test_what_joints_like_weighs_as_much_at_any_frame_rate() -> None:
+    """A bowed head that is hardly known: evidence and priors settle on the same compromise."""
+    local, root = walk(120)
+    local[:, INDEX["Neck"]] = rotations.from_rotation_vector(np.array([0.7, 0.0, 0.0]))
+    bent = {}
+    for rate, every in ((120.0, 1), (30.0, 4)):
+        scene = film(local[::every], root[::every], fps=rate)
+        unsure = Lifted(scene.lifted.names, scene.lifted.positions, np.full(scene.lifted.sigma.shape, 0.2))
+        blind = scene.keypoints.replace(confidence=np.full_like(scene.keypoints.confidence, 0.1))
+        motion = solve(unsure, blind, scene.K, choices=FLOATING)
+        bent[rate] = np.degrees(np.linalg.norm(rotations.to_rotation_vector(motion.local_rotations[:, INDEX["Neck"]]), axis=-1).mean())
+    assert 3 < bent[30.0] < 37 and bent[120.0] == pytest.approx(bent[30.0], abs=1.0)
 
 
 @pytest.mark.parametrize("smooth", ["none", "strong"])
@@ -388,6 +404,7 @@ def test_the_fit_says_how_good_it_is() -> None:
     scene = film(*walk(40), tilt=0.2)
     said = solved(scene).meta["quality"]
     assert said["reprojection_px"] < 2 and said["stature_m"] == pytest.approx(scene.skeleton.stature, abs=0.02)
+    assert any("px (" in s and "of its height) from the keypoints" in s for s in sentences(said))
     assert said["camera_tilt_deg"] == pytest.approx(np.degrees(0.2), abs=6) and abs(said["camera_roll_deg"]) < 3
 
 

@@ -14,7 +14,7 @@ from core.skeleton import INDEX, JOINTS, Skeleton
 from core.solve.banded import empty_chain, solve_chain
 from core.solve.body import DOF, Body
 from core.solve.bones import estimate_skeleton, weighted_median
-from core.solve.contacts import detect_contacts
+from core.solve.contacts import detect_contacts, of_seen_feet
 from core.solve.fit import State, _Problem, residuals
 from core.solve.footing import Footing
 from core.solve.gaps import bridged, fill
@@ -56,8 +56,9 @@ def test_derivatives_of_priors() -> None:
 
 
 def test_derivatives_of_smoothness() -> None:
-    """To first order in the turn from frame to frame."""
-    local, root = wander(3, 3, fps=300.0)
+    local, root = wander(3, 3)
+    turns = 0.5 * np.random.default_rng(3).normal(size=(2, len(JOINTS), 3))
+    local[1:] = rotations.multiply(local[1:], rotations.from_rotation_vector(turns))
     times = np.array([0.0, 0.03, 0.07])
     rows = smoothness(local, root, times)
     for frame, derivative in enumerate((rows.before, rows.at, rows.after)):
@@ -67,7 +68,7 @@ def test_derivatives_of_smoothness() -> None:
             numeric = (smoothness(state.local, state.root, times).residual - rows.residual)[0] / STEP
             expected = np.zeros_like(numeric)
             expected[node] = derivative[0, node, :, axis]
-            assert np.allclose(numeric, expected, atol=0.05 * np.abs(expected).max())
+            assert np.allclose(numeric, expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_cost_and_gradient_of_the_whole_problem() -> None:
@@ -78,7 +79,7 @@ def test_cost_and_gradient_of_the_whole_problem() -> None:
     feet = generator.normal(size=(*shape, 3))
     footing = Footing(np.full((4, 4), 30.0), np.full(shape, 20.0), np.array([0.0, -1.0, 0.0]), np.full(shape, -0.8), -0.7, 50.0,
                       np.full(shape, 5.0), feet)
-    evidence = dataclasses.replace(problem.evidence, footing=footing, restlessness=1e9)  # smoothness is to first order: the next tests
+    evidence = dataclasses.replace(problem.evidence, footing=footing, independence=0.6)
     state = problem.start.moved(0.05 * generator.normal(size=(5, DOF)))
     normal = _Problem(problem.body, evidence)
     terms = normal.terms(state)
@@ -92,6 +93,20 @@ def test_cost_and_gradient_of_the_whole_problem() -> None:
         assert gradient[frame, unknown] == pytest.approx(numeric, rel=1e-3, abs=1e-4 * np.abs(gradient).max())
 
 
+def test_a_foot_that_comes_back_after_a_long_hole_stands_anew() -> None:
+    times = np.concatenate([np.arange(60), 150 + np.arange(45)]) / 30
+    feet = np.zeros((105, 4, 3))
+    feet[60:, :, 0], feet[:, 1::2, 1] = 0.4, 0.25
+    contacts = detect_contacts(feet, times)
+    contacts[60:, 2:] = False
+    free = np.zeros((105, 4))
+    before = Footing(free[1:], free, np.array([0.0, 0.0, 1.0]), free, -1.0, 50.0, free, feet)
+    after = before.planted(feet, contacts, np.full(2, 0.25), times)
+    assert after.held[:, 0].all() and np.ptp(after.anchor[:60, 0], axis=0).max() == 0 and (after.anchor[60:, 0, 0] == 0.4).all()
+    seen = np.array([[True, True]] * 60 + [[False, False]] * 45)
+    assert of_seen_feet(contacts, seen, times)[:, 0].tolist() == [True] * 60 + [False] * 45
+
+
 def test_a_heel_and_a_tip_that_are_down_together_are_a_straight_foot_apart() -> None:
     """cmu_bend, 2026-11-21: held 5 mm too close to each other, they bent the toes by 25 degrees, which snapped from down to up."""
     shape, sole = (30, 4), 0.25
@@ -102,7 +117,7 @@ def test_a_heel_and_a_tip_that_are_down_together_are_a_straight_foot_apart() -> 
     contacts[5:20, 0] = contacts[10:28, 1] = contacts[22:28, 0] = contacts[:, 2] = contacts[:, 3] = True
     free = np.zeros(shape)
     before = Footing(free[1:], free, np.array([0.0, 0.0, 1.0]), free, -1.0, 50.0, free, feet)
-    after = before.planted(feet, contacts, np.full(2, sole))
+    after = before.planted(feet, contacts, np.full(2, sole), np.arange(30) / 30)
     assert after.anchor[5:20, 0].tolist() == feet[5:20, 0].tolist()  # the first to come stays where it is
     apart = np.linalg.norm(after.anchor[:, 1] - after.anchor[:, 0], axis=-1)
     assert np.allclose(apart[10:20], sole) and np.allclose(apart[22:28], sole)

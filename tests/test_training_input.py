@@ -10,8 +10,9 @@ import pytest
 pytest.importorskip("torch")
 
 from core.camera import assume_intrinsics
+from core.detect.cleaning import finished
 from core.detect.detector import BLAZEPOSE
-from core.detect.extract import _keypoints, finished
+from core.detect.extract import _keypoints
 from core.detect.mediapipe_detector import _detection
 from core.events import Reporter
 from core.keypoints import LIMB_KEYPOINTS

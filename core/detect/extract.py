@@ -18,15 +18,14 @@ import numpy as np
 from ..camera_motion import travel_error
 from ..errors import InputError
 from ..events import Reporter
-from ..flips import mend_flips
 from ..keypoints import Keypoints
 from ..presence import check_identity, check_presence
 from ..track import Pose, Track, choose_person, follow, median_centre, median_height
 from ..video import Source
 from .appearance import colours, looks_changed
 from .background import BackgroundTracker
+from .cleaning import finished
 from .close_up import CloseUp, follow_back, pose
-from .confidence import inside_picture, steadiness
 from .detector import BLAZEPOSE, Detection, Detector
 from .egomotion import egomotion, surely_travels
 from .mediapipe_detector import MediaPipeDetector
@@ -222,23 +221,6 @@ def _keypoints(rows: Sequence[Detection | None], times: np.ndarray, source: Sour
         if d is not None:
             xy[frame], confidence[frame], depth[frame], world[frame] = d.xy, d.confidence, d.depth, d.world
     return Keypoints(names, xy, confidence, times, source.width, source.height, source.fps, depth, world)
-
-
-def finished(keypoints: Keypoints, reporter: Reporter) -> Keypoints:
-    """What the 2D stage makes of detections, whoever detected. Training calls it as well."""
-    from .correct import correct  # here: it loads torch, for which a mere look into a video need not wait
-
-    return correct(cleaned(keypoints, reporter), reporter)
-
-
-def cleaned(keypoints: Keypoints, reporter: Reporter) -> Keypoints:
-    """Sides mended, confidences lowered where they are not earned, what is outside the picture missing."""
-    mended, changed = mend_flips(keypoints)
-    if changed.any():
-        reporter.log(f"The detector had left and right exchanged in {int(changed.sum())} of {len(keypoints)} frames; they were mended.")
-    steady = steadiness(mended.xy, mended.times)
-    inside = inside_picture(mended.xy, mended.width, mended.height)
-    return mended.replace(confidence=np.where(inside, mended.confidence * steady, 0.0))
 
 
 def _seconds(keypoints: Keypoints) -> tuple[float, float]:

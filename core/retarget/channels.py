@@ -1,7 +1,7 @@
 """Quaternions as the channels of Blender's rotation modes: every bone keeps the mode it has.
 
-Euler angles follow the branch that is nearest to the frame before, so that curves do not jump by 180 degrees where the middle
-angle passes 90; axis and angle turn sign together for the same reason.
+Every frame's values are those of the same rotation that are nearest to the frame before: Euler angles (`core.rotations`) do not jump by
+180 degrees where the middle angle passes 90, and axis and angle turn sign together.
 """
 
 from __future__ import annotations
@@ -39,16 +39,7 @@ def from_channels(values: np.ndarray, mode: str) -> np.ndarray:
 def _euler(quaternions: np.ndarray, order: str) -> np.ndarray:
     """(T, 3) angles about x, y, z."""
     outer_first = order[::-1]  # Blender names the axis that acts first; as a product R = R_last ... R_first.
-    angles = rotations.to_euler(quaternions, outer_first)
-    # The other triple with the same rotation.
-    other = np.stack([angles[:, 0] + np.pi, np.pi - angles[:, 1], angles[:, 2] + np.pi], axis=-1)
-    both = np.stack([angles, other], axis=1)
-    chosen = np.empty_like(angles)
-    previous = np.zeros(3)
-    for t, pair in enumerate(both):
-        pair = pair + 2 * np.pi * np.round((previous - pair) / (2 * np.pi))
-        previous = chosen[t] = pair[np.argmin(np.abs(pair - previous).sum(axis=-1))]
-    return chosen[:, [outer_first.index(axis) for axis in "XYZ"]]
+    return rotations.to_euler(quaternions, outer_first)[:, [outer_first.index(axis) for axis in "XYZ"]]
 
 
 def _axis_angle(quaternions: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..runs import runs
+from .gaps import stretches
 
 FOOT_POINTS = ("l_heel", "l_toe", "r_heel", "r_toe")
 """In the order of `core.motion.CONTACT_NAMES`."""
@@ -33,14 +34,14 @@ def detect_contacts(points: np.ndarray, times: np.ndarray, beneath: np.ndarray |
     possible = (height < _STILL_LOW) & (speed < _STILL_SLOW)
     frame_time = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
     shortest = max(1, int(round(_SHORTEST / frame_time)))
-    return np.stack([_clean(certain[:, i], possible[:, i], shortest) for i in range(points.shape[1])], axis=1)
+    return np.stack([_clean(certain[:, i], possible[:, i], shortest, times) for i in range(points.shape[1])], axis=1)
 
 
-def of_seen_feet(contacts: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """The contacts (T, 4) without those in whose whole time nothing of that foot was seen; seen: (T, 2) bool, left and right."""
+def of_seen_feet(contacts: np.ndarray, seen: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """The contacts (T, 4) at times (T,) without those in whose whole time nothing of that foot was seen; seen: (T, 2) left and right."""
     kept = contacts.copy()
     for point in range(contacts.shape[1]):
-        for start, stop in runs(contacts[:, point]):
+        for start, stop in stretches(contacts[:, point], times):
             kept[start:stop, point] = seen[start:stop, point // 2].any()
     return kept
 
@@ -52,14 +53,14 @@ def speeds(points: np.ndarray, times: np.ndarray) -> np.ndarray:
     return np.linalg.norm(np.gradient(points, times, axis=0), axis=-1)
 
 
-def _clean(certain: np.ndarray, possible: np.ndarray, shortest: int) -> np.ndarray:
+def _clean(certain: np.ndarray, possible: np.ndarray, shortest: int, times: np.ndarray) -> np.ndarray:
     down = np.zeros_like(certain)
-    for start, stop in runs(possible):
+    for start, stop in stretches(possible, times):
         down[start:stop] = certain[start:stop].any()
     for start, stop in runs(~down):
         if stop - start <= shortest and start > 0 and stop < len(down):
             down[start:stop] = True
-    for start, stop in runs(down):
+    for start, stop in stretches(down, times):
         if stop - start < shortest and stop - start < len(down):
             down[start:stop] = False
     return down

@@ -38,7 +38,8 @@ class Evidence:
 
     positions: (T, M, 3) metres about the hips' middle; weight_3d: (T, M) 1 / variance; image: (T, K, 2) normalised image places
     (x/z, y/z); weight_2d: (T, K) 1 / variance in those units. Weight 0 where nothing is known; no NaN. times: (T,) seconds.
-    footing: see there. restlessness: how much more than usual the velocity may change (`choices`).
+    footing: see there. independence: what a frame's evidence, priors and still feet count (`smoothness.independence`). restlessness: how
+    much more than usual the velocity may change (`choices`).
     """
 
     positions: np.ndarray
@@ -48,13 +49,14 @@ class Evidence:
     weight_2d: np.ndarray
     times: np.ndarray
     footing: Footing
+    independence: float = 1.0
     restlessness: float = 1.0
 
     def window(self, start: int, stop: int) -> Evidence:
         """Frames start to stop - 1."""
         cut = slice(start, stop)
         return Evidence(self.positions[cut], self.weight_3d[cut], self.seen_points, self.image[cut], self.weight_2d[cut], self.times[cut],
-                        self.footing.window(start, stop), self.restlessness)
+                        self.footing.window(start, stop), self.independence, self.restlessness)
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,9 @@ def residuals(body: Body, evidence: Evidence, state: State) -> np.ndarray:
     terms = _Problem(body, evidence).terms(state)
     markers = 3 * evidence.positions.shape[1]
     frames = len(state.root)
-    parts = [_shortened(r) for r in (terms.residual[:, :markers].reshape(frames, -1, 3), terms.residual[:, markers:].reshape(frames, -1, 2),
-                                     terms.slide, terms.sink[..., None])]
+    robust = (terms.residual[:, :markers].reshape(frames, -1, 3), terms.residual[:, markers:].reshape(frames, -1, 2), terms.slide,
+              terms.sink[..., None])
+    parts = [np.sqrt(evidence.independence) * _shortened(r) for r in robust]
     parts += [terms.priors.residual, terms.through, terms.adrift]
     if terms.smooth is not None:
         parts.append(_shortened(terms.smooth.residual, np.sqrt(TAIL)[:, None]))
@@ -143,14 +146,15 @@ class _Problem:
         hips = pose.points[:, self._hips].mean(1, keepdims=True)
         off_3d = (pose.points[:, :self._markers] - hips - self.evidence.positions) * self._scale_3d[..., None]
         off_2d = (self._image(pose) - self.evidence.image) * self._scale_2d[..., None]
-        weight_3d, cost_3d = _robust(off_3d)
-        weight_2d, cost_2d = _robust(off_2d)
+        counts = self.evidence.independence
+        weight_3d, cost_3d = _robust(off_3d, counts)
+        weight_2d, cost_2d = _robust(off_2d, counts)
         feet, footing = pose.points[:, self._feet], self.evidence.footing
         slide = np.diff(feet, axis=0) * np.sqrt(footing.still)[..., None]
         sink = (feet @ footing.up - footing.level) * np.sqrt(footing.ground)
-        slide_weight, slide_cost = _robust(slide)
-        sink_weight, sink_cost = _robust(sink[..., None])
-        priors = prior_rows(state.local)
+        slide_weight, slide_cost = _robust(slide, counts)
+        sink_weight, sink_cost = _robust(sink[..., None], counts)
+        priors = prior_rows(state.local, counts)
         smooth = smoothness(state.local, state.root, self.evidence.times, self.evidence.restlessness) if len(state.root) > 2 else None
         cost = cost_3d + cost_2d + 0.5 * float(np.sum(priors.residual**2)) + (smooth.cost if smooth else 0.0)
         through = np.minimum(pose.points[:, self._low] @ footing.up - footing.floor - self._flesh, 0.0)
@@ -218,10 +222,10 @@ class _Problem:
         return rows
 
 
-def _robust(residual: np.ndarray) -> tuple[np.ndarray, float]:
-    """Weights (T, N) and half the summed cost of Cauchy's loss for residual vectors (T, N, d)."""
+def _robust(residual: np.ndarray, counts: float) -> tuple[np.ndarray, float]:
+    """Weights (T, N) and half the summed cost of Cauchy's loss for residual vectors (T, N, d) that count so much each."""
     square = np.sum(residual**2, axis=-1) / _OUTLIER**2
-    return 1.0 / (1.0 + square), 0.5 * _OUTLIER**2 * float(np.log1p(square).sum())
+    return counts / (1.0 + square), 0.5 * counts * _OUTLIER**2 * float(np.log1p(square).sum())
 
 
 def _shortened(residual: np.ndarray, outlier: float | np.ndarray = _OUTLIER) -> np.ndarray:

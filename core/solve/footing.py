@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..keypoints import Keypoints
-from ..runs import runs
 from .bones import weighted_median
 from .contacts import FLESH, FOOT_POINTS
+from .gaps import stretches
 from .world import World
 
 _STILL = 0.25  # metres a second in the picture: about where a foot counts as moving
@@ -58,8 +58,8 @@ class Footing:
         """The same, with a floor that no longer gives."""
         return dataclasses.replace(self, hardness=_FIRMER * self.hardness)
 
-    def planted(self, feet: np.ndarray, contacts: np.ndarray, soles: np.ndarray) -> Footing:
-        """The same, with the points feet (T, 4, 3) held to one place in every contact (T, 4).
+    def planted(self, feet: np.ndarray, contacts: np.ndarray, soles: np.ndarray, times: np.ndarray) -> Footing:
+        """The same, with the points feet (T, 4, 3) held to one place in every contact (T, 4); times: (T,) seconds.
 
         soles: (2,) metres from heel to tip of a straight foot. A heel and a tip that are down together are that far apart: were they
         5 mm closer, the toes would have to bend by 25 degrees, up or down, and snap from one to the other. Where they are off by more than
@@ -68,21 +68,22 @@ class Footing:
         anchor, held = feet.copy(), np.zeros(contacts.shape)
         for foot, sole in enumerate(soles):
             heel, tip = 2 * foot, 2 * foot + 1
-            placed: dict[int, list[slice]] = {heel: [], tip: []}
-            for start, stop, point in sorted((*run, of) for of in (heel, tip) for run in runs(contacts[:, of])):
+            last: dict[int, slice] = dict.fromkeys((heel, tip), slice(0, 0))
+            for start, stop, point in sorted((*run, of) for of in (heel, tip) for run in stretches(contacts[:, of], times)):
                 cut, partner = slice(start, stop), heel + tip - point
                 place = np.median(feet[cut, point], axis=0)
-                both = _longest_shared(cut, placed[partner])
-                apart = float(np.linalg.norm(place - anchor[both.start, partner])) if both else sole
+                both = slice(cut.start, min(cut.stop, last[partner].stop))  # an earlier contact of the partner's is over by now
+                together = both.stop > both.start
+                apart = float(np.linalg.norm(place - anchor[both.start, partner])) if together else sole
                 turns = abs(apart - sole) > _ASTRAY
-                if both and not turns:
+                if together and not turns:
                     place = anchor[both.start, partner] + (place - anchor[both.start, partner]) * (sole / apart)
                 place = place + max(0.0, self.floor + FLESH[point] - place @ self.up) * self.up
                 anchor[cut, point] = place
                 held[cut, point] = np.linalg.norm(feet[cut, point] - place, axis=-1) < _SLIP
-                if both and turns:
+                if together and turns:
                     held[both, max(heel, tip, key=lambda p: np.ptp(feet[both, p], axis=0).max())] = 0.0
-                placed[point].append(cut)
+                last[point] = cut
         return dataclasses.replace(self, held=held / _HELD**2, anchor=anchor)
 
 
@@ -115,13 +116,6 @@ def footing(still: np.ndarray, times: np.ndarray, feet: np.ndarray | None = None
     heel, toe = (max(floor + FLESH[columns[0]], _level(height[:, columns], standing[:, columns], floor)) for columns in ([0, 2], [1, 3]))
     return Footing(np.where(step < 0.5, both, 0.0), standing / _GROUND_SPREAD**2, up, beneath + [heel, toe, heel, toe], floor,
                    1.0 / _FLOOR_SPREAD**2, free, nowhere)
-
-
-def _longest_shared(cut: slice, others: list[slice]) -> slice | None:
-    """What a range of frames shares with one of the others, as much as it can; None when it shares nothing."""
-    shared = [slice(max(cut.start, o.start), min(cut.stop, o.stop)) for o in others]
-    longest = max(shared, key=lambda s: s.stop - s.start, default=slice(0, 0))
-    return longest if longest.stop > longest.start else None
 
 
 def _level(height: np.ndarray, standing: np.ndarray, ground: float) -> float:

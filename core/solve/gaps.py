@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from .. import rotations
+from ..runs import runs
 from .smoothness import LONGEST_GAP
 
 
@@ -24,6 +25,12 @@ def bridged(seen: np.ndarray, times: np.ndarray) -> np.ndarray:
         if times[after] - times[before] <= LONGEST_GAP:
             result[before:after] = True
     return result
+
+
+def stretches(flags: np.ndarray, times: np.ndarray) -> list[tuple[int, int]]:
+    """Half-open ranges in which `flags` (T,) is true, ended by holes of more than `LONGEST_GAP` between times (T,) seconds."""
+    holes = np.flatnonzero(np.diff(times) > LONGEST_GAP) + 1
+    return [part for start, stop in runs(flags) for part in pairwise([start, *holes[(holes > start) & (holes < stop)].tolist(), stop])]
 
 
 def fill(local: np.ndarray, root: np.ndarray, seen: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

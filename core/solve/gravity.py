@@ -139,7 +139,7 @@ def find_flights(skeleton: Skeleton, state: State, evidence: Evidence, names: tu
     upper = height[:, len(SOLE_POINTS):].min(1)
     core = np.isin(np.array(names)[evidence.seen_points], _CORE)
     about = pose.points[:, evidence.seen_points[core]] - mass[:, None]
-    image, weight = evidence.image[:, core], evidence.weight_2d[:, core]
+    image, weight = evidence.image[:, core], evidence.independence * evidence.weight_2d[:, core]
     feet_seen = evidence.weight_2d[:, np.isin(np.array(names)[evidence.seen_points], _TELLING)].sum(1) > 0
     usual = float(np.median(weight.sum(1)))
     flights = []

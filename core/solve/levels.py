@@ -14,8 +14,8 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 
-from ..runs import runs
 from .contacts import speeds
+from .gaps import stretches
 
 _SLOW = 0.35  # metres a second
 _NEAR_LOWEST = 0.12  # metres above the lower foot
@@ -38,7 +38,7 @@ def levels_beneath(feet: np.ndarray, hips: np.ndarray, times: np.ndarray, up: np
     stances = []  # foot, start, stop, place of its points' middle
     for foot in range(2):
         points = slice(2 * foot, 2 * foot + 2)
-        for start, stop in runs(slow[:, 2 * foot] | slow[:, 2 * foot + 1]):
+        for start, stop in stretches(slow[:, 2 * foot] | slow[:, 2 * foot + 1], times):
             low = carrying[start:stop, points].all(1)
             if (stop - start) * frame_time >= _BRIEF and low.mean() > 0.5:
                 stances.append((foot, start, stop, np.median(feet[start:stop, points].mean(1)[low], axis=0)))

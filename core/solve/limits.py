@@ -92,12 +92,13 @@ class Rows:
     joint: np.ndarray
 
 
-def prior_rows(local: np.ndarray) -> Rows:
-    """All priors on local rotations (T, 21, 4)."""
+def prior_rows(local: np.ndarray, weight: float = 1.0) -> Rows:
+    """All priors on local rotations (T, 21, 4); weight: what they count beside others' squared residuals."""
     parts = [_mean_rows(local)]
     parts += [_twist_row(local, joint, axis, spread) for joint, (axis, spread) in TWISTS.items()]
     parts += [_hinge_rows(local, joint, hinge) for joint, hinge in HINGES.items()]
-    return Rows(np.concatenate([p.residual for p in parts], axis=1), np.concatenate([p.derivative for p in parts], axis=1),
+    scale = np.sqrt(weight)
+    return Rows(scale * np.concatenate([p.residual for p in parts], axis=1), scale * np.concatenate([p.derivative for p in parts], axis=1),
                 np.concatenate([p.joint for p in parts]))
 
 

@@ -1,7 +1,7 @@
 """What a motion says about its own quality: for `meta["quality"]`, and in sentences for people.
 
 Method: per limb the mean confidence and the stretches in which it was hardly seen; how far the body's points lie from the keypoints;
-how far planted feet slide; in how many frames knees and elbows are held back by their limits.
+how far planted feet slide; in how many frames knees and elbows lie beyond what they can do.
 Limits: a wrong guess that the detector and the network are sure of does not show.
 """
 
@@ -45,11 +45,22 @@ def quality(motion: Motion, canonical: Keypoints, K: np.ndarray) -> dict[str, An
         "stature_m": round(motion.skeleton.stature, 3),
         "reprojection_px": _median(off), "reprojection_percent_of_height": _median(percent),
         "limb_confidence": {limb: round(float(c.mean()), 2) for limb, c in limbs.items()},
-        "contact_slide_cm": round(100 * _slide(motion), 2), "frames_at_joint_limit_percent": _limits(motion),
+        "contact_slide_cm": round(100 * _slide(motion), 2), "frames_beyond_joint_limit_percent": _limits(motion),
         "camera_tilt_deg": round(float(np.degrees(np.arctan2(-up[2], -up[1]))), 1),
         "camera_roll_deg": round(float(np.degrees(np.arcsin(np.clip(up[0], -1, 1)))), 1),
         "bad_ranges": _bad_ranges(motion, limbs, percent),
     }
+
+
+def sentences(figures: dict[str, Any]) -> list[str]:
+    """What `quality` found, for people."""
+    off, percent = figures["reprojection_px"], figures["reprojection_percent_of_height"]
+    lies = f"The body lies {off:.1f} px ({percent:.1f} % of its height) from the keypoints; p" if off is not None else "P"
+    limbs = ", ".join(f"{limb} {value:.2f}" for limb, value in figures["limb_confidence"].items())
+    said = [f"{lies}lanted feet stray by {figures['contact_slide_cm']:.2f} cm at most.", f"Mean confidence: {limbs}."]
+    said += [f"{joint} is bent beyond what joints do in {share:.1f} % of the frames."
+             for joint, share in figures["frames_beyond_joint_limit_percent"].items()]
+    return said + figures["bad_ranges"]
 
 
 def _reprojection(motion: Motion, canonical: Keypoints, K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

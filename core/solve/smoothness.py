@@ -4,6 +4,8 @@ Problem: remove jitter, keep fast motion. Method: velocities (angular of each jo
 strength was measured on motion capture; the change is weighted in time units, so that frame rate and uneven frame times
 make no difference. The distribution has heavy tails (Student's t): a strike or a landing costs little more than it must.
 Limits: says nothing across holes longer than `LONGEST_GAP`.
+
+Here too: how much the frames of a fast video count (`independence`).
 """
 
 from __future__ import annotations
@@ -14,9 +16,12 @@ import numpy as np
 
 from .. import rotations
 from ..skeleton import JOINTS, mirror_name
+from .limits import inverse_right_jacobian
 
 LONGEST_GAP = 1.0
 """Seconds without a person after which the frames on both sides know nothing of each other."""
+
+_INDEPENDENT_RATE = 30.0  # frames a second
 
 # Mean square change of angular velocity per second and axis, (rad/s)^2/s, mean over the training part of the mocap pack at 30 Hz
 # (clavicles: a third of the upper arm's; toes and hands: less than measured, where the originals are noisy).
@@ -43,20 +48,26 @@ class Smoothness:
     cost: float
 
 
+def independence(times: np.ndarray) -> float:
+    """What a frame at times (T,) seconds counts, 1 at most: of more than 30 a second, errors are alike, and together they say no more than
+    that many do. So with all that speaks frame by frame: evidence, and priors beside it."""
+    return min(1.0, _INDEPENDENT_RATE * float(np.median(np.diff(times)))) if len(times) > 1 else 1.0
+
+
 def smoothness(local: np.ndarray, root: np.ndarray, times: np.ndarray, restlessness: float = 1.0) -> Smoothness:
     """For local rotations (T, 21, 4), root (T, 3), times (T,) seconds, increasing; restlessness: a factor on the measured rates."""
     step = np.diff(times)
     turn = rotations.to_rotation_vector(rotations.multiply(rotations.inverse(local[:-1]), local[1:]))
     move = np.concatenate([np.diff(root, axis=0)[:, None], turn], axis=1)  # (T-1, 22, 3)
-    back = np.swapaxes(rotations.to_matrix(rotations.from_rotation_vector(turn)), -1, -2)
-    back = np.concatenate([np.broadcast_to(np.eye(3), (len(step), 1, 3, 3)), back], axis=1)
+    onwards = np.concatenate([np.broadcast_to(np.eye(3), (len(step), 1, 3, 3)), inverse_right_jacobian(turn)], axis=1)
+    back = np.swapaxes(onwards, -1, -2)  # of a turn by the small moves of its end, and, but for the sign, of its start
     a, b = step[:-1], step[1:]
     scale = np.where(np.maximum(a, b) <= LONGEST_GAP, 1.0, 0.0)[:, None] / np.sqrt(restlessness * _RATE * (0.5 * (a + b))[:, None])
     a, b, s = a[:, None, None], b[:, None, None], scale[..., None]
     residual = s * (move[1:] / b - move[:-1] / a)
     before = (s / a)[..., None] * back[:-1]
-    after = (s / b)[..., None] * np.eye(3)
-    at = -(s / b)[..., None] * back[1:] - (s / a)[..., None] * np.eye(3)
+    after = (s / b)[..., None] * onwards[1:]
+    at = -(s / b)[..., None] * back[1:] - (s / a)[..., None] * onwards[:-1]
     square = np.sum(residual**2, axis=-1)
     weight = 1.0 / (1.0 + square / TAIL)
     return Smoothness(residual, before, at, after, weight, 0.5 * float((TAIL * np.log1p(square / TAIL)).sum()))

@@ -31,6 +31,7 @@ from .gaps import bridged, fill
 from .gravity import MeasuredStature, find_flights, measured_stature
 from .quality import quality
 from .root import locate
+from .smoothness import independence
 from .start import first_rotations
 from .world import GROUND_POINTS, World, find_world
 
@@ -39,14 +40,13 @@ _MOST_FRAMES = 480  # of a window, whatever the frame rate
 _PIXEL_SPREAD = 0.012  # of the person's height: how far a keypoint is from the point that it means
 _LOOSE = {"l_hip": 2.0, "r_hip": 2.0, "l_shoulder": 1.5, "r_shoulder": 1.5, "l_thumb": 2.0, "r_thumb": 2.0}
 _FOOT_KEYPOINTS = [[CANONICAL.index(f"{side}_{part}") for part in ("ankle", "heel", "toe")] for side in "lr"]
-_INDEPENDENT_RATE = 30.0  # frames a second: of more, errors are alike, and together they say no more than that many do
 _PER_AXIS = 0.63  # a mean distance from the truth in 3D is 1.6 standard deviations of each axis
 _SMALLEST_SIGMA = 0.002
 _VAGUE, _VAGUER = ("Hips", "Spine", "Spine1", "LeftShoulder", "RightShoulder"), 1.6  # skeletons differ in them: so much less sure
 _ALWAYS = ("LeftArm", "RightArm", "LeftUpLeg", "RightUpLeg")  # markers of the trunk, whatever the take shows
 _SHORTEST_STEP = 1e-3  # seconds
 _PASSES = 3
-_SCALES = (0.3, 3.0)  # how far a camera's height may change the person's size
+_STATURES = (0.4, 3.0)  # metres: who is to be smaller or taller stands before a camera whose height is another
 _HARDLY = 0.1  # confidence: what never gets more than this was never shown
 
 
@@ -159,11 +159,10 @@ def _prepare(body: Body, positions: np.ndarray, sigma: np.ndarray, keypoints: Ke
     root = locate(lifted[:, points], image, confidence, 2.5 * stature)
     spread = np.array([_LOOSE.get(n, 1.0) for n in keypoints.names]) * _PIXEL_SPREAD * stature
     times, there = keypoints.times[rows], np.isfinite(positions).all(-1).any(1)
-    alike = min(1.0, _INDEPENDENT_RATE * float(np.median(np.diff(times)))) if len(times) > 1 else 1.0
-    weight_3d = alike * np.where(known, 1.0 / np.where(known, sigma, 1.0) ** 2, 0.0)
-    weight_2d = alike * (confidence * root[:, 2:] / spread) ** 2  # confidence is a chance: what is unsure counts little
+    weight_3d = np.where(known, 1.0 / np.where(known, sigma, 1.0) ** 2, 0.0)
+    weight_2d = (confidence * root[:, 2:] / spread) ** 2  # confidence is a chance: what is unsure counts little
     evidence = Evidence(np.where(known[..., None], positions, 0.0), weight_3d, points, image, weight_2d, times,
-                        footing(np.zeros((len(times), len(FOOT_POINTS))), times))
+                        footing(np.zeros((len(times), len(FOOT_POINTS))), times), independence(times))
     return evidence, State(*fill(local[there], root[there], there, times))
 
 
@@ -205,11 +204,17 @@ def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, st
             body, world = Body(skeleton, body.names), _world(skeleton, state, times, choices)
     feet = _feet(skeleton, state)
     contacts = detect_contacts(world.from_camera(feet), times, 0.0 if world.beneath is None else world.beneath)
-    contacts = of_seen_feet(contacts, np.stack([(evidence.weight_2d[:, foot] > 0).any(1) for foot in _FOOT_KEYPOINTS], axis=1))
+    seen_feet = np.stack([(evidence.weight_2d[:, foot] > 0).any(1) for foot in _FOOT_KEYPOINTS], axis=1)
+    contacts = of_seen_feet(contacts, seen_feet, times)
     if choices.contacts:
         ground = footing(still, times, feet, world) if choices.ground else evidence.footing
-        evidence = dataclasses.replace(evidence, footing=ground.planted(feet, contacts, _soles(skeleton)).firm())
+        evidence = dataclasses.replace(evidence, footing=ground.planted(feet, contacts, _soles(skeleton), times).firm())
         state, contacts = _fit_windows(body, evidence, state, reporter, 2), evidence.footing.held > 0
+    if choices.camera_height is not None:  # the floor has moved a little since the first fit
+        scale = _scale_at(choices.camera_height, world, skeleton)
+        evidence, state, skeleton = _scaled(evidence, state, skeleton, scale)
+        beneath = None if world.beneath is None else scale * world.beneath
+        world = World(world.rotation, scale * world.translation, beneath)
     reporter.progress("solve", len(times), len(times))
     return _Fitted(skeleton, state, world, contacts, measured)
 
@@ -223,8 +228,18 @@ def _with_bones(body: Body, evidence: Evidence, state: State, stature: float | N
     if choices.camera_height is None:
         return evidence, state, skeleton
     world = _world(skeleton, state, evidence.times, choices)
-    scale = float(np.clip(choices.camera_height / max(-world.translation @ world.rotation[:, 2], 0.1), *_SCALES))
-    return _scaled(evidence, state, skeleton, scale)
+    return _scaled(evidence, state, skeleton, _scale_at(choices.camera_height, world, skeleton))
+
+
+def _scale_at(camera_height: float, world: World, skeleton: Skeleton) -> float:
+    """How much larger everything must be for the camera to stand so many metres above the floor. Raises InputError."""
+    found = -float(world.translation @ world.rotation[:, 2])
+    stature = skeleton.stature * camera_height / found if found > 0 else np.inf
+    if not _STATURES[0] < stature < _STATURES[1]:
+        size = f"the person would be {stature:.1f} m tall" if found > 0 else "the picture shows the person from beneath the floor"
+        raise InputError(f"With the camera {camera_height:g} m above the floor {size}; give its height above the floor on which the person "
+                         "stands, or the person's height instead.")
+    return camera_height / found
 
 
 def _scaled(evidence: Evidence, state: State, skeleton: Skeleton, scale: float) -> tuple[Evidence, State, Skeleton]:
