@@ -77,9 +77,10 @@ def main(argv: list[str]) -> int:
         print(f"\n{name}: {len(windows)} windows, {int(windows.real.sum())} frames\n\n" + "\n\n".join(_tables(result[name])))
     if args.clips:
         result["clips"] = [_clip(clip, lifters, reporter) for folder in args.clips for clip in clips_in(folder)]
-        print("\nclips, before the solver: MPJPE / PA-MPJPE mm\n\n" + _clip_table(result["clips"]))
     if args.json:
         args.json.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    if args.clips:
+        print("\nclips, before the solver: MPJPE / PA-MPJPE mm\n\n" + _clip_table(result["clips"]))
     return 0
 
 
@@ -166,19 +167,19 @@ def _describe(lifter: Lifter) -> dict[str, Any]:
         return {"name": " + ".join(m["members"]), "parameters": lifter.loaded.parameters}
     settings = m.get("config", {})
     frames = settings.get("window", 0) * (settings.get("batch", 0) + settings.get("real_batch", 0))
-    before = m.get("fine_tuned_from")
-    steps = m.get("steps", 0)
-    while before:
-        steps += before.get("steps") or 0
-        before = before.get("fine_tuned_from")
-    return {"name": lifter.name, "parameters": lifter.loaded.parameters, "steps": steps, "frames": steps * frames,
-            "minutes": m.get("minutes"), "revision": str(m.get("revision"))[:7]}
+    way = [m]
+    while way[-1].get("fine_tuned_from"):
+        way.append(way[-1]["fine_tuned_from"])
+    steps, minutes = (sum(leg.get(kind) or 0 for leg in way) for kind in ("steps", "minutes"))
+    return {"name": lifter.name, "parameters": lifter.loaded.parameters, "steps": steps, "frames": steps * frames, "minutes": minutes,
+            "noise": m.get("data", {}).get("noise"), "runs": m.get("data", {}).get("detections"), "revision": str(m.get("revision"))[:7]}
 
 
 def _networks(rows: list[dict[str, Any]]) -> str:
-    lines = ["| network | parameters | steps | frames seen | revision |", "|---|---|---|---|---|"]
+    lines = ["| network | parameters | steps | frames seen | minutes | noise | runs | revision |", "|---" * 8 + "|"]
     for r in rows:
-        seen = f"{r['steps']} | {r['frames'] / 1e6:.1f} M | {r['revision']}" if "steps" in r else " | | "
+        seen = " | | | | | " if "steps" not in r else (
+            f"{r['steps']} | {r['frames'] / 1e6:.1f} M | {r['minutes']:.0f} | {r['noise'] or '?'} | {r['runs'] or '-'} | {r['revision']}")
         lines.append(f"| {r['name']} | {r['parameters'] / 1e6:.1f} M | {seen} |")
     return "\n".join(lines)
 
@@ -199,7 +200,8 @@ def _tables(rows: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def _clip(clip: Path, lifters: Sequence[Lifter], reporter: Reporter) -> dict[str, Any]:
-    """MPJPE and PA of every network's lifted joints on one clip, of the default without depth and world, and of MediaPipe."""
+    """MPJPE and PA of every network's lifted joints on one clip, of the default without depth and world, and of MediaPipe; nothing but
+    its name where the truth or the person is missing."""
     from core.camera import assume_intrinsics
     from core.detect import extract_keypoints
     from core.video import open_source
@@ -208,7 +210,11 @@ def _clip(clip: Path, lifters: Sequence[Lifter], reporter: Reporter) -> dict[str
     if truth is None:
         return {"clip": clip.name}
     reporter.log(f"{clip.name} ...")
-    keypoints = extract_keypoints(open_source(clip / "video.mp4"), "largest", reporter)
+    try:
+        keypoints = extract_keypoints(open_source(clip / "video.mp4"), "largest", reporter)
+    except InputError as error:
+        reporter.warning(f"{clip.name}: {error}")
+        return {"clip": clip.name}
     K = assume_intrinsics(keypoints.width, keypoints.height)
     landmarks = mediapipe_world(clip / "video.mp4", reporter)
     frames = truth.valid & np.isfinite(landmarks).all((1, 2)) & keypoints.seen

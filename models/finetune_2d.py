@@ -36,10 +36,11 @@ from core.markers import MARKERS
 
 from . import mocap, registry
 from .configs import Config, config
+from .provenance import revision
 from .reprojection import LIFTED, LIFTED_MARKERS, body_loss, length, motion_loss, reprojection, robust, typical_bones
 from .symmetric import Symmetric
 from .synthesis import Synthesis
-from .train import CACHE, advance, follow, hand_over, loss_of, prepare, rate, revision
+from .train import CACHE, advance, follow, hand_over, loss_of, origin, prepare, rate
 from .virtual_views import TILTS, tangents_of, view_of, with_best_answers
 from .windows import Windows, any_roll, joined, mirrored, thinned
 
@@ -48,7 +49,7 @@ BATCH = 12  # windows a step of each half
 _SHORTEST = 8  # frames of a take that are worth a window
 _RATE = 30.0  # frames a second; of much faster takes every second or third frame is used
 _JUDGED = 48  # windows at least, the same ones thinned out differently
-_HELD_OUT = 6  # of so many windows one only judges; fewer all learn and judge
+_HELD_OUT = 6  # of so many takes one only judges; of fewer takes the end of each; of fewer windows all learn and judge
 
 
 @dataclass(frozen=True)
@@ -89,16 +90,17 @@ def train(args: argparse.Namespace) -> int:
     parent = registry.load(args.config)
     windows, takes = read_windows(args.finetune_2d, settings.window)
     pack = mocap.load(args.data) if args.data else None
-    judging = np.arange(len(windows)) % _HELD_OUT == _HELD_OUT - 1
+    judging = _judging(takes)
     judge = _judge(windows.take(np.flatnonzero(judging)) if judging.any() else windows)
     true, virtual, tilts = with_best_answers(parent.symmetric, windows.take(np.flatnonzero(~judging)), takes[~judging])
     labelled = Synthesis(pack.part("train")) if pack else None
     network = fine_tune(parent.network, settings, [true] if labelled else [true, virtual], labelled)
     hidden = [round(1000 * hidden_error(n, judge), 1) for n in (parent.symmetric, Symmetric(network).eval())]
     shares = {f"{np.degrees(tilt):.0f}": round(float(share), 2) for tilt, share in zip(TILTS, tilts, strict=True)}
-    about = parent.metadata | {
+    about = {k: parent.metadata[k] for k in ("config", "seed", "sigma_scale") if k in parent.metadata} | {
+        "revision": revision(), "steps": settings.steps, "fine_tuned_from": origin(parent.metadata),
         "finetuned_2d": {"steps": settings.steps, "windows": int((~judging).sum()), "takes": len(np.unique(takes)),
-                         "hidden_keypoints_mm": hidden, "tilts": shares, "mocap": pack.digest if pack else None, "revision": revision()}}
+                         "hidden_keypoints_mm": hidden, "tilts": shares, "mocap": pack.digest if pack else None}}
     folder = CACHE / f"{settings.name}-finetune-2d"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{settings.name}.safetensors"
@@ -127,6 +129,17 @@ def read_windows(source: Path, frames: int) -> tuple[Windows, np.ndarray]:
                          f"{_SHORTEST} frames of a person.")
     windows = Windows(**{name: np.stack([row[name] for _, row in rows]) for name in rows[0][1]})
     return windows, np.array([take for take, _ in rows])
+
+
+def _judging(takes: np.ndarray) -> np.ndarray:
+    """(N,) bool: the windows that do not learn, from the take of each (N,), in the order of time."""
+    if len(np.unique(takes)) >= _HELD_OUT:
+        return np.asarray(takes % _HELD_OUT == _HELD_OUT - 1)
+    result = np.zeros(len(takes), dtype=bool)
+    for take in np.unique(takes):
+        mine = np.flatnonzero(takes == take)
+        result[mine[len(mine) - len(mine) // _HELD_OUT:]] = True
+    return result
 
 
 def _keypoint_inputs(source: Path) -> list[Path]:

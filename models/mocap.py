@@ -79,7 +79,7 @@ def load(folder: Path) -> Pack:
         if not paths:
             raise InputError(f"There are no BVH files in {folder / part}; give the mocap folder with train/ and val/ as --data.")
     digest = _digest([p for paths in files.values() for p in paths])
-    cache = CACHE / f"mocap-{digest}.npz"
+    cache = CACHE / f"mocap-{digest}-{len(files['train'])}.npz"  # the files in their order, and how many of them are train/'s
     if not cache.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         arrays = {f"{part}_{k}": v for part, paths in files.items() for k, v in _parse_all(paths).items()}

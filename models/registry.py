@@ -40,7 +40,7 @@ TOGETHER: dict[str, tuple[str, ...]] = {"default": ("temporal", "temporal2")}
 @dataclass(frozen=True)
 class Loaded:
     """A trained network, or several together, ready to run. network: as it was trained; metadata: what its weights file says about
-    that, or {"members": what each one's file says, "sigma_scale": the mean of theirs}."""
+    that, or {"members": what each one's file says, "sigma_scale": see `together`}."""
 
     name: str
     network: nn.Module
@@ -99,10 +99,24 @@ def load(name: str, device: str = "cpu") -> Loaded:
 
 
 def together(name: str, members: list[Loaded]) -> Loaded:
-    """Networks that answer together, under a name; their expected errors are corrected by the mean of what each one's are."""
-    scale = np.exp(np.mean([np.log(m.sigma_scale) for m in members], axis=0))
-    metadata = {"members": {m.name: m.metadata for m in members}, "sigma_scale": scale.tolist()}
-    return Loaded(name, Together(m.network for m in members).eval(), members[0].device, metadata)
+    """Networks that answer together, under a name; their expected errors are corrected by what `models.calibrate` found for these very
+    weights, else by the mean of what each one's are."""
+    files = {m.name: m.metadata for m in members}
+    scale = np.exp(np.mean([np.log(m.sigma_scale) for m in members], axis=0)).tolist()
+    if calibration(name).exists():
+        measured = json.loads(calibration(name).read_text(encoding="utf-8"))
+        scale = measured["sigma_scale"] if measured["members"] == fingerprints(files) else scale
+    return Loaded(name, Together(m.network for m in members).eval(), members[0].device, {"members": files, "sigma_scale": scale})
+
+
+def calibration(name: str) -> Path:
+    """Where `models.calibrate` keeps what it found for networks that answer together."""
+    return WEIGHTS / f"{name}.json"
+
+
+def fingerprints(members: dict[str, dict[str, Any]]) -> dict[str, str | None]:
+    """By which weights are told from others, from their files' metadata."""
+    return {name: metadata.get("sha256") for name, metadata in members.items()}
 
 
 def load_file(path: Path, device: str = "cpu") -> Loaded:

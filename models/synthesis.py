@@ -28,7 +28,7 @@ from .noise import HELD_OUT, NoiseModel, observe
 from .variety import tumbling, turned_over, varied
 from .windows import Windows
 
-_BODIES = Path(__file__).parent / "data" / "bodies.json"
+BODIES = Path(__file__).parent / "data" / "bodies.json"
 _FRAME_RATES = (14.0, 62.0)
 _LENSES = (24.0, 85.0)  # mm
 ANY_ELEVATION = (-np.pi / 2, np.pi / 2)
@@ -58,7 +58,7 @@ class Synthesis:
             raise ValueError(f"cameras are drawn between {_LOWEST:.2f} and {_HIGHEST:.2f} radians, so none stands between "
                              f"{elevations[0]:.2f} and {elevations[1]:.2f}")
         self._elevations = elevations
-        bodies = json.loads(_BODIES.read_text())
+        bodies = json.loads(BODIES.read_text())
         self._mean, self._directions = np.array(bodies["mean"]), np.array(bodies["directions"])
         self._noise = noise or NoiseModel.load()
         legs = [INDEX["LeftLeg"], INDEX["LeftFoot"]]

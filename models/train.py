@@ -25,7 +25,6 @@ import functools
 import json
 import math
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +45,7 @@ from .configs import Config, config
 from .features import CHANNELS, make_view
 from .heads import Standardise
 from .muon import Muon
+from .provenance import data_hashes, revision
 from .symmetric import Symmetric
 from .synthesis import Synthesis, unseen
 from .windows import TIMED, Windows, any_roll, guessed_intrinsics, jittered, mirrored, of_mean_size, retimed, thinned
@@ -83,14 +83,11 @@ def main(argv: list[str]) -> int:
         detections.check_parts(pack.part("train").names, pack.part("val").names)
     training = Synthesis(pack.part("train"), invented=settings.invented)
     real, held_out = detections.read_runs(args.detections) if args.detections else (None, None)
-    judges = {"val": validation(unseen(pack).draw(np.random.default_rng(0), 256, 32))}
-    if held_out is not None:
-        judges["detections"] = validation(held_out)
+    judges = judges_of(pack, held_out)
     about = {"config": settings.to_json(), "seed": settings.seed, "revision": revision(),
-             "data": {"mocap": pack.digest, "detections": detections.digest(args.detections) if args.detections else None,
-                      "real_windows": 0 if real is None else len(real)}}
+             "data": data_hashes(pack, args.detections) | {"real_windows": 0 if real is None else len(real)}}
     if parent is not None:
-        about["fine_tuned_from"] = {k: parent.metadata.get(k) for k in ("steps", "revision", "data", "minutes", "fine_tuned_from")}
+        about["fine_tuned_from"] = origin(parent.metadata)
 
     def draw(rng: np.random.Generator) -> Tensors:
         batches = [training.draw(rng, settings.batch, settings.window)]
@@ -104,6 +101,18 @@ def main(argv: list[str]) -> int:
     best = fit(settings, draw, judges, folder, about, args.resume, None if parent is None else parent.network)
     hand_over(best, args.install, "the same command with --resume --install")
     return 0
+
+
+def judges_of(pack: mocap.Pack, held_out: Windows | None) -> dict[str, Tensors]:
+    """What networks are judged by: motions of val/ under imagined cameras, and as MediaPipe really saw them, where there are runs."""
+    judges = {"val": validation(unseen(pack).draw(np.random.default_rng(0), 256, 32))}
+    return judges if held_out is None else judges | {"detections": validation(held_out)}
+
+
+def origin(metadata: dict[str, Any]) -> dict[str, Any]:
+    """What the weights file of a fine-tuned network keeps of its parent's metadata."""
+    kept = ("steps", "revision", "data", "minutes", "figures", "sha256", "finetuned_2d", "fine_tuned_from")
+    return {k: metadata[k] for k in kept if k in metadata}
 
 
 def hand_over(weights: Path, install: bool, otherwise: str) -> None:
@@ -132,10 +141,13 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
     recipe = json.dumps({k: about.get(k) for k in ("config", "data", "fine_tuned_from")}, sort_keys=True)
     best = folder / f"{settings.name}.safetensors"
     if resume and (folder / "checkpoint.pt").exists():
-        first, history = _restore(folder / "checkpoint.pt", recipe, network, optimiser, schedule, average)
+        state = checkpoint(folder, recipe)
+        first, history = state["step"], state["history"]
+        about = about | {"revision": state["revision"]}  # of the code that began
+        _restore(state, network, optimiser, schedule, average)
     begin, losses = time.time() - (history[-1]["seconds"] if history else 0.0), []
     bar = tqdm(range(first, settings.steps), initial=first, total=settings.steps, desc=settings.name, mininterval=5)
-    for step, batch in zip(bar, _ahead(draw, settings, first), strict=True):
+    for step, batch in zip(bar, _ahead(draw, settings, first, _generation(about)), strict=True):
         network.train()
         loss = loss_of(network, cast(Tensors, tuple(part.to(device) for part in batch)), settings)
         advance(loss, network, optimiser, schedule)
@@ -147,13 +159,29 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
             history.append({"step": step + 1, "loss": float(np.mean(losses)), "seconds": time.time() - begin, **figures})
             losses.clear()
             bar.write(json.dumps(history[-1]))
-            _keep(folder, recipe, step + 1, network, optimiser, schedule, average, history)
             if score(history[-1]) <= min(map(score, history)):
                 scale = sigma_scale([(answers[name], t) for name, t in judges.items()])
                 minutes = round((time.time() - begin) / 60, 1)
                 registry.save(best, kept, about | {"steps": step + 1, "figures": figures, "minutes": minutes, "sigma_scale": scale})
+            _keep(folder, {"recipe": recipe, "revision": about.get("revision"), "step": step + 1, "history": history}, network, optimiser,
+                  schedule, average)
             plot(history, folder / "loss.png", ("mpjpe", "pa"), "mm")
     return best
+
+
+def checkpoint(folder: Path, recipe: str) -> dict[str, Any]:
+    """What a training left in `folder`. Raises InputError where it followed another recipe (config, data and parent as JSON)."""
+    path = folder / "checkpoint.pt"
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    if state.get("recipe") != recipe:
+        raise InputError(f"The checkpoint {path} is of another config, other data or another parent; delete it or train without --resume.")
+    return cast(dict[str, Any], state)
+
+
+def _generation(about: dict[str, Any]) -> int:
+    """How many trainings came before this one, each from the weights of the last."""
+    parent = about.get("fine_tuned_from")
+    return 0 if parent is None else 1 + _generation(parent)
 
 
 def _initialise(network: nn.Module, draw: Callable[[np.random.Generator], Tensors], seed: int, parent: nn.Module | None) -> None:
@@ -165,10 +193,10 @@ def _initialise(network: nn.Module, draw: Callable[[np.random.Generator], Tensor
     cast(Standardise, network.standardise).fit(torch.cat([features[real] for features, _, real, _, _ in first_batches]))
 
 
-def _ahead(draw: Callable[[np.random.Generator], Tensors], settings: Config, first: int) -> Iterator[Tensors]:
-    """The batches of steps `first` to the last; the next one is drawn while one is used."""
+def _ahead(draw: Callable[[np.random.Generator], Tensors], settings: Config, first: int, generation: int) -> Iterator[Tensors]:
+    """The batches of steps `first` to the last; the next one is drawn while one is used. No generation repeats its parent's."""
     def batch(step: int) -> Tensors:
-        return draw(np.random.default_rng([settings.seed, 1000 + step]))
+        return draw(np.random.default_rng([settings.seed, 1000 + step, *([generation] if generation else [])]))
 
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(batch, first)
@@ -322,21 +350,15 @@ def follow(average: dict[str, Tensor], network: nn.Module, decay: float) -> None
             average[name].copy_(value)
 
 
-def _keep(folder: Path, recipe: str, step: int, network: nn.Module, optimiser: Any, schedule: Any, average: dict[str, Tensor],
-          history: list) -> None:
-    state = {"recipe": recipe, "step": step, "network": network.state_dict(),
-             "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
-             "average": average, "history": history, "random": torch.get_rng_state(),
-             "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
+def _keep(folder: Path, said: dict[str, Any], network: nn.Module, optimiser: Any, schedule: Any, average: dict[str, Tensor]) -> None:
+    state = said | {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
+                    "average": average, "random": torch.get_rng_state(),
+                    "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
     torch.save(state, folder / "checkpoint.partial")
     (folder / "checkpoint.partial").replace(folder / "checkpoint.pt")
 
 
-def _restore(path: Path, recipe: str, network: nn.Module, optimiser: Any, schedule: Any,
-             average: dict[str, Tensor]) -> tuple[int, list]:
-    state = torch.load(path, weights_only=True, map_location="cpu")
-    if state.get("recipe") != recipe:
-        raise InputError(f"The checkpoint {path} is of another config, other data or another parent; delete it or train without --resume.")
+def _restore(state: dict[str, Any], network: nn.Module, optimiser: Any, schedule: Any, average: dict[str, Tensor]) -> None:
     network.load_state_dict(state["network"])
     optimiser.load_state_dict(state["optimiser"])
     schedule.load_state_dict(state["schedule"])
@@ -345,7 +367,6 @@ def _restore(path: Path, recipe: str, network: nn.Module, optimiser: Any, schedu
     torch.set_rng_state(state["random"])
     if state["random_cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(state["random_cuda"])
-    return state["step"], state["history"]
 
 
 def plot(history: list[dict[str, Any]], path: Path, kinds: tuple[str, ...], unit: str) -> None:
@@ -367,12 +388,6 @@ def plot(history: list[dict[str, Any]], path: Path, kinds: tuple[str, ...], unit
     figure.tight_layout()
     figure.savefig(path)
     pyplot.close(figure)
-
-
-def revision() -> str:
-    """The git revision of the code, or "unknown" outside a checkout."""
-    result = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False)
-    return result.stdout.strip() or "unknown"
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:

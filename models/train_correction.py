@@ -34,9 +34,10 @@ from core.keypoints import CANONICAL
 from . import mocap, registry
 from .correction import FRAMES, LIMBS, POINTS, Correction, Questions, Take, ask, window_rows
 from .detections import FRAMES as LENGTH
-from .detections import digest, held_out, keypoints_of, runs_in, too_few
+from .detections import held_out, keypoints_of, runs_in, too_few
+from .provenance import data_hashes, revision
 from .synthesis import Synthesis, unseen
-from .train import CACHE, advance, hand_over, plot, revision
+from .train import CACHE, advance, checkpoint, hand_over, plot
 from .windows import lost_keypoints
 
 SEED = 1
@@ -84,11 +85,11 @@ def train(args: argparse.Namespace) -> int:
     rng = np.random.default_rng(0)
     judges = {"val": questions(synthetic(unseen(pack), rng, 100), rng),
               "detections": questions(read_exact(args.detections, unseen=True), rng)}
-    network, figures = fit(real, Synthesis(pack.part("train")), judges, steps, folder, args.resume)
+    about = {"config": {"arguments": ARGUMENTS}, "seed": SEED, "revision": revision(), "steps": steps,
+             "data": data_hashes(pack, args.detections, corrected=False) | {"real_windows": len(real.xy)}}
+    network, about = fit(real, Synthesis(pack.part("train")), judges, steps, folder, about, args.resume)
     best = folder / "correction.safetensors"
-    registry.save(best, network, {
-        "config": {"arguments": ARGUMENTS}, "seed": SEED, "revision": revision(), "steps": steps, "figures": figures,
-        "data": {"mocap": pack.digest, "detections": digest(args.detections), "real_windows": len(real.xy)}})
+    registry.save(best, network, about)
     hand_over(best, args.install, "--resume --install")
     return 0
 
@@ -219,9 +220,11 @@ def errors(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     return torch.sqrt((answer[..., :2] - offset).square().sum(-1) + 1e-8), answer[..., 2], known
 
 
-def fit(real: Exact, source: Synthesis, judges: dict[str, Batch], steps: int, folder: Path,
+def fit(real: Exact, source: Synthesis, judges: dict[str, Batch], steps: int, folder: Path, about: dict[str, Any],
         resume: bool) -> tuple[nn.Module, dict[str, Any]]:
-    """The training loop; leaves checkpoint and plot in `folder`. Returns the network with the mean weights, and its figures."""
+    """The training loop; leaves checkpoint and plot in `folder`. Returns the network with the mean weights, and what to say about it.
+
+    Raises InputError where a checkpoint to resume is of another config or other data than `about` says."""
     from tqdm import tqdm
 
     def draw(step: int) -> Batch:
@@ -238,8 +241,10 @@ def fit(real: Exact, source: Synthesis, judges: dict[str, Batch], steps: int, fo
     state: dict[str, Any] = {"network": network, "kept": kept, "optimiser": optimiser, "schedule": schedule}
     history: list[dict[str, Any]] = []
     first = 0
+    recipe = json.dumps({k: about.get(k) for k in ("config", "data", "steps")}, sort_keys=True)
     if resume and (folder / "checkpoint.pt").exists():
-        stored = torch.load(folder / "checkpoint.pt", weights_only=True)
+        stored = checkpoint(folder, recipe)
+        about = about | {"revision": stored["revision"]}
         first, history = stored["step"], stored["history"]
         for name, part in state.items():
             part.load_state_dict(stored[name])
@@ -257,11 +262,12 @@ def fit(real: Exact, source: Synthesis, judges: dict[str, Batch], steps: int, fo
                             **{name: judge(kept.module, batch) for name, batch in judges.items()}})
             losses.clear()
             bar.write(json.dumps(history[-1]))
-            so_far = {"step": step + 1, "history": history, **{k: v.state_dict() for k, v in state.items()}}
+            so_far = {"recipe": recipe, "revision": about.get("revision"), "step": step + 1, "history": history,
+                      **{k: v.state_dict() for k, v in state.items()}}
             torch.save(so_far, folder / "checkpoint.partial")
             (folder / "checkpoint.partial").replace(folder / "checkpoint.pt")
             plot(history, folder / "loss.png", ("ankle", "wrist"), "hundredths of the spread")
-    return kept.module, history[-1]
+    return kept.module, about | {"figures": history[-1]}
 
 
 def standardise(network: Correction, features: Tensor) -> None:

@@ -231,17 +231,20 @@ def test_a_resumed_training_does_what_an_uninterrupted_one_does(tmp_path: Path, 
     monkeypatch.setattr(train_correction, "synthetic", synthetic)
     judges = {"val": questions(exact(9), np.random.default_rng(0))}
 
-    def fit() -> tuple[torch.nn.Module, dict]:
+    def fit(data: str = "these") -> tuple[torch.nn.Module, dict]:
         torch.manual_seed(0)
-        return train_correction.fit(exact(1), None, judges, 4, tmp_path, resume=True)  # type: ignore[arg-type]
+        about = {"data": data, "revision": "now"}
+        return train_correction.fit(exact(1), None, judges, 4, tmp_path, about, resume=True)  # type: ignore[arg-type]
 
     with pytest.raises(KeyboardInterrupt):
         fit()
-    (resumed, figures), done = fit(), (tmp_path / "checkpoint.pt")
+    (resumed, about), done = fit(), (tmp_path / "checkpoint.pt")
     assert (tmp_path / "loss.png").exists()
+    with pytest.raises(InputError, match="other data"):  # it would have been the old network under the new data's name
+        fit("others")
     done.unlink()
-    whole, whole_figures = fit()
-    assert figures["val"] == whole_figures["val"]
+    whole, whole_about = fit()
+    assert about["figures"]["val"] == whole_about["figures"]["val"]
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value)
 

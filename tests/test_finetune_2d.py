@@ -175,9 +175,17 @@ def test_the_command_leaves_weights_that_load(small_tcn: Path, tmp_path: Path, c
     assert (small_tcn / "tcn.safetensors").read_bytes() == old  # only --install installs
     assert train.main([*command, "--install"]) == 0
     loaded = registry.load("tcn")
-    assert loaded.metadata["steps"] == 7 and loaded.metadata["finetuned_2d"]["takes"] == 2
+    assert loaded.metadata["fine_tuned_from"]["steps"] == 7 and loaded.metadata["finetuned_2d"]["takes"] == 2
+    assert "figures" not in loaded.metadata  # they would be the parent's
     assert np.isfinite(loaded.metadata["finetuned_2d"]["hidden_keypoints_mm"]).all()
     assert "hidden" in capsys.readouterr().out
+
+
+def test_who_judges_has_not_taught() -> None:
+    many = np.repeat(np.arange(7), 3)
+    assert set(many[finetune_2d._judging(many)]) == {5}
+    few = np.repeat([0, 1], [13, 4])
+    assert np.flatnonzero(finetune_2d._judging(few)).tolist() == [11, 12]
 
 
 def test_windows_are_cut_from_what_was_seen(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from core.keypoint_files import read_people
 from core.keypoints import CONVENTIONS, Keypoints
 from core.options import RunOptions
 from core.pipeline import _keypoints
+from core.skeleton import mirror_order
 
 
 def body(count: int, x: float, y: float = 300.0) -> np.ndarray:
@@ -66,7 +67,7 @@ def test_openpose_sides_that_change_for_a_moment_are_mended(tmp_path: Path) -> N
     for column, name in enumerate(names):
         if name in seen.names:
             rows[:, :, column] = np.column_stack([seen.xy[:, seen.names.index(name)], np.full(40, 0.9)])
-    rows[1, 18:21] = rows[1, 18:21][:, [names.index({"l": "r_", "r": "l_"}[n[0]] + n[2:]) if n[1] == "_" else i for i, n in enumerate(names)]]
+    rows[1, 18:21] = rows[1, 18:21][:, mirror_order(names)]
     right, mended = (_keypoints(write_openpose(tmp_path / kind, [[frame] for frame in poses]), RunOptions(fps=30.0), Reporter())[1]
                      for kind, poses in zip(("right", "exchanged"), rows, strict=True))
     np.testing.assert_allclose(mended.xy, right.xy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,14 @@ from scipy.spatial.transform import Rotation
 
 torch = pytest.importorskip("torch")
 
+from test_training_input import raw_run, recorded  # noqa: E402
+
 from core.errors import InputError  # noqa: E402
 from core.keypoints import ATTACHMENTS, CANONICAL, LIMB_KEYPOINTS  # noqa: E402
 from core.lift import Lifter  # noqa: E402
 from core.markers import LIMB_MARKERS, MARKERS  # noqa: E402
 from core.skeleton import END_PARENTS, INDEX, JOINT_PARENTS, JOINTS, Skeleton, mirror_name, mirror_order  # noqa: E402
-from models import detections, evaluate_lifters, fit_noise, mocap, noise, registry, train  # noqa: E402
+from models import calibrate, detections, evaluate_lifters, fit_noise, mocap, noise, registry, train  # noqa: E402
 from models.configs import config  # noqa: E402
 from models.features import SIZE, make_view  # noqa: E402
 from models.symmetric import Symmetric, mirrored_answer, mirrored_features  # noqa: E402
@@ -400,7 +403,8 @@ def tiny(name: str, steps: int = 4) -> object:
     return dataclasses.replace(config(name), arguments=SMALL[name], steps=steps, batch=4, window=6, warm_up=2)
 
 
-def run_fit(name: str, pack: mocap.Pack, folder: Path, stop_at: int | None, resume: bool, parent: object = None) -> dict[str, torch.Tensor]:
+def run_fit(name: str, pack: mocap.Pack, folder: Path, stop_at: int | None, resume: bool, parent: object = None) -> dict:
+    """The checkpoint that a small training left."""
     source = Synthesis(pack.part("train"))
     calls = 0
 
@@ -414,8 +418,8 @@ def run_fit(name: str, pack: mocap.Pack, folder: Path, stop_at: int | None, resu
     judges = {"val": train.tensors(source.draw(np.random.default_rng(0), 3, 6), np.tile(np.diag([900.0, 900, 1]), (3, 1, 1)))}
     torch.manual_seed(1)
     with contextlib.suppress(KeyboardInterrupt):
-        train.fit(tiny(name), draw, judges, folder, {"config": tiny(name).to_json()}, resume, parent)
-    return torch.load(folder / "checkpoint.pt", weights_only=True)["network"]
+        train.fit(tiny(name), draw, judges, folder, {"config": tiny(name).to_json(), "revision": "begin"}, resume, parent)
+    return torch.load(folder / "checkpoint.pt", weights_only=True)
 
 
 def test_a_checkpoint_of_another_config_is_one_sentence(pack: mocap.Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -435,8 +439,13 @@ def test_an_interrupted_training_goes_on_as_if_nothing_happened(
     whole = run_fit(name, pack, tmp_path / "whole", None, False)
     run_fit(name, pack, tmp_path / "parts", 4 + 3, False)  # four draws set the input's mean; stopped in the third step
     parts = run_fit(name, pack, tmp_path / "parts", None, True)
-    for key, value in whole.items():
-        assert torch.equal(value, parts[key]), key
+    for kind in ("network", "average"):
+        for key, value in whole[kind].items():
+            assert torch.equal(value, parts[kind][key]), key
+    figures = [[{k: v for k, v in entry.items() if k != "seconds"} for entry in c["history"]] for c in (whole, parts)]
+    assert figures[0] == figures[1] and parts["revision"] == "begin"
+    best = [registry.load_file(tmp_path / folder / f"{name}.safetensors") for folder in ("whole", "parts")]
+    assert best[0].metadata["sha256"] == best[1].metadata["sha256"] and best[0].metadata["figures"] == best[1].metadata["figures"]
     assert (tmp_path / "whole" / "loss.png").stat().st_size > 1000
     assert not list(tmp_path.glob("*.safetensors"))  # what is installed changes on demand only
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path / "whole")
@@ -450,7 +459,7 @@ def test_fine_tuning_starts_from_its_parent(pack: mocap.Pack, tmp_path: Path, mo
     parent = registry.build("temporal", SMALL["temporal"])
     child = run_fit("temporal", pack, tmp_path, None, False, parent)
     for key, value in parent.state_dict().items():
-        assert torch.equal(value, child[key]), key
+        assert torch.equal(value, child["network"][key]), key
 
 
 def test_expected_errors_are_put_right() -> None:
@@ -473,6 +482,35 @@ def test_training_installs_only_when_told(pack: mocap.Pack, tmp_path: Path, monk
     assert not list((tmp_path / "weights").iterdir())
     assert train.main(["--config", "temporal", "--data", "anywhere", "--resume", "--install"]) == 0
     assert registry.load("temporal").metadata["config"]["steps"] == 4
+
+
+def test_detections_train_judge_and_calibrate(pack: mocap.Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights, runs = tmp_path / "weights", tmp_path / "runs"
+    for folder in (weights, runs):
+        folder.mkdir()
+    shutil.copy(registry.WEIGHTS / "correction.safetensors", weights)
+    for seed, motion in enumerate(("02_01_walk.bvh", "05_02_dance.bvh", "49_01_hop.bvh")):
+        np.savez(runs / f"run_{seed:06d}.npz", **recorded(raw_run(seed)), motion=np.array(motion))
+    monkeypatch.setattr(train.mocap, "load", lambda folder: pack)
+    monkeypatch.setattr(detections, "check_parts", lambda train, val: None)
+    monkeypatch.setattr(train, "config", tiny)
+    monkeypatch.setattr(train, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(registry, "WEIGHTS", weights)
+    data = ["--data", "anywhere", "--detections", str(runs)]
+    for name in registry.TOGETHER["default"]:
+        assert train.main(["--config", name, *data, "--install"]) == 0
+        about = registry.load(name).metadata
+        assert set(about["figures"]) == {"val", "detections"} and about["data"]["real_windows"] == 2
+        assert None not in about["data"].values() and about["config"] == tiny(name).to_json()
+    before = registry.load("default").sigma_scale
+    assert calibrate.main(data) == 0
+    after = registry.load("default").sigma_scale
+    kept = json.loads(registry.calibration("default").read_text())
+    assert not np.allclose(before, after) and np.allclose(after.mean(), np.mean(kept["sigma_scale"]), rtol=0.1)
+    assert train.main(["--config", "temporal", *data, "--fine-tune", "--steps", "2", "--install"]) == 0
+    assert registry.load("temporal").metadata["fine_tuned_from"]["sha256"] == kept["members"]["temporal"]
+    again = [registry.load(name).sigma_scale for name in registry.TOGETHER["default"]]
+    assert np.allclose(registry.load("default").sigma_scale, np.sqrt(again[0] * again[1]))  # it was measured for other weights
 
 
 def test_the_loss_sees_position_and_expectation() -> None:
