@@ -4,8 +4,9 @@
 
 Each network answers for the same batch of frames (random numbers: the time does not depend on them), in float32, in the chunks that
 `core.lift` gives it, margins included, and looks at their mirror image as well, as at run time; beside them `tcn` as VideoPose3D has
-it for 243 frames (1024 channels, four blocks; untrained: only its speed is asked for), and the default in bfloat16 with what that costs
-in accuracy. Limits of the machine, measured in the same run: the rate of a large float32 matrix product, and of copying a large array.
+it for 243 frames (1024 channels, four blocks; untrained: only its speed is asked for), and the default in bfloat16 (what that costs in
+accuracy, on people, says `evaluate --lifters`). Limits of the machine, measured in the same run: the rate of a large float32 matrix
+product, and of copying a large array.
 A network's share of the first is its own multiplications and additions (counted from its layers as they run) over time and rate; its
 share of the second is the bytes of its inputs, weights and answers, each moved once, over time and rate: what it would have to move at
 least.
@@ -86,9 +87,7 @@ def _half_precision(network: Any, frames: int, repeat: int, device: str) -> str:
             return _answer(network, inputs)
 
     full, half = (_best(job, repeat, device) for job in (lambda: _answer(network, inputs), in_half))
-    off = (_answer(network, inputs)[..., :3] - in_half()[..., :3]).norm(dim=-1).mean()
-    return (f"\nThe default in bfloat16: {full / half:.2f} times the speed of float32, its answers {1000 * float(off):.1f} mm from "
-            f"float32's on average.")
+    return f"\nThe default in bfloat16: {full / half:.2f} times the speed of float32."
 
 
 def _inputs(network: Any, frames: int, device: str) -> tuple[Any, ...]:

@@ -24,7 +24,7 @@ from .cli import SAMPLE
 from .events import Reporter
 from .keypoints import Keypoints
 from .lift import Lifted, lift, resolve_lifter
-from .skeleton import MEAN_STATURE
+from .skeleton import ASSUMED_STATURE
 
 FPS = 30.0
 _MINUTES = (1, 10)
@@ -75,10 +75,11 @@ def to_and_fro(keypoints: Keypoints, lifted: Lifted, frames: int) -> tuple[Keypo
 
 def _solved(keypoints: Keypoints, lifted: Lifted) -> tuple[float, float | None]:
     """Seconds, and the largest resident memory of this process in MB (None where the system does not tell)."""
-    from .solve import solve
+    from .solve import Choices, solve
 
     begin = time.perf_counter()
-    solve(lifted, keypoints, assume_intrinsics(keypoints.width, keypoints.height), MEAN_STATURE)
+    solve(lifted, keypoints, assume_intrinsics(keypoints.width, keypoints.height), ASSUMED_STATURE,
+          choices=Choices(stature_is_a_guess=True))
     return time.perf_counter() - begin, _peak_memory()
 
 
@@ -99,7 +100,7 @@ def frame_by_frame(keypoints: Keypoints, lifted: Lifted, few: int) -> tuple[floa
     from .solve.fit import State, residuals
     from .solve.solver import posed
 
-    problem = posed(lifted, keypoints, assume_intrinsics(keypoints.width, keypoints.height), MEAN_STATURE)
+    problem = posed(lifted, keypoints, assume_intrinsics(keypoints.width, keypoints.height), ASSUMED_STATURE)
     frames = np.unique(np.linspace(0, len(problem.start.root) - 1, few).astype(int))
     with threadpool_limits(1, "blas"):
         begin = time.perf_counter()

@@ -14,7 +14,8 @@ error in m/s^2 (as in `core.evaluate`).
   window's keypoints was taken away in all of its frames.
 - "said / is": the expected error over the real one, on average and in the quarter of answers that the network is surest (least sure) of.
 - views: by where the camera stands around the person, "above" from more than 30 degrees over (or under) the body's own horizon.
-- "without world", "without depth and world": the default network with these optional inputs taken away.
+- "without world", "without depth and world": the default network with these optional inputs taken away; "in bfloat16": at half the
+  precision (how much faster that is says `bench lift`).
 Clips are lifted from the keypoints that the 2D stage finds, frame by frame beside MediaPipe's own world landmarks; no solver.
 """
 
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from core.errors import InputError
 from core.evaluate import clips_in, load_truth, mediapipe_world, mpjpe, pa_mpjpe
@@ -85,7 +87,7 @@ def main(argv: list[str]) -> int:
 
 
 def _judge_all(lifters: Sequence[Lifter], name: str, w: Windows, reporter: Reporter) -> dict[str, dict[str, Any]]:
-    """Figures of each network on the windows called `name`, and of the default without its optional inputs."""
+    """Figures of each network on the windows called `name`, and of the default without its optional inputs and at half the precision."""
     rows: dict[str, dict[str, Any]] = {}
     for done, lifter in enumerate(lifters):
         reporter.progress(name, done, len(lifters))
@@ -100,6 +102,8 @@ def _judge_all(lifters: Sequence[Lifter], name: str, w: Windows, reporter: Repor
             v, world=np.full_like(v.world, np.nan), depth=np.full_like(v.depth, np.nan))}
     for title, without in gone.items():
         rows[f"{default.name} {title}"] = _figures(_judge(default, without(w)))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rows[f"{default.name} in bfloat16"] = _figures(_judge(default, w))
     return rows
 
 

@@ -627,7 +627,8 @@ def test_the_table_names_every_network(pack: mocap.Pack, tmp_path: Path, monkeyp
     assert evaluate_lifters.main(["--lifters", "--data", "x", "--also", also, "--json", str(tmp_path / "figures.json")]) == 0
     printed = capsys.readouterr().out
     rows = json.loads((tmp_path / "figures.json").read_text())["val"]
-    for name in (*registry.NETWORKS, "short/tcn", "default", "default without world", "default without depth and world"):
+    for name in (*registry.NETWORKS, "short/tcn", "default", "default without world", "default without depth and world",
+                 "default in bfloat16"):
         assert printed.count(f"| {name} |") >= 3 and np.isfinite(rows[name]["MPJPE"])
     assert rows["short/tcn"] == rows["tcn"] and rows["tcn"]["30 %"] != rows["tcn"]["MPJPE"]
 
@@ -774,7 +775,6 @@ def test_runs_are_read(shared: Path) -> None:
     knee = MARKERS.index("LeftLeg")
     thigh = np.linalg.norm(w.target[:, 0, knee] - w.target[:, 0, MARKERS.index("LeftUpLeg")], axis=-1)
     assert ((thigh > 0.3) & (thigh < 0.6)).all()
-    assert INDEX["LeftLeg"] >= 0
 
 
 def test_a_range_without_cameras_is_refused(pack: mocap.Pack) -> None:
