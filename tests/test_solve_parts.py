@@ -18,7 +18,7 @@ from core.solve.contacts import detect_contacts, of_seen_feet
 from core.solve.fit import State, _Problem, residuals
 from core.solve.footing import Footing
 from core.solve.gaps import bridged, fill
-from core.solve.limits import HINGES, MEAN, NEUTRAL, prior_rows
+from core.solve.limits import HINGES, MEAN, NEUTRAL, beyond_limits, prior_rows
 from core.solve.root import locate
 from core.solve.smoothness import smoothness
 from core.solve.solver import _windows, posed
@@ -46,6 +46,9 @@ def test_derivatives_of_points() -> None:
 
 def test_derivatives_of_priors() -> None:
     local, root = wander(2, 1)
+    local[0, INDEX["LeftFoot"]] = rotations.from_rotation_vector(np.array([1.3, 0.2, -1.1]))  # beyond what feet can do
+    local[0, INDEX["RightArm"]] = rotations.from_rotation_vector(np.array([0.1, -2.1, 0.4]))
+    assert np.flatnonzero(beyond_limits(local)[0] > 0.05).tolist() == [INDEX["LeftFoot"], INDEX["RightArm"]]
     rows = prior_rows(local)
     for unknown in range(3, DOF):
         state = moved(local, root, 0, unknown)

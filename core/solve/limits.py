@@ -1,12 +1,14 @@
 """What joints like and what they cannot do: soft priors on local rotations, as data and as least-squares rows.
 
-Three kinds of row, each a residual in standard deviations with its derivative by the joint's small rotation:
+Four kinds of row, each a residual in standard deviations with its derivative by the joint's small rotation:
 - every joint: its rotation vector from the T-pose lies about a mean (what it falls back to when nothing is seen);
+- joints that turn all ways: its swing and twist, the parts of that vector across and along the bone, stay within what people can do;
 - knees and elbows: the bone stays in the hinge's plane and bends one way only;
 - upper arms, thighs, forearms: the twist about the bone's own axis stays near neutral.
 Sources: means and spreads of the training part of the mocap pack where it is informative (its clavicles never move), widened;
-ranges of motion of knees and elbows as in textbooks (flexion 0 to about 150 degrees).
-Limits: no coupling between joints, no self-collision.
+ranges of motion of knees and elbows as in textbooks (flexion 0 to about 150 degrees), of the others what 999 in 1,000 frames of that part
+show, some 10 degrees widened, and made alike for both sides.
+Limits: no coupling between joints or between the parts of a joint's turn, no self-collision.
 """
 
 from __future__ import annotations
@@ -48,6 +50,15 @@ _LEFT_AND_MIDDLE: dict[str, tuple[tuple[float, float, float], tuple[float, float
     "LeftShoulder": ((0, 0, 0), (4, 10, 10)), "LeftArm": ((0, 60, -10), (70, 60, 60)), "LeftForeArm": ((0, 0, -20), (90, 90, 90)),
     "LeftHand": ((0, 0, 0), (15, 30, 20)),
 }
+# From, to in degrees; the same axes. Left out: the root, and knees and elbows (hinges).
+_LEFT_AND_MIDDLE_RANGES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
+    "LeftUpLeg": ((-140, 40), (-90, 40), (-60, 65)), "LeftFoot": ((-85, 60), (-30, 35), (-55, 65)),
+    "LeftToe": ((-75, 75), (-20, 20), (-15, 15)),
+    "Spine": ((-50, 90), (-40, 40), (-35, 35)), "Spine1": ((-45, 40), (-40, 40), (-35, 35)), "Neck": ((-50, 50), (-45, 45), (-50, 50)),
+    "Head": ((-60, 55), (-45, 45), (-50, 50)),
+    "LeftShoulder": ((-20, 25), (-45, 20), (-35, 35)), "LeftArm": ((-140, 135), (-100, 115), (-140, 90)),
+    "LeftHand": ((-110, 110), (-75, 75), (-100, 100)),
+}
 _LEFT_HINGES = {"LeftLeg": Hinge(-_Z, _Y, 8.0), "LeftForeArm": Hinge(_X, -_Y, 50.0)}
 _LEFT_TWISTS = {"LeftUpLeg": (-_Z, 25.0), "LeftArm": (_X, 45.0)}
 _LIMIT_SPREAD = np.radians(4.0)
@@ -73,7 +84,21 @@ def _spreads() -> tuple[np.ndarray, np.ndarray]:
     return np.radians(mean), np.radians(spread)
 
 
+def _ranges() -> np.ndarray:
+    """(2, 21, 3) least and largest part of the rotation vector, radians; infinite where a joint has none."""
+    low, high = np.full((len(JOINTS), 3), -np.inf), np.full((len(JOINTS), 3), np.inf)
+    for name, parts in _LEFT_AND_MIDDLE_RANGES.items():
+        low[INDEX[name]], high[INDEX[name]] = np.transpose(parts)
+        if name.startswith("Left"):
+            right = INDEX[name.replace("Left", "Right")]
+            (low[right, 0], high[right, 0]), *turned = parts
+            low[right, 1:], high[right, 1:] = np.transpose([(-b, -a) for a, b in turned])
+    return np.radians([low, high])
+
+
 MEAN, SPREAD = _spreads()
+_RANGES = _ranges()
+_RANGED = np.isfinite(_RANGES).all((0, 2))
 HINGES: dict[int, Hinge] = {
     j: Hinge(_mirror_vector(h.bone), _mirror_vector(h.bend), h.twist_spread) if right else h for j, right, h in _both(_LEFT_HINGES)}
 TWISTS: dict[int, tuple[np.ndarray, float]] = {
@@ -94,7 +119,7 @@ class Rows:
 
 def prior_rows(local: np.ndarray, weight: float = 1.0) -> Rows:
     """All priors on local rotations (T, 21, 4); weight: what they count beside others' squared residuals."""
-    parts = [_mean_rows(local)]
+    parts = _vector_rows(local)
     parts += [_twist_row(local, joint, axis, spread) for joint, (axis, spread) in TWISTS.items()]
     parts += [_hinge_rows(local, joint, hinge) for joint, hinge in HINGES.items()]
     scale = np.sqrt(weight)
@@ -131,12 +156,30 @@ def flexion(bone: np.ndarray, hinge: Hinge) -> np.ndarray:
     return np.where(angle < -0.75 * np.pi, angle + 2 * np.pi, angle)
 
 
-def _mean_rows(local: np.ndarray) -> Rows:
+def beyond_limits(local: np.ndarray) -> np.ndarray:
+    """(T, 21) radians by which the joints of local rotations (T, 21, 4) lie beyond what people can do; 0 within."""
+    vector = rotations.to_rotation_vector(local)
+    beyond = np.abs(vector - np.clip(vector, *_RANGES)).max(-1)
+    for joint, hinge in HINGES.items():
+        bent = flexion(rotations.to_matrix(local[:, joint]) @ hinge.bone, hinge)
+        beyond[:, joint] = np.abs(bent - np.clip(bent, 0.0, np.radians(hinge.largest)))
+    return beyond
+
+
+def _vector_rows(local: np.ndarray) -> list[Rows]:
+    """Means, and ranges (zero within)."""
     vector = rotations.to_rotation_vector(local[:, 1:])
-    residual = (vector - MEAN[1:]) / SPREAD[1:]
-    derivative = inverse_right_jacobian(vector) / SPREAD[1:, :, None]
-    frames, joints = residual.shape[:2]
-    return Rows(residual.reshape(frames, -1), derivative.reshape(frames, -1, 3), np.repeat(np.arange(1, joints + 1), 3))
+    turn = inverse_right_jacobian(vector)
+    beyond = (vector - np.clip(vector, *_RANGES[:, 1:]))[:, _RANGED[1:]] / _LIMIT_SPREAD
+    back = np.where(beyond[..., None] != 0, turn[:, _RANGED[1:]], 0.0) / _LIMIT_SPREAD
+    means = _of_joints((vector - MEAN[1:]) / SPREAD[1:], turn / SPREAD[1:, :, None], np.arange(1, len(JOINTS)))
+    return [means, _of_joints(beyond, back, np.flatnonzero(_RANGED))]
+
+
+def _of_joints(residual: np.ndarray, derivative: np.ndarray, joints: np.ndarray) -> Rows:
+    """Rows for residuals (T, J, 3) and derivatives (T, J, 3, 3) of `joints` (J,)."""
+    frames = len(residual)
+    return Rows(residual.reshape(frames, -1), derivative.reshape(frames, -1, 3), np.repeat(joints, 3))
 
 
 def _twist_row(local: np.ndarray, joint: int, axis: np.ndarray, spread: float) -> Rows:

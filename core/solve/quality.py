@@ -1,7 +1,7 @@
 """What a motion says about its own quality: for `meta["quality"]`, and in sentences for people.
 
 Method: per limb the mean confidence and the stretches in which it was hardly seen; how far the body's points lie from the keypoints;
-how far planted feet slide; in how many frames knees and elbows lie beyond what they can do.
+how far planted feet slide; in how many frames joints lie beyond what people can do.
 Limits: a wrong guess that the detector and the network are sure of does not show.
 """
 
@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import rotations
 from ..keypoints import Keypoints
 from ..motion import Motion, project, to_camera
 from ..runs import runs
 from ..skeleton import INDEX, JOINTS
 from .body import Body, point_of
 from .contacts import FOOT_POINTS
-from .limits import HINGES, flexion
+from .limits import beyond_limits
 
 LIMBS: dict[str, tuple[str, ...]] = {
     "head": ("Head",), "trunk": ("Hips", "Spine1"),
@@ -30,7 +29,7 @@ LIMBS: dict[str, tuple[str, ...]] = {
 _UNSEEN = 0.15  # confidence
 _SHORTEST = 0.15  # seconds that are worth a sentence
 _OFF = 8.0  # percent of the person's height: keypoints and body disagree
-_AT_LIMIT = np.radians(3.0)  # beyond what a hinge allows
+_BEYOND = np.radians(3.0)
 
 
 def quality(motion: Motion, canonical: Keypoints, K: np.ndarray) -> dict[str, Any]:
@@ -86,13 +85,9 @@ def _slide(motion: Motion) -> float:
 
 
 def _limits(motion: Motion) -> dict[str, float]:
-    """Joint -> percent of the frames in which it lies beyond its hinge's range; those that never do are left out."""
-    shares = {}
-    for joint, hinge in HINGES.items():
-        bend = flexion(rotations.to_matrix(motion.local_rotations[:, joint]) @ hinge.bone, hinge)
-        beyond = np.abs(bend - np.clip(bend, 0.0, np.radians(hinge.largest))) > _AT_LIMIT
-        shares[JOINTS[joint]] = round(100 * float(beyond.mean()), 1)
-    return {joint: share for joint, share in shares.items() if share > 0}
+    """Joint -> percent of the frames in which it lies beyond what people can do; those that never do are left out."""
+    shares = (100 * (beyond_limits(motion.local_rotations) > _BEYOND).mean(0)).round(1)
+    return {joint: float(share) for joint, share in zip(JOINTS, shares, strict=True) if share > 0}
 
 
 def _bad_ranges(motion: Motion, limbs: dict[str, np.ndarray], percent: np.ndarray) -> list[str]:
