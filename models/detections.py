@@ -9,9 +9,11 @@ its limbs, hands, feet, neck, head and skin points are ours; its pelvis, spine b
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,7 @@ from core.keypoints import CANONICAL, NPZ_ERRORS, Keypoints
 from core.markers import MARKERS
 
 from .unsmooth import raw_landmarks, raw_visibility
-from .windows import Windows
+from .windows import TIMED, Windows
 
 FRAMES = 32
 Run = Mapping[str, np.ndarray]
@@ -51,19 +53,37 @@ def check_parts(train: Iterable[str], val: Iterable[str]) -> None:
                          "and nobody else, for detections of their motions judge and those of all others train.")
 
 
-def read_runs(folder: Path) -> tuple[Windows, Windows]:
-    """All complete runs of a folder as (training, held out) windows of 32 frames; runs without a detection are skipped.
+@dataclass(frozen=True)
+class Recorded:
+    """Detections beside the truth. windows: N of 32 frames; exact: (N, 32, 27, 3) where the keypoints truly are, metres, camera axes
+    (before the camera where there is no frame)."""
+
+    windows: Windows
+    exact: np.ndarray
+
+    def some(self, rng: np.random.Generator, count: int, frames: int) -> tuple[Windows, np.ndarray]:
+        """`count` windows, cut to `frames` from a random start, and where their keypoints truly are."""
+        start = int(rng.integers(0, self.windows.real.shape[1] - frames + 1))
+        index, cut = rng.integers(0, len(self.windows), count), slice(start, start + frames)
+        taken = self.windows.take(index)
+        windows = dataclasses.replace(taken, **{name: getattr(taken, name)[:, cut] for name in TIMED})
+        return windows, self.exact[index, cut]
+
+
+def read_runs(folder: Path) -> tuple[Recorded, Windows]:
+    """All complete runs of a folder, those that train and those that are held out; runs without a detection are skipped.
 
     Raises InputError when one of the two is empty.
     """
-    parts: tuple[list[dict[str, np.ndarray]], ...] = ([], [])
+    parts: tuple[list[tuple[dict[str, np.ndarray], np.ndarray]], ...] = ([], [])
     for run in runs_in(folder):
         window = _window(run)
         if (window["confidence"] > 0).any():
-            parts[held_out(str(run["motion"]))].append(window)
+            parts[held_out(str(run["motion"]))].append((window, _exact(run)))
     if not all(parts):
         raise too_few(folder)
-    return _stack(parts[False]), _stack(parts[True])
+    training, held = (_stack([window for window, _ in part]) for part in parts)
+    return Recorded(training, np.stack([exact for _, exact in parts[False]])), held
 
 
 def runs_in(folder: Path) -> Iterator[Run]:
@@ -122,6 +142,11 @@ def _window(data: Run) -> dict[str, np.ndarray]:
         "size": np.array([k.width, k.height], dtype=np.float64), "seconds": np.arange(FRAMES) / k.fps,
         "real": _pad(k.seen, False), "target": _pad((joints - hips)[:, rig], 0.0),
         "weight": _pad(k.seen[:, None] * np.broadcast_to(known, (len(joints), len(MARKERS))), 0.0)}
+
+
+def _exact(data: Run) -> np.ndarray:
+    names = data["names"].tolist()
+    return _pad(data["joints3d_cam"][:, [names.index(n) for n in CANONICAL]].astype(np.float32), 1.0)
 
 
 def _pad(value: np.ndarray | None, fill: object) -> np.ndarray:

@@ -6,11 +6,12 @@
 
 Each step draws windows from two sources: mocap under imagined cameras with a modelled detector (`models.synthesis`), and what MediaPipe
 really saw of rendered people (`models.detections`). Both are mirrored, rolled, thinned out and seen through a guessed lens
-(`models.windows`); the few detections are also played at other speeds and backwards, with more noise, so that they are not learned by
-heart. Targets have the mean adult's size: the network says the pose, the solver decides about size. The loss is the markers' mean
-distance from the truth, plus that of their steps from frame to frame, plus, on mocap only, the likelihood of the error's size, which
-teaches the network to say how wrong it is (its gradient does not reach the positions). What is kept is a running mean of the weights. All
-randomness of step n comes from (seed, n), so that a resumed training does what an uninterrupted one does.
+(`models.windows`); the few detections are also of people who stand a little otherwise (`models.nudged`), played at other speeds and
+backwards, with more noise, so that they are not learned by heart. Targets have the mean adult's size: the network says the pose, the
+solver decides about size. The loss is the markers' mean distance from the truth, plus that of their steps from frame to frame, plus, on
+mocap only, the likelihood of the error's size, which teaches the network to say how wrong it is (its gradient does not reach the
+positions). What is kept is a running mean of the weights. All randomness of step n comes from (seed, n), so that a resumed training does
+what an uninterrupted one does.
 
 Every 500 steps the network is judged on motions of val/ that it has never seen, under imagined cameras and as MediaPipe really saw them.
 Checkpoint, loss plot and the best weights so far stay under ~/.cache/video-mocap/training/NAME; the weights in the repository
@@ -45,10 +46,11 @@ from .configs import Config, config
 from .features import CHANNELS, make_view
 from .heads import Standardise
 from .muon import Muon
+from .nudged import nudged
 from .provenance import data_hashes, revision
 from .symmetric import Symmetric
 from .synthesis import Synthesis, unseen
-from .windows import TIMED, Windows, any_roll, guessed_intrinsics, jittered, mirrored, of_mean_size, retimed, thinned
+from .windows import Windows, any_roll, guessed_intrinsics, jittered, mirrored, of_mean_size, retimed, thinned
 
 CACHE = Path.home() / ".cache" / "video-mocap" / "training"
 VALIDATE_EVERY = 500
@@ -85,15 +87,15 @@ def main(argv: list[str]) -> int:
     real, held_out = detections.read_runs(args.detections) if args.detections else (None, None)
     judges = judges_of(pack, held_out)
     about = {"config": settings.to_json(), "seed": settings.seed, "revision": revision(),
-             "data": data_hashes(pack, args.detections) | {"real_windows": 0 if real is None else len(real)}}
+             "data": data_hashes(pack, args.detections) | {"real_windows": 0 if real is None else len(real.windows)}}
     if parent is not None:
         about["fine_tuned_from"] = origin(parent.metadata)
 
     def draw(rng: np.random.Generator) -> Tensors:
         batches = [training.draw(rng, settings.batch, settings.window)]
         if real is not None:
-            some = _some(real, rng, settings.real_batch, min(settings.window, detections.FRAMES))
-            batches.append(jittered(retimed(some, rng), rng))
+            seen, exact = real.some(rng, settings.real_batch, min(settings.window, detections.FRAMES))
+            batches.append(jittered(retimed(nudged(seen, exact, rng), rng), rng))
         return _joined([prepare(w, rng) for w in batches])
 
     folder = CACHE / "-".join([settings.name, *([str(args.steps)] if args.steps else []), *(["fine-tune"] if args.fine_tune else [])])
@@ -310,13 +312,6 @@ def validation(w: Windows) -> Tensors:
 def _joined(batches: list[Tensors]) -> Tensors:
     """Batches of equally long windows as one."""
     return cast(Tensors, tuple(torch.cat(parts) for parts in zip(*batches, strict=True)))
-
-
-def _some(w: Windows, rng: np.random.Generator, count: int, frames: int) -> Windows:
-    """`count` windows of w, cut to `frames` from a random start."""
-    start = int(rng.integers(0, w.real.shape[1] - frames + 1))
-    cut = w.take(rng.integers(0, len(w), count))
-    return dataclasses.replace(cut, **{name: getattr(cut, name)[:, start : start + frames] for name in TIMED})
 
 
 def _length(difference: Tensor) -> Tensor:
