@@ -751,6 +751,7 @@ def test_runs_that_are_missing_or_being_written_are_one_sentence(tmp_path: Path)
 def test_too_few_runs_to_judge_by_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez(tmp_path / "run_0.npz", motion="a.bvh")
     monkeypatch.setattr(detections, "_window", lambda run: {"confidence": np.ones(1)})
+    monkeypatch.setattr(detections, "_exact", lambda run: np.ones(1))
     with pytest.raises(InputError, match="too few"):
         detections.read_runs(tmp_path)
 

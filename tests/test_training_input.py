@@ -15,7 +15,7 @@ from core.detect.detector import BLAZEPOSE
 from core.detect.extract import _keypoints
 from core.detect.mediapipe_detector import _detection
 from core.events import Reporter
-from core.keypoints import LIMB_KEYPOINTS
+from core.keypoints import CANONICAL
 from core.lift import Lifter, lift
 from core.markers import MARKERS
 from models import detections, train, unsmooth
@@ -78,7 +78,7 @@ def smoothed_visibility(raw: np.ndarray) -> np.ndarray:
 def recorded(raw: np.ndarray) -> dict[str, np.ndarray]:
     """The run as the rendering tool keeps it: smoothed by MediaPipe, with a truth that does not matter here."""
     smooth = smoothed_landmarks(raw[..., LANDMARKS], TOLD)
-    names = sorted({*detections.RIG_POINT.values(), *LIMB_KEYPOINTS})
+    names = sorted({*detections.RIG_POINT.values(), *CANONICAL})
     truth = np.random.default_rng(0).normal(size=(FRAMES, len(names), 3)) + [0, 0, 4]
     return {"detections": np.concatenate([smooth[..., :3], smoothed_visibility(raw[..., 3:4]), raw[..., 4:5]], axis=-1),
             "world_landmarks": smooth[..., 3:], "fps": np.array(FPS), "width": np.array(WIDTH), "height": np.array(HEIGHT),
