@@ -100,12 +100,15 @@ def load(name: str, device: str = "cpu") -> Loaded:
 
 def together(name: str, members: list[Loaded]) -> Loaded:
     """Networks that answer together, under a name; their expected errors are corrected by what `models.calibrate` found for these very
-    weights, else by the mean of what each one's are."""
+    weights, else by the mean of what each one's are. Raises InputError (damaged)."""
     files = {m.name: m.metadata for m in members}
     scale = np.exp(np.mean([np.log(m.sigma_scale) for m in members], axis=0)).tolist()
-    if calibration(name).exists():
-        measured = json.loads(calibration(name).read_text(encoding="utf-8"))
-        scale = measured["sigma_scale"] if measured["members"] == fingerprints(files) else scale
+    if (path := calibration(name)).exists():
+        try:
+            measured = json.loads(path.read_text(encoding="utf-8"))
+            scale = measured["sigma_scale"] if measured["members"] == fingerprints(files) else scale
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"What belongs to the lifter {name!r} is damaged ({path}: {error}); get that file again.") from error
     return Loaded(name, Together(m.network for m in members).eval(), members[0].device, {"members": files, "sigma_scale": scale})
 
 

@@ -353,6 +353,9 @@ def test_networks_together_answer_with_their_mean(tmp_path: Path, monkeypatch: p
     assert np.allclose(answer[..., :3], np.mean(each, axis=0)[..., :3], atol=1e-5)
     assert np.allclose(answer[..., 3], np.sqrt(each[0][..., 3] * each[1][..., 3]), rtol=1e-4)
     assert both.metadata["members"]["temporal2"]["revision"] == "temporal2"
+    registry.calibration("default").write_text('{"members":')
+    with pytest.raises(InputError, match="is damaged"):
+        registry.load("default")
     assert both.margin(30.0) == registry.load("temporal").margin(30.0)
     (tmp_path / "temporal2.safetensors").unlink()
     with pytest.raises(InputError, match=r"temporal2.*missing"):
