@@ -40,7 +40,7 @@ from core.markers import LIMB_MARKERS
 
 from . import detections, mocap, registry
 from .synthesis import unseen
-from .train import answers_to, validation
+from .train import answers_to, lineage, validation
 from .windows import Windows, of_mean_size
 
 _WINDOWS, _FRAMES = 320, 64  # of "val"
@@ -171,10 +171,7 @@ def _describe(lifter: Lifter) -> dict[str, Any]:
         return {"name": " + ".join(m["members"]), "parameters": lifter.loaded.parameters}
     settings = m.get("config", {})
     frames = settings.get("window", 0) * (settings.get("batch", 0) + settings.get("real_batch", 0))
-    way = [m]
-    while way[-1].get("fine_tuned_from"):
-        way.append(way[-1]["fine_tuned_from"])
-    steps, minutes = (sum(leg.get(kind) or 0 for leg in way) for kind in ("steps", "minutes"))
+    steps, minutes = (sum(leg.get(kind) or 0 for leg in lineage(m)) for kind in ("steps", "minutes"))
     return {"name": lifter.name, "parameters": lifter.loaded.parameters, "steps": steps, "frames": steps * frames, "minutes": minutes,
             "noise": m.get("data", {}).get("noise"), "runs": m.get("data", {}).get("detections"), "revision": str(m.get("revision"))[:7]}
 

@@ -149,7 +149,7 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
         _restore(state, network, optimiser, schedule, average)
     begin, losses = time.time() - (history[-1]["seconds"] if history else 0.0), []
     bar = tqdm(range(first, settings.steps), initial=first, total=settings.steps, desc=settings.name, mininterval=5)
-    for step, batch in zip(bar, _ahead(draw, settings, first, _generation(about)), strict=True):
+    for step, batch in zip(bar, _ahead(draw, settings, first, len(lineage(about)) - 1), strict=True):
         network.train()
         loss = loss_of(network, cast(Tensors, tuple(part.to(device) for part in batch)), settings)
         advance(loss, network, optimiser, schedule)
@@ -180,10 +180,16 @@ def checkpoint(folder: Path, recipe: str) -> dict[str, Any]:
     return cast(dict[str, Any], state)
 
 
-def _generation(about: dict[str, Any]) -> int:
-    """How many trainings came before this one, each from the weights of the last."""
-    parent = about.get("fine_tuned_from")
-    return 0 if parent is None else 1 + _generation(parent)
+def keep_checkpoint(folder: Path, state: dict[str, Any]) -> None:
+    """Writes what `checkpoint` reads; complete or not at all."""
+    torch.save(state, folder / "checkpoint.partial")
+    (folder / "checkpoint.partial").replace(folder / "checkpoint.pt")
+
+
+def lineage(metadata: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a training says of itself, then what it keeps of those before it, each from the weights of the next in the list."""
+    parent = metadata.get("fine_tuned_from")
+    return [metadata, *(lineage(parent) if parent else [])]
 
 
 def _initialise(network: nn.Module, draw: Callable[[np.random.Generator], Tensors], seed: int, parent: nn.Module | None) -> None:
@@ -349,8 +355,7 @@ def _keep(folder: Path, said: dict[str, Any], network: nn.Module, optimiser: Any
     state = said | {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
                     "average": average, "random": torch.get_rng_state(),
                     "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
-    torch.save(state, folder / "checkpoint.partial")
-    (folder / "checkpoint.partial").replace(folder / "checkpoint.pt")
+    keep_checkpoint(folder, state)
 
 
 def _restore(state: dict[str, Any], network: nn.Module, optimiser: Any, schedule: Any, average: dict[str, Tensor]) -> None:

@@ -37,7 +37,7 @@ from .detections import FRAMES as LENGTH
 from .detections import held_out, keypoints_of, runs_in, too_few
 from .provenance import data_hashes, revision
 from .synthesis import Synthesis, unseen
-from .train import CACHE, advance, checkpoint, hand_over, plot
+from .train import CACHE, advance, checkpoint, hand_over, keep_checkpoint, plot
 from .windows import lost_keypoints
 
 SEED = 1
@@ -264,8 +264,7 @@ def fit(real: Exact, source: Synthesis, judges: dict[str, Batch], steps: int, fo
             bar.write(json.dumps(history[-1]))
             so_far = {"recipe": recipe, "revision": about.get("revision"), "step": step + 1, "history": history,
                       **{k: v.state_dict() for k, v in state.items()}}
-            torch.save(so_far, folder / "checkpoint.partial")
-            (folder / "checkpoint.partial").replace(folder / "checkpoint.pt")
+            keep_checkpoint(folder, so_far)
             plot(history, folder / "loss.png", ("ankle", "wrist"), "hundredths of the spread")
     return kept.module, about | {"figures": history[-1]}
 

@@ -212,7 +212,7 @@ def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, st
         state, contacts = _fit_windows(body, evidence, state, reporter, 2), evidence.footing.held > 0
     if choices.camera_height is not None:  # the floor has moved a little since the first fit
         scale = _scale_at(choices.camera_height, world, skeleton)
-        evidence, state, skeleton = _scaled(evidence, state, skeleton, scale)
+        _, state, skeleton = _scaled(evidence, state, skeleton, scale)
         beneath = None if world.beneath is None else scale * world.beneath
         world = World(world.rotation, scale * world.translation, beneath)
     reporter.progress("solve", len(times), len(times))
