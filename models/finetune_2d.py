@@ -114,7 +114,7 @@ def train(args: argparse.Namespace) -> int:
 def brief(settings: Config, steps: int) -> Config:
     """A config for `steps` steps from a trained network."""
     return dataclasses.replace(settings, steps=steps, batch=BATCH, learning_rate=0.3 * settings.learning_rate, warm_up=steps // 5,
-                               average=0.95, optimiser="adamw", invented=False, real_batch=0)
+                               average=0.95, optimiser="adamw", real_batch=0)
 
 
 def read_windows(source: Path, frames: int) -> tuple[Windows, np.ndarray]:

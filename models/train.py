@@ -83,7 +83,7 @@ def main(argv: list[str]) -> int:
     pack = mocap.load(args.data)
     if args.detections:
         detections.check_parts(pack.part("train").names, pack.part("val").names)
-    training = Synthesis(pack.part("train"), invented=settings.invented)
+    training = Synthesis(pack.part("train"), invented=True)
     real, held_out = detections.read_runs(args.detections) if args.detections else (None, None)
     judges = judges_of(pack, held_out)
     about = {"config": settings.to_json(), "seed": settings.seed, "revision": revision(),

@@ -14,8 +14,8 @@ class Config:
     name: str
     arguments: dict[str, Any]
     window: int = 32
-    batch: int = 32  # synthetic windows a step
-    real_batch: int = 16  # windows of detections a step, when there are detections
+    batch: int = 28  # synthetic windows a step
+    real_batch: int = 20  # windows of detections a step, when there are detections
     steps: int = 1_400
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
@@ -24,7 +24,6 @@ class Config:
     hidden_weight: float = 1.0  # of a marker whose keypoint is not seen at all; one seen for certain has 1
     average: float = 0.998  # decay of the running mean of the weights, which is what is kept
     optimiser: str = "adamw"  # or "muon" (`models.muon`)
-    invented: bool = False  # whether synthetic windows show poses that nobody took (`models.variety`) under mixed errors (`models.noise`)
     seed: int = 1
 
     def to_json(self) -> dict[str, Any]:

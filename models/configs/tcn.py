@@ -2,4 +2,4 @@
 
 from . import Config
 
-CONFIG = Config(name="tcn", arguments={"channels": 768, "blocks": 2, "dropout": 0.1}, batch=24, real_batch=24, invented=True)
+CONFIG = Config(name="tcn", arguments={"channels": 768, "blocks": 2, "dropout": 0.1})

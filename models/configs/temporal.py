@@ -2,5 +2,5 @@
 
 from . import Config
 
-CONFIG = Config(name="temporal", arguments={"width": 320, "layers": 4, "heads": 8, "hidden": 832, "dropout": 0.0}, steps=10_000,
-                weight_decay=0.05, optimiser="muon", invented=True, batch=24, real_batch=24)
+CONFIG = Config(name="temporal", arguments={"width": 320, "layers": 4, "heads": 8, "hidden": 832, "dropout": 0.0}, steps=11_000,
+                weight_decay=0.05, optimiser="muon")
