@@ -1,6 +1,6 @@
 """Finds frames in which the detector exchanged left with right, and mends them.
 
-Problem: on blurred, bowed or turning people a detector takes the front for the back for up to half a second: the 2D skeleton still
+Problem: on blurred, bowed or turning people a detector takes the front for the back for a while: the 2D skeleton still
          lies on the body, but left and right have changed names and the depths their signs. Sometimes only the arms or the legs.
 Method:  every frame is in one of four states (as detected; all, arms or legs exchanged). A second-order Viterbi search finds the
          states with the smoothest motion: each keypoint is compared with where its last two positions, under their states, predict
@@ -18,8 +18,8 @@ import numpy as np
 from .keypoints import Keypoints
 from .skeleton import mirror_order
 
-_ARMS = ("shoulder", "elbow", "wrist", "index", "pinky", "thumb")
-_LEGS = ("hip", "knee", "ankle", "heel", "toe", "small_toe")
+_ARMS = ("shoulder", "elbow", "wrist", "index", "pinky", "thumb", "Shoulder", "Arm", "ForeArm", "Hand")
+_LEGS = ("hip", "knee", "ankle", "heel", "toe", "small_toe", "UpLeg", "Leg", "Foot", "Toe")
 _GROUPS: tuple[tuple[bool, bool, bool], ...] = ((False, False, False), (True, True, True), (False, True, False), (False, False, True))
 """The states: whether (head, arms, legs) are exchanged. Shoulders and hips go with their limbs."""
 
@@ -30,7 +30,8 @@ _UNKNOWN = 1.0  # cost of a keypoint without a prediction, whatever the state
 _CHANGE = 14.0  # cost of a change of state
 _PARTIAL = 8.0  # more for arms or legs alone: a few keypoints that jump by themselves look alike
 _STAY = 60.0  # cost a second of being exchanged
-_LONGEST_FLIP = 0.75  # seconds; what lasts longer is how the detector sees this person
+_LONGEST_FLIP = 3.0  # seconds; who is the other way round for longer has turned about
+_LONGEST_AT_END = 0.75  # seconds; where only one change is seen, it may be the person's own
 _LONGEST_GAP = 0.3  # seconds; over a longer gap continuity says nothing
 _VELOCITY_SPAN = 0.15  # seconds; an older velocity is worth nothing
 
@@ -41,18 +42,23 @@ def mend_flips(keypoints: Keypoints) -> tuple[Keypoints, np.ndarray]:
     changed = states > 0
     if not changed.any():
         return keypoints, changed
-    orders, masks = _state_orders(keypoints.names)
-    xy, confidence = keypoints.xy.copy(), keypoints.confidence.copy()
-    depth = None if keypoints.depth is None else keypoints.depth.copy()
-    world = None if keypoints.world is None else keypoints.world.copy()
-    for t in np.flatnonzero(changed):
-        order, moved = orders[states[t]], masks[states[t]]
-        xy[t], confidence[t] = xy[t, order], confidence[t, order]
-        if depth is not None:
-            depth[t] = np.where(moved, -depth[t, order], depth[t])
-        if world is not None:
-            world[t] = _reflected(world[t, order], moved)
-    return keypoints.replace(xy=xy, confidence=confidence, depth=depth, world=world), changed
+    depth, world = keypoints.depth, keypoints.world
+    return keypoints.replace(
+        xy=exchanged(keypoints.xy, keypoints.names, states), confidence=exchanged(keypoints.confidence, keypoints.names, states),
+        depth=None if depth is None else exchanged(depth[..., None], keypoints.names, states, reflect=True)[..., 0],
+        world=None if world is None else exchanged(world, keypoints.names, states, reflect=True)), changed
+
+
+def exchanged(values: np.ndarray, names: tuple[str, ...], states: np.ndarray, reflect: bool = False) -> np.ndarray:
+    """(T, K, ...) of keypoints or joints `names` (K), left and right exchanged in frames whose state (T,) says so; `reflect`: where they
+    are, the last number, depth from the hips, has its sign turned."""
+    orders, masks = _state_orders(names)
+    result = values.copy()
+    for t in np.flatnonzero(states):
+        result[t] = values[t, orders[states[t]]]
+        if reflect:
+            result[t, masks[states[t]], -1] *= -1.0
+    return result
 
 
 def find_flips(keypoints: Keypoints) -> np.ndarray:
@@ -147,11 +153,12 @@ def _partial_entry() -> np.ndarray:
 
 
 def _only_short(states: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """The states without the exchanged runs that last too long to be a detector's slip."""
+    """The states without the exchanged runs that last too long to be the detector's doing."""
     starts = np.flatnonzero(np.diff(states > 0, prepend=False, append=False))
     states = states.copy()
     for first, after in zip(starts[::2], starts[1::2], strict=True):
-        if times[after - 1] - times[first] > _LONGEST_FLIP:
+        longest = _LONGEST_FLIP if first > 0 and after < len(states) else _LONGEST_AT_END
+        if times[after - 1] - times[first] > longest:
             states[first:after] = 0
     return states
 
@@ -165,7 +172,8 @@ def _robust(residual: np.ndarray, scale: float, weight: np.ndarray) -> np.ndarra
 def _state_orders(names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     """(4, K) int: where each state takes each keypoint from; (4, K) bool: which keypoints it exchanges (a nose with itself)."""
     mirror, own = mirror_order(names), np.arange(len(names))
-    groups = [1 if n[2:] in _ARMS else 2 if n[2:] in _LEGS else 0 for n in names]
+    parts = [n.removeprefix("Left").removeprefix("Right").removeprefix("l_").removeprefix("r_") for n in names]
+    groups = [1 if p in _ARMS else 2 if p in _LEGS else 0 for p in parts]
     masks = np.array(_GROUPS)[:, groups]
     return np.where(masks, mirror, own), masks
 

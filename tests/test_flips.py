@@ -84,7 +84,16 @@ def test_exchanges_of_random_length_are_mended() -> None:
 def test_a_long_take_seen_one_way_stays_so() -> None:
     clean = walker(np.random.default_rng(2), 120, 30.0)
     assert not mend_flips(exchange(clean, slice(0, 120)))[1].any()
-    assert not mend_flips(exchange(clean, slice(40, 90)))[1].any()  # longer than any slip of a detector
+    assert not mend_flips(exchange(clean, slice(0, 40)))[1].any()  # one change alone may be the person's own
+    longer = walker(np.random.default_rng(2), 240, 30.0)
+    assert not mend_flips(exchange(longer, slice(80, 180)))[1].any()
+
+
+def test_a_minority_of_a_take_goes_by_the_rest() -> None:
+    clean = walker(np.random.default_rng(2), 120, 30.0)
+    mended, changed = mend_flips(exchange(clean, slice(40, 90)))
+    assert changed[40:90].all() and changed.sum() == 50
+    np.testing.assert_allclose(mended.world, clean.world)
 
 
 def test_arms_or_legs_alone() -> None:

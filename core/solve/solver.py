@@ -1,7 +1,8 @@
 """The solver stage: whole-clip inverse kinematics on one skeleton, then the world around it.
 
-Method: estimate the skeleton; put a first pose and place into every seen frame; fit all frames together in windows that overlap (time
-and memory grow linearly with the clip), frames in short holes among them; find up and the ground; fill longer holes.
+Method: set left and right as in the whole take; estimate the skeleton; put a first pose and place into every seen frame; fit all frames
+together in windows that overlap (time and memory grow linearly with the clip), frames in short holes among them; find up and the ground;
+fill longer holes.
 Limits: one person, a camera that stands still, an undistorted picture.
 """
 
@@ -17,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from .. import rotations
 from ..errors import InputError
 from ..events import Reporter
+from ..flips import mend_flips
 from ..keypoints import ATTACHMENTS, CANONICAL, Keypoints
 from ..motion import Camera, Motion
 from ..skeleton import INDEX, JOINTS, Skeleton
@@ -31,6 +33,7 @@ from .gaps import bridged, fill
 from .gravity import MeasuredStature, find_flights, measured_stature
 from .quality import quality
 from .root import locate
+from .sides import one_way_round
 from .smoothness import independence
 from .start import first_rotations
 from .world import GROUND_POINTS, World, find_world
@@ -71,6 +74,7 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
     choices: see there. Raises InputError when no frame has a person, Cancelled when the reporter was told so.
     """
     reporter, choices = reporter or Reporter(), choices or Choices()
+    keypoints, _ = mend_flips(keypoints)
     problem = posed(lifted, keypoints, K, stature)
     evidence = dataclasses.replace(problem.evidence, restlessness=choices.restlessness)
     canonical, rows = problem.keypoints, problem.rows
@@ -106,7 +110,7 @@ def posed(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
     if not seen.any():
         raise InputError("No person was found in any frame; choose another range or another video.")
     canonical = keypoints.canonical().replace(times=_increasing(keypoints.times))
-    positions, sigma = _sized(lifted, stature)
+    positions, sigma = one_way_round(lifted.names, *_sized(lifted, stature), canonical, K)
     sigma = np.where(_shown(lifted.names, canonical), sigma, np.inf)
     skeleton = estimate_skeleton(lifted.names, positions[seen], sigma[seen], stature)
     body = Body(skeleton, lifted.names + tuple(sorted({point_of(n) for n in CANONICAL} - set(lifted.names))))
