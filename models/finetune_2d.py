@@ -28,7 +28,9 @@ import torch
 from torch import Tensor, nn
 
 from core.camera import assume_intrinsics
+from core.detect.cleaning import finished
 from core.errors import InputError
+from core.events import Reporter
 from core.inputs import is_keypoint_input
 from core.keypoint_files import read_people
 from core.keypoints import Keypoints
@@ -36,7 +38,7 @@ from core.markers import MARKERS
 
 from . import mocap, registry
 from .configs import Config, config
-from .provenance import revision
+from .provenance import data_hashes, revision
 from .reprojection import LIFTED, LIFTED_MARKERS, body_loss, length, motion_loss, reprojection, robust, typical_bones
 from .symmetric import Symmetric
 from .synthesis import Synthesis
@@ -84,7 +86,7 @@ def train(args: argparse.Namespace) -> int:
         raise InputError(f"--finetune-2d is for networks that lift, not for {args.config!r}; choose from {', '.join(registry.NETWORKS)}.")
     if args.resume or args.fine_tune or args.detections:
         raise InputError("--finetune-2d goes together with --config, --data, --steps and --install; leave the other options out.")
-    settings = brief(config(args.config), args.steps or STEPS)
+    settings, code = brief(config(args.config), args.steps or STEPS), revision()
     torch.manual_seed(settings.seed)
     torch.set_num_threads(1)
     parent = registry.load(args.config)
@@ -93,14 +95,15 @@ def train(args: argparse.Namespace) -> int:
     judging = _judging(takes)
     judge = _judge(windows.take(np.flatnonzero(judging)) if judging.any() else windows)
     true, virtual, tilts = with_best_answers(parent.symmetric, windows.take(np.flatnonzero(~judging)), takes[~judging])
-    labelled = Synthesis(pack.part("train")) if pack else None
+    labelled = Synthesis(pack.part("train"), invented=True) if pack else None
     network = fine_tune(parent.network, settings, [true] if labelled else [true, virtual], labelled)
     hidden = [round(1000 * hidden_error(n, judge), 1) for n in (parent.symmetric, Symmetric(network).eval())]
     shares = {f"{np.degrees(tilt):.0f}": round(float(share), 2) for tilt, share in zip(TILTS, tilts, strict=True)}
-    about = {k: parent.metadata[k] for k in ("config", "seed", "sigma_scale") if k in parent.metadata} | {
-        "revision": revision(), "steps": settings.steps, "fine_tuned_from": origin(parent.metadata),
-        "finetuned_2d": {"steps": settings.steps, "windows": int((~judging).sum()), "takes": len(np.unique(takes)),
-                         "hidden_keypoints_mm": hidden, "tilts": shares, "mocap": pack.digest if pack else None}}
+    about = {k: parent.metadata[k] for k in ("sigma_scale",) if k in parent.metadata} | {
+        "config": settings.to_json() | {"arguments": parent.metadata["config"]["arguments"]}, "seed": settings.seed, "revision": code, "steps": settings.steps,
+        "data": data_hashes(pack, None) if pack else {}, "figures": {"hidden_keypoints_mm": hidden},
+        "fine_tuned_from": origin(parent.metadata),
+        "finetuned_2d": {"windows": int((~judging).sum()), "takes": len(np.unique(takes)), "tilts": shares}}
     folder = CACHE / f"{settings.name}-finetune-2d"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{settings.name}.safetensors"
@@ -122,7 +125,8 @@ def read_windows(source: Path, frames: int) -> tuple[Windows, np.ndarray]:
 
     A folder is searched for what runs leave (keypoints.npz), for OpenPose folders and COCO files. Raises InputError.
     """
-    people = [person for path in _keypoint_inputs(source) for person in read_people(path)]
+    people = [person if path.suffix == ".npz" else finished(person, Reporter())  # as `run` takes them; our own were mended when made
+              for path in _keypoint_inputs(source) for person in read_people(path)]
     rows = [(take, _cut(person, index, frames)) for take, person in enumerate(people) for index in _pieces(person, frames)]
     if not rows:
         raise InputError(f"No keypoints were found in {source}; give a folder with the keypoints.npz of runs, with at least "

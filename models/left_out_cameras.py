@@ -6,7 +6,7 @@ A small `tcn` is trained on mocap seen by cameras below 35 degrees. Takes of the
 without their truth, are what it is fine-tuned on (`models.finetune_2d`): alone, and beside labelled mocap from the cameras below. To
 compare: without virtual views, where the answers of the network as it is stand in for the truth; as many steps on the labelled mocap
 alone; and with the truth of the same takes, which is the most that can be had. All are judged on motions of unseen people from both
-ranges. Checkpoints stay under ~/.cache/video-mocap/training/left-out-cameras-NOISE.
+ranges. Checkpoints stay under ~/.cache/video-mocap/training/left-out-cameras-HASH of the recipe.
 Limits: the detector is the modelled one (`models.noise`); a tenth of the training windows are tilted bodies, so that views from above
 are rare below 35 degrees, not absent.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,7 +82,8 @@ _TRUTH = Weights(1.0, 0.0, 0.0, 0.0)
 
 def _trained(settings: Config, source: Synthesis, judges: dict[str, Tensors], digest: str) -> nn.Module:
     """The network that knows the cameras below only; goes on where an interrupted training stopped."""
-    folder = CACHE / f"left-out-cameras-{hashlib.sha256(TRAINING.read_bytes()).hexdigest()[:8]}"
+    recipe = TRAINING.read_bytes() + json.dumps(settings.to_json(), sort_keys=True).encode() + digest.encode()
+    folder = CACHE / f"left-out-cameras-{hashlib.sha256(recipe).hexdigest()[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
     best = fit(settings, lambda rng: prepare(source.draw(rng, settings.batch, settings.window), rng), judges, folder,
                {"config": settings.to_json(), "data": digest}, True)

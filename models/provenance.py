@@ -21,9 +21,13 @@ def data_hashes(pack: Pack, runs: Path | None, corrected: bool = True) -> dict[s
 
 
 def revision() -> str:
-    """The git revision of the code, or "unknown" outside a checkout."""
-    result = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False)
-    return result.stdout.strip() or "unknown"
+    """The git revision of the code, with "-dirty" where files differ from it, or "unknown" outside a checkout. To be asked first: what
+    runs is the code as it was when it was read."""
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=Path(__file__).parent, check=False).stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    return git("rev-parse", "HEAD") + ("-dirty" if changed else "") or "unknown"
 
 
 def _digest(path: Path) -> str | None:

@@ -63,7 +63,7 @@ Tensors = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 def main(argv: list[str]) -> int:
     """The command `train`."""
-    args = _arguments(argv)
+    args, code = _arguments(argv), revision()
     if args.finetune_2d:  # from pictures without truth
         from .finetune_2d import train
 
@@ -86,7 +86,7 @@ def main(argv: list[str]) -> int:
     training = Synthesis(pack.part("train"), invented=True)
     real, held_out = detections.read_runs(args.detections) if args.detections else (None, None)
     judges = judges_of(pack, held_out)
-    about = {"config": settings.to_json(), "seed": settings.seed, "revision": revision(),
+    about = {"config": settings.to_json(), "seed": settings.seed, "revision": code,
              "data": data_hashes(pack, args.detections) | {"real_windows": 0 if real is None else len(real.windows)}}
     if parent is not None:
         about["fine_tuned_from"] = origin(parent.metadata)

@@ -75,6 +75,7 @@ def train(args: argparse.Namespace) -> int:
         raise InputError("The correction is trained on detections as well; give their folder as --detections.")
     if args.fine_tune:
         raise InputError("The correction is trained in minutes; it has no --fine-tune.")
+    code = revision()
     torch.manual_seed(SEED)
     torch.set_num_threads(1)
     steps = args.steps or STEPS
@@ -85,7 +86,7 @@ def train(args: argparse.Namespace) -> int:
     rng = np.random.default_rng(0)
     judges = {"val": questions(synthetic(unseen(pack), rng, 100), rng),
               "detections": questions(read_exact(args.detections, unseen=True), rng)}
-    about = {"config": {"arguments": ARGUMENTS}, "seed": SEED, "revision": revision(), "steps": steps,
+    about = {"config": {"arguments": ARGUMENTS}, "seed": SEED, "revision": code, "steps": steps,
              "data": data_hashes(pack, args.detections, corrected=False) | {"real_windows": len(real.xy)}}
     network, about = fit(real, Synthesis(pack.part("train")), judges, steps, folder, about, args.resume)
     best = folder / "correction.safetensors"

@@ -154,7 +154,7 @@ def of_mean_size(w: Windows) -> Windows:
 
 
 def thinned(w: Windows, rng: np.random.Generator) -> Windows:
-    """Windows as poorer sources would report them; about two fifths are left as they are but for the camera."""
+    """Windows as poorer sources would report them; more than a quarter are left as they are but for the camera."""
     n, frames = w.real.shape
     lost = lost_keypoints(rng, n, frames)
     world_gone = np.less(rng.random(n), 0.3)

@@ -238,7 +238,9 @@ def test_a_resumed_training_does_what_an_uninterrupted_one_does(tmp_path: Path, 
 
     with pytest.raises(KeyboardInterrupt):
         fit()
+    drawn[0] = 100
     (resumed, about), done = fit(), (tmp_path / "checkpoint.pt")
+    assert drawn[0] == 100 + 4 + 2  # it did not start anew
     assert (tmp_path / "loss.png").exists()
     with pytest.raises(InputError, match="other data"):  # it would have been the old network under the new data's name
         fit("others")
@@ -277,6 +279,14 @@ def test_the_tally_tells_damage_from_sound_keypoints() -> None:
     assert len(sound.before) == 2 * 35 and (sound.before == 0).all() and not sound.touched.any() and (sound.after == 0).all()
     thrown = judge_correction.tally([c], [judge_correction.damaged(np.random.default_rng(0), c, "thrown", 2)], 1)
     assert thrown.touched.sum() > 3 and np.nanmean(thrown.after) < 0.7 * thrown.before.mean()
+
+
+def test_the_report_has_a_line_for_every_damage() -> None:
+    lines = judge_correction.report([case(), case(3)]).splitlines()
+    number = {line[:28].strip(): int(line[28:36]) for line in lines[1:]}
+    for end in ("ankle", "wrist"):
+        assert number[f"{end} as detected"] == 4 * 35
+        assert all(0 < number[f"{end} {kind}"] < 4 * 35 for kind in judge_correction.DAMAGES)
 
 
 def test_an_empty_folder_of_runs_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -186,6 +186,13 @@ def test_rolling_back_and_forth_keeps_rays_and_truth(windows: Windows) -> None:
     np.testing.assert_allclose(back.xy - back.K[:, None, None, :2, 2], windows.xy - windows.K[:, None, None, :2, 2], atol=1e-6)
 
 
+def test_a_roll_turns_picture_truth_and_world_landmarks_alike(windows: Windows) -> None:
+    quarter = rolled(windows, np.full(len(windows), np.pi / 2))
+    for before, after in ((windows.xy - windows.K[:, None, None, :2, 2], quarter.xy - quarter.K[:, None, None, :2, 2]),
+                          (windows.target[..., :2], quarter.target[..., :2]), (windows.world[..., :2], quarter.world[..., :2])):
+        np.testing.assert_allclose(after, np.stack([-before[..., 1], before[..., 0]], axis=-1), atol=1e-6)
+
+
 def test_thinning_only_takes_away(windows: Windows) -> None:
     thin = thinned(any_roll(windows, np.random.default_rng(0)), np.random.default_rng(0))
     assert not (np.isfinite(thin.xy) & ~np.isfinite(windows.xy)).any()
@@ -317,6 +324,11 @@ def test_every_network_has_a_config_and_weights(name: str) -> None:
     assert loaded.metadata["config"]["arguments"] == json.loads(json.dumps(config(name).arguments))
 
 
+def test_the_expected_errors_of_the_default_were_measured_of_the_weights_that_ship() -> None:
+    measured = json.loads(registry.calibration("default").read_text(encoding="utf-8"))
+    assert measured["members"] == registry.fingerprints(registry.load("default").metadata["members"])
+
+
 def test_all_weights_together_are_small() -> None:
     assert sum(p.stat().st_size for p in registry.WEIGHTS.glob("*.safetensors")) < 60e6
 
@@ -407,7 +419,7 @@ def tiny(name: str, steps: int = 4) -> object:
 
 
 def run_fit(name: str, pack: mocap.Pack, folder: Path, stop_at: int | None, resume: bool, parent: object = None) -> dict:
-    """The checkpoint that a small training left."""
+    """The checkpoint that a small training left, and how many batches it drew."""
     source = Synthesis(pack.part("train"))
     calls = 0
 
@@ -422,7 +434,7 @@ def run_fit(name: str, pack: mocap.Pack, folder: Path, stop_at: int | None, resu
     torch.manual_seed(1)
     with contextlib.suppress(KeyboardInterrupt):
         train.fit(tiny(name), draw, judges, folder, {"config": tiny(name).to_json(), "revision": "begin"}, resume, parent)
-    return torch.load(folder / "checkpoint.pt", weights_only=True)
+    return torch.load(folder / "checkpoint.pt", weights_only=True) | {"draws": calls}
 
 
 def test_a_checkpoint_of_another_config_is_one_sentence(pack: mocap.Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -442,6 +454,7 @@ def test_an_interrupted_training_goes_on_as_if_nothing_happened(
     whole = run_fit(name, pack, tmp_path / "whole", None, False)
     run_fit(name, pack, tmp_path / "parts", 4 + 3, False)  # four draws set the input's mean; stopped in the third step
     parts = run_fit(name, pack, tmp_path / "parts", None, True)
+    assert parts["draws"] == 4 + 2 < whole["draws"]  # it did not start anew
     for kind in ("network", "average"):
         for key, value in whole[kind].items():
             assert torch.equal(value, parts[kind][key]), key
