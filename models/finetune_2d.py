@@ -100,7 +100,8 @@ def train(args: argparse.Namespace) -> int:
     hidden = [round(1000 * hidden_error(n, judge), 1) for n in (parent.symmetric, Symmetric(network).eval())]
     shares = {f"{np.degrees(tilt):.0f}": round(float(share), 2) for tilt, share in zip(TILTS, tilts, strict=True)}
     about = {k: parent.metadata[k] for k in ("sigma_scale",) if k in parent.metadata} | {
-        "config": settings.to_json() | {"arguments": parent.metadata["config"]["arguments"]}, "seed": settings.seed, "revision": code, "steps": settings.steps,
+        "config": settings.to_json() | {"arguments": parent.metadata["config"]["arguments"]}, "seed": settings.seed,
+        "revision": code, "steps": settings.steps,
         "data": data_hashes(pack, None) if pack else {}, "figures": {"hidden_keypoints_mm": hidden},
         "fine_tuned_from": origin(parent.metadata),
         "finetuned_2d": {"windows": int((~judging).sum()), "takes": len(np.unique(takes)), "tilts": shares}}
