@@ -112,10 +112,11 @@ def pa_mpjpe(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def acceleration_error(a: np.ndarray, b: np.ndarray, fps: float) -> float:
-    """Mean length of the difference of second derivatives of hip-centred joints (T, J, 3) in metres, m/s^2."""
-    if len(a) < 3:
-        return float("nan")
-    return float(np.linalg.norm(np.diff(_centred(a) - _centred(b), n=2, axis=0), axis=-1).mean() * fps**2)
+    """Mean length of the difference of second derivatives of hip-centred joints (T, J, 3) in metres, m/s^2; NaN in frames that do not
+    count."""
+    length = np.linalg.norm(np.diff(_centred(a) - _centred(b), n=2, axis=0), axis=-1)
+    known = length[np.isfinite(length)]
+    return float(known.mean() * fps**2) if len(known) else float("nan")
 
 
 def foot_skate(world: np.ndarray, truth_world: np.ndarray, contact: np.ndarray, fps: float) -> float:
@@ -145,10 +146,12 @@ def root_error(path: np.ndarray, truth: np.ndarray) -> float:
 
 
 def peak_ratio(joints: np.ndarray, truth: np.ndarray, fps: float) -> float:
-    """Peak speed over the truth's of joints (T, 12, 3), of the fast hand or foot where it is furthest from 1; NaN where none is fast."""
+    """Peak speed over the truth's of joints (T, 12, 3), NaN in frames that do not count, of the fast hand or foot where it is furthest
+    from 1; NaN where none is fast."""
     if len(truth) < 3:
         return float("nan")
-    ours, true = (np.linalg.norm(_centred(j)[2:] - _centred(j)[:-2], axis=-1).max(0) * fps / 2 for j in (joints, truth))
+    speeds = [np.linalg.norm(_centred(j)[2:] - _centred(j)[:-2], axis=-1) * fps / 2 for j in (joints, truth)]
+    ours, true = (np.where(np.isfinite(speed), speed, 0.0).max(0) for speed in speeds)
     ratios = [float(ours[i] / true[i]) for i in _FAST_POINTS if true[i] > FAST]
     return max(ratios, key=lambda r: abs(np.log(max(r, 1e-6))), default=float("nan"))
 
@@ -172,11 +175,16 @@ def _centred(joints: np.ndarray) -> np.ndarray:
 def figures(camera: np.ndarray, world: np.ndarray, truth: Truth, frames: np.ndarray) -> dict[str, float]:
     """`FIGURES` of one method: camera, world (T, 12, 3) metres; frames (T,) bool, those that count."""
     keep = np.flatnonzero(frames)
-    truth_world = truth.world(truth.camera)
+    counted, true = _counted(camera, frames), _counted(truth.camera, frames)
     return dict(zip(FIGURES, (
         1000 * mpjpe(camera[keep], truth.camera[keep]), 1000 * pa_mpjpe(camera[keep], truth.camera[keep]),
-        acceleration_error(camera[keep], truth.camera[keep], truth.fps),
-        foot_skate(world[keep], truth_world[keep], truth.contact[keep], truth.fps), bone_spread(camera[keep])), strict=True))
+        acceleration_error(counted, true, truth.fps),
+        foot_skate(world, truth.world(truth.camera), truth.contact & frames[:, None], truth.fps), bone_spread(camera[keep])), strict=True))
+
+
+def _counted(joints: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Joints (T, 12, 3) with NaN in the frames (T,) that do not count: nothing is differenced across them."""
+    return np.where(frames[:, None, None], joints, np.nan)
 
 
 def way(ours: tuple[np.ndarray, np.ndarray], focal: np.ndarray, height: np.ndarray, lifted: np.ndarray, landmarks: np.ndarray,
@@ -189,7 +197,7 @@ def way(ours: tuple[np.ndarray, np.ndarray], focal: np.ndarray, height: np.ndarr
     paths = (ours[1], focal, truth.world(lifted))
     poses = (ours[0], height, lifted, landmarks)
     roots = [root_error(world[keep][:, _HIPS].mean(1), hips) for world in paths]
-    peaks = [peak_ratio(pose[keep], truth.camera[keep], truth.fps) for pose in poses]
+    peaks = [peak_ratio(_counted(pose, frames), _counted(truth.camera, frames), truth.fps) for pose in poses]
     return dict(zip(WAY, (*roots, 1000 * mpjpe(height[keep], truth.camera[keep]), *peaks, sunk, up), strict=True))
 
 

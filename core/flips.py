@@ -7,7 +7,8 @@ Method:  every frame is in one of four states (as detected; all, arms or legs ex
          it; the detector's 3D guess likewise. Changing state and staying exchanged cost something, so that nothing is touched unless
          the gain is plain. An exchange seen from the same camera is the body reflected in depth, so mending swaps the names and
          turns the sign of depth relative to the hips.
-Limits:  continuity only: a person first seen, or seen again after a long gap, is taken as the detector names them; an exchange that
+Limits:  continuity only: a person first seen, or seen again after a long gap, is taken as the detector names them; one who turns about
+         and back within the quarter of a second that nobody sees may be taken for an exchange; an exchange that
          begins and ends while left and right cover each other in both 2D and depth cannot be seen.
 """
 
@@ -31,7 +32,8 @@ _CHANGE = 14.0  # cost of a change of state
 _PARTIAL = 8.0  # more for arms or legs alone: a few keypoints that jump by themselves look alike
 _STAY = 60.0  # cost a second of being exchanged
 _LONGEST_FLIP = 3.0  # seconds; who is the other way round for longer has turned about
-_LONGEST_AT_END = 0.75  # seconds; where only one change is seen, it may be the person's own
+_LONGEST_UNSEEN = 0.75  # seconds; where the change at one end is not seen, it may be the person's own
+_SEEN = 0.07  # seconds from frame to frame: nobody turns about in it
 _LONGEST_GAP = 0.3  # seconds; over a longer gap continuity says nothing
 _VELOCITY_SPAN = 0.15  # seconds; an older velocity is worth nothing
 
@@ -157,7 +159,9 @@ def _only_short(states: np.ndarray, times: np.ndarray) -> np.ndarray:
     starts = np.flatnonzero(np.diff(states > 0, prepend=False, append=False))
     states = states.copy()
     for first, after in zip(starts[::2], starts[1::2], strict=True):
-        longest = _LONGEST_FLIP if first > 0 and after < len(states) else _LONGEST_AT_END
+        inside = first > 0 and after < len(states)
+        seen = inside and max(times[first] - times[first - 1], times[after] - times[after - 1]) <= _SEEN
+        longest = _LONGEST_FLIP if seen else _LONGEST_UNSEEN
         if times[after - 1] - times[first] > longest:
             states[first:after] = 0
     return states

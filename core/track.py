@@ -225,7 +225,7 @@ def _clearest_pair(ends: np.ndarray) -> tuple[int, int] | None:
     """
     gaps = ends[None, :, 0, 0] - ends[:, None, 1, 0]
     may = (gaps > 0) & _may_return(ends[:, None, 1], ends[None, :, 0], gaps)
-    joins, cannot = may.astype(int), (~may).T.astype(int)
+    joins, cannot = may.astype(np.float64), (~may).T.astype(np.float64)  # whole numbers, but whole-number products are slow
     rivals = joins @ cannot + cannot @ joins - 2  # each sum counts the pair itself once
     clear = np.where(may & (rivals == 0), gaps, np.inf)
     if not np.isfinite(clear).any():

@@ -103,6 +103,16 @@ def test_peak_ratio_is_that_of_the_fast_point_that_is_furthest_off() -> None:
     assert np.isnan(evaluate.peak_ratio(ours, 0.1 * truth, 60.0))
 
 
+def test_nothing_is_differenced_across_frames_that_do_not_count() -> None:
+    """A wrist at a steady 1.5 m/s, which is not fast, out of sight for a quarter of a second."""
+    steady = np.zeros((61, 12, 3))
+    steady[:, LIMB_KEYPOINTS.index("l_wrist"), 0] = 1.5 * np.arange(61) / 60
+    counted = evaluate._counted(steady, np.abs(np.arange(61) - 30) > 7)
+    assert np.isnan(evaluate.peak_ratio(counted, counted, 60.0))
+    assert evaluate.acceleration_error(counted, 0.0 * counted, 60.0) == pytest.approx(0.0, abs=1e-9)
+    assert np.isnan(evaluate.acceleration_error(0 * steady[:2], 0 * steady[:2], 60.0))
+
+
 def test_table_tells_what_was_trained_on_apart_and_keeps_failed_clips() -> None:
     def row(name: str, value: float) -> dict:
         return {"clip": name, "frames": 10, "problem": None, "ours": dict.fromkeys(evaluate.FIGURES, value),

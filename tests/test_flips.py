@@ -89,6 +89,17 @@ def test_a_long_take_seen_one_way_stays_so() -> None:
     assert not mend_flips(exchange(longer, slice(80, 180)))[1].any()
 
 
+@pytest.mark.parametrize("fps", [10.0, 30.0])
+def test_what_nobody_saw_begin_is_only_taken_for_an_exchange_when_short(fps: float) -> None:
+    frames = round(8 * fps)
+    clean = walker(np.random.default_rng(2), frames, fps)
+    turned = exchange(clean, slice(round(3 * fps), round(4.5 * fps)))
+    xy, confidence = turned.xy.copy(), turned.confidence.copy()
+    gone = slice(round(3 * fps) - round(0.15 * fps), round(3 * fps))
+    xy[gone], confidence[gone] = np.nan, 0.0
+    assert not find_flips(turned.replace(xy=xy, confidence=confidence)).any()
+
+
 def test_a_minority_of_a_take_goes_by_the_rest() -> None:
     clean = walker(np.random.default_rng(2), 120, 30.0)
     mended, changed = mend_flips(exchange(clean, slice(40, 90)))

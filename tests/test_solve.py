@@ -161,6 +161,41 @@ def test_a_body_that_is_the_other_way_round_for_a_while_is_turned_back(seed: int
     assert error(solve(lifted, keypoints, scene.K), scene).mean(1).max() < 0.04  # 0.25 to 0.5 where it is left
 
 
+def turned_about(fps: float, turn: float, back: float, unseen: float) -> tuple[Scene, np.ndarray]:
+    """Somebody who faces the camera, turns about in `turn` seconds, stays so for `back` seconds and turns again; `unseen` seconds of
+    each turn are missing. And the frames between the turns."""
+    frames = round((2.0 + back + 2 * turn) * fps)
+    time = np.arange(frames) / fps
+    local, root = wander(0, frames, fps)
+    share = [np.clip((time - start) / turn, 0, 1) for start in (1.0, 1.0 + turn + back)]
+    heading = np.pi * (share[0] ** 2 * (3 - 2 * share[0]) - share[1] ** 2 * (3 - 2 * share[1]))
+    local[:, 0] = rotations.from_rotation_vector(heading[:, None] * [0.0, 0.0, 1.0])
+    scene = film(local, 0.0 * root + [0, 0, 0.95], azimuth=0.0, fps=fps, noise=0.02, pixels=1.5)
+    gone = np.any([np.abs(time - middle) < unseen / 2 for middle in (1.0 + turn / 2, 1.0 + 1.5 * turn + back)], axis=0)
+    lifted = Lifted(scene.lifted.names, np.where(gone[:, None, None], np.nan, scene.lifted.positions),
+                    np.where(gone[:, None], np.inf, 0.0 * scene.lifted.sigma + 0.05))
+    keypoints = scene.keypoints.replace(xy=np.where(gone[:, None, None], np.nan, scene.keypoints.xy),
+                                        confidence=np.where(gone[:, None], 0.0, scene.keypoints.confidence))
+    return dataclasses.replace(scene, lifted=lifted, keypoints=keypoints), (time > 1.0 + turn) & (time < 1.0 + turn + back)
+
+
+@pytest.mark.parametrize("take", [(10.0, 0.4, 0.6, 0.1), (15.0, 0.2, 1.5, 0.1), (30.0, 0.3, 1.2, 0.2), (30.0, 0.3, 0.6, 0.0)])
+def test_who_turns_about_is_left_as_seen(take: tuple[float, float, float, float]) -> None:
+    scene, between = turned_about(*take)
+    motion = solved(scene, 1.7)
+    assert error(motion, scene)[between].mean() < 0.05
+    assert not any("other way round" in s for s in motion.meta["quality"]["bad_ranges"])
+
+
+def test_what_was_turned_back_is_said() -> None:
+    scene = film(*wander(1, 60), distance=6.0)
+    states = np.zeros(60, dtype=int)
+    states[20:40] = 1
+    lifted = Lifted(scene.lifted.names, exchanged(scene.lifted.positions, scene.lifted.names, states, reflect=True), scene.lifted.sigma)
+    said = solve(lifted, scene.keypoints, scene.K).meta["quality"]["bad_ranges"]
+    assert any(s.startswith("frames 21 to 40: left and right") for s in said)
+
+
 def test_sides_exchanged_for_a_second_cost_little_on_the_whole_path() -> None:
     scene = film(*walk(90), azimuth=0.9, tilt=0.1, pixels=1.5)
     states = np.zeros(90, dtype=int)
@@ -324,6 +359,29 @@ def test_nobody_gets_a_sentence() -> None:
     scene = film(*walk(5))
     with pytest.raises(InputError, match="No person"):
         solve(*without(scene, np.ones(5, bool)), scene.K)
+
+
+def test_a_foot_that_is_seen_again_after_a_long_hole_stands_anew() -> None:
+    """The clock jumps while somebody walks half a metre aside: no contact reaches across."""
+    turns = np.zeros((60, len(JOINTS), 3))
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        turns[:, INDEX[f"{side}Arm"], 1] = sign * 1.2
+    scene = film(rotations.from_rotation_vector(turns), [0, 0, 0.93] + np.where(np.arange(60)[:, None] < 30, 0.0, 0.5) * [1.0, 0, 0],
+                 azimuth=0.3, noise=0.005, pixels=0.5)
+    times = np.arange(60) / 30 + np.where(np.arange(60) < 30, 0.0, 2.0)
+    motion = solve(scene.lifted, scene.keypoints.replace(times=times), scene.K, 1.7)
+    assert motion.contacts[:30].any() and motion.contacts[31:].any() and not motion.contacts[30].any()
+    assert motion.meta["quality"]["contact_slide_cm"] < 3
+
+
+def test_a_glimpse_of_the_legs_does_not_show_them() -> None:
+    scene = film(*wander(2, 60), distance=5.0)
+    legs = np.array([n[2:] in ("knee", "ankle", "heel", "toe") for n in CANONICAL])
+    seen = np.where(legs, np.where(np.arange(60) == 17, 0.12, 0.0)[:, None], scene.keypoints.confidence)
+    scene = dataclasses.replace(scene, keypoints=scene.keypoints.replace(confidence=seen, xy=np.where(seen[..., None] > 0,
+                                                                                                  scene.keypoints.xy, np.nan)))
+    knee = solved(scene).local_rotations[:, INDEX["LeftLeg"]]
+    assert np.abs(knee - knee[0]).max() < 0.15  # 0.5 in truth
 
 
 def test_a_person_cut_off_at_the_hips() -> None:

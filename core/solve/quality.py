@@ -32,8 +32,9 @@ _OFF = 8.0  # percent of the person's height: keypoints and body disagree
 _BEYOND = np.radians(3.0)
 
 
-def quality(motion: Motion, canonical: Keypoints, K: np.ndarray) -> dict[str, Any]:
-    """Figures as JSON types; `canonical`: the keypoints that the fit saw, K: (3, 3) pixels. See the names of the entries for units.
+def quality(motion: Motion, canonical: Keypoints, K: np.ndarray, turned: np.ndarray) -> dict[str, Any]:
+    """Figures as JSON types; `canonical`: the keypoints that the fit saw, K: (3, 3) pixels, turned: (T,) bool, whose left and right it
+    exchanged. See the names of the entries for units.
 
     bad_ranges: sentences; frames count from 1, as in Blender.
     """
@@ -47,7 +48,7 @@ def quality(motion: Motion, canonical: Keypoints, K: np.ndarray) -> dict[str, An
         "contact_slide_cm": round(100 * _slide(motion), 2), "frames_beyond_joint_limit_percent": _limits(motion),
         "camera_tilt_deg": round(float(np.degrees(np.arctan2(-up[2], -up[1]))), 1),
         "camera_roll_deg": round(float(np.degrees(np.arcsin(np.clip(up[0], -1, 1)))), 1),
-        "bad_ranges": _bad_ranges(motion, limbs, percent),
+        "bad_ranges": _bad_ranges(motion, limbs, percent, turned),
     }
 
 
@@ -90,12 +91,13 @@ def _limits(motion: Motion) -> dict[str, float]:
     return {joint: float(share) for joint, share in zip(JOINTS, shares, strict=True) if share > 0}
 
 
-def _bad_ranges(motion: Motion, limbs: dict[str, np.ndarray], percent: np.ndarray) -> list[str]:
+def _bad_ranges(motion: Motion, limbs: dict[str, np.ndarray], percent: np.ndarray, turned: np.ndarray) -> list[str]:
     """Sentences in the order of time."""
     nobody = motion.confidence.max(1) == 0
     known = np.isfinite(percent)
     far = np.where(known.any(1), np.where(known, percent, 0.0).sum(1) / np.maximum(known.sum(1), 1), 0.0) > _OFF
     found = [(nobody, "nobody seen"), (far & ~nobody, "the body does not lie on the keypoints")]
+    found += [(turned, "left and right were the other way round and go by the frames before and after")]
     found += [((c < _UNSEEN) & ~nobody, f"{limb} not seen") for limb, c in limbs.items()]
     step = float(np.median(np.diff(motion.times))) if len(motion) > 1 else 1.0
     shortest = max(1, round(_SHORTEST / max(step, 1e-3)))

@@ -1,9 +1,11 @@
-"""Left and right of lifted markers: stretches in which the body is the other way round than before and after.
+"""Left and right: stretches in which picture or lifted body are the other way round than before and after.
 
-Problem: a network that takes the front for the back for a while makes a body that turns about within a frame and back again later; it may
-do so where the picture's sides are right, and see through where they are not. Method: the markers are set right by their own continuity
-over the whole take, with the search of `core.flips`. An exchange is the body reflected along the line of sight, so that the picture
-stays what it was. Limits: those of `core.flips`.
+Problem: what the detector exchanges, or the network lifts as seen from behind though it is seen from the front, makes a body that turns
+about within a frame and back again later; a network may see through an exchange in the picture, or make one where there is none.
+Method: picture and lifted markers are two witnesses, each searched by `core.flips` for stretches that break its own continuity. What both
+say is believed; what one says alone is believed where the two contradict each other about which side is which, and ends the quarrel. An
+exchange is the body reflected along the line of sight, so that the picture stays what it was.
+Limits: those of `core.flips`.
 """
 
 from __future__ import annotations
@@ -12,24 +14,54 @@ import numpy as np
 
 from ..camera import person_view, pixel_rays
 from ..flips import exchanged, find_flips
-from ..keypoints import Keypoints
+from ..keypoints import ATTACHMENTS, LIMB_KEYPOINTS, Keypoints
+from ..runs import runs
 
 _PIXELS = 1000.0  # a metre, for a search that thinks in pixels
 _HALF = 0.15  # metres of stated uncertainty that halve a marker's say
+_PAIRS = [(n, "r" + n[1:]) for n in LIMB_KEYPOINTS if n.startswith("l_")]
 
 
 def one_way_round(names: tuple[str, ...], positions: np.ndarray, sigma: np.ndarray, keypoints: Keypoints,
-                  K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lifted positions and their sigma with the sides that they have in the rest of the take.
+                  K: np.ndarray) -> tuple[np.ndarray, np.ndarray, Keypoints, np.ndarray]:
+    """Lifted positions, their sigma and the keypoints with the sides that they have before and after; (T,) bool: where they had not.
 
     positions: (T, M, 3) metres about the hips' middle, camera axes, of markers `names`, NaN where unseen; sigma: (T, M), inf there;
-    keypoints: where the person is in the picture.
+    keypoints: `LIMB_KEYPOINTS` among them.
     """
-    view = person_view(pixel_rays(keypoints.xy, K), keypoints.confidence)
+    rays = pixel_rays(keypoints.xy, K)
+    view = person_view(rays, keypoints.confidence)
     facing = np.einsum("tij,tmj->tmi", view, positions)
-    states = find_flips(keypoints.replace(names=names, xy=_PIXELS * facing[..., :2], confidence=1.0 / (1.0 + (sigma / _HALF) ** 2),
-                                          depth=None, world=facing))
-    if not states.any():
-        return positions, sigma
-    turned = np.einsum("tji,tmj->tmi", view, exchanged(facing, names, states, reflect=True))
-    return turned, exchanged(sigma, names, states)
+    picture = find_flips(keypoints.replace(depth=None, world=None))
+    body = find_flips(keypoints.replace(names=names, xy=_PIXELS * facing[..., :2], confidence=1.0 / (1.0 + (sigma / _HALF) ** 2),
+                                        depth=None, world=facing))
+    if not (picture.any() or body.any()):
+        return positions, sigma, keypoints, np.zeros(len(keypoints), dtype=bool)
+    agreement = _agreement(names, facing, keypoints, np.einsum("tij,tkj->tki", view, rays))
+    picture, body = _believed(picture, body, agreement), _believed(body, picture, agreement)
+    keypoints = keypoints.replace(xy=exchanged(keypoints.xy, keypoints.names, picture),
+                                  confidence=exchanged(keypoints.confidence, keypoints.names, picture))
+    turned = np.einsum("tji,tmj->tmi", view, exchanged(facing, names, body, reflect=True))
+    return turned, exchanged(sigma, names, body), keypoints, (picture > 0) | (body > 0)
+
+
+def _agreement(names: tuple[str, ...], facing: np.ndarray, keypoints: Keypoints, rays: np.ndarray) -> np.ndarray:
+    """(T,) how far body and picture agree on which side is left: positive where they do."""
+    flat = rays[..., :2] / np.maximum(rays[..., 2:], 0.1)
+    total = np.zeros(len(facing))
+    for left, right in _PAIRS:
+        ours = facing[:, names.index(ATTACHMENTS[left][0]), :2] - facing[:, names.index(ATTACHMENTS[right][0]), :2]
+        a, b = keypoints.names.index(left), keypoints.names.index(right)
+        together = np.minimum(keypoints.confidence[:, a], keypoints.confidence[:, b]) * np.sum(ours * (flat[:, a] - flat[:, b]), axis=-1)
+        total += np.nan_to_num(together)
+    return total
+
+
+def _believed(states: np.ndarray, others: np.ndarray, agreement: np.ndarray) -> np.ndarray:
+    """The states (T,) of one witness in those stretches in which the other says the same, or the opposite of what it shows."""
+    result = np.zeros_like(states)
+    for first, after in runs(states > 0):
+        same = (others[first:after] > 0).mean() > 0.5
+        if same or agreement[first:after].sum() < 0:
+            result[first:after] = states[first:after]
+    return result

@@ -18,7 +18,6 @@ from threadpoolctl import threadpool_limits
 from .. import rotations
 from ..errors import InputError
 from ..events import Reporter
-from ..flips import mend_flips
 from ..keypoints import ATTACHMENTS, CANONICAL, Keypoints
 from ..motion import Camera, Motion
 from ..skeleton import INDEX, JOINTS, Skeleton
@@ -34,7 +33,7 @@ from .gravity import MeasuredStature, find_flights, measured_stature
 from .quality import quality
 from .root import locate
 from .sides import one_way_round
-from .smoothness import independence
+from .smoothness import LONGEST_GAP, independence
 from .start import first_rotations
 from .world import GROUND_POINTS, World, find_world
 
@@ -50,7 +49,7 @@ _ALWAYS = ("LeftArm", "RightArm", "LeftUpLeg", "RightUpLeg")  # markers of the t
 _SHORTEST_STEP = 1e-3  # seconds
 _PASSES = 3
 _STATURES = (0.4, 3.0)  # metres: who is to be smaller or taller stands before a camera whose height is another
-_HARDLY = 0.1  # confidence: what never gets more than this was never shown
+_HARDLY, _GLIMPSE = 0.1, 0.3  # confidence, seconds: what does not get more than this for longer was never shown
 
 
 class Lifted(Protocol):
@@ -74,15 +73,17 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
     choices: see there. Raises InputError when no frame has a person, Cancelled when the reporter was told so.
     """
     reporter, choices = reporter or Reporter(), choices or Choices()
-    keypoints, _ = mend_flips(keypoints)
     problem = posed(lifted, keypoints, K, stature)
     evidence = dataclasses.replace(problem.evidence, restlessness=choices.restlessness)
     canonical, rows = problem.keypoints, problem.rows
+    if problem.turned.any():
+        reporter.log(f"Left and right were the other way round in {int(problem.turned.sum())} of {len(keypoints)} frames; they go by the "
+                     "frames before and after.")
     with threadpool_limits(1, "blas"):  # thousands of small products: handing them to threads costs more than they do
         still = stillness(canonical, rows, problem.start.root[:, 2], K[0, 0])
         fitted = _fit_all(problem.body, evidence, problem.start, still, stature, choices, reporter)
     motion = _motion(fitted, keypoints, K, rows, problem.confidence)
-    meta: dict[str, Any] = {"solver": dataclasses.asdict(choices), "quality": quality(motion, canonical, K)}
+    meta: dict[str, Any] = {"solver": dataclasses.asdict(choices), "quality": quality(motion, canonical, K, problem.turned)}
     if fitted.world.beneath is not None:
         meta["floors_m"] = sorted({round(float(z), 2) for z in fitted.world.beneath.ravel()})
     if fitted.measured:
@@ -94,7 +95,7 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
 @dataclass(frozen=True)
 class Posed:
     """The problem that a fit has to solve, and where it starts. rows: (T,) bool, the frames that take part; keypoints: the canonical ones
-    with times that increase; confidence: (T, 21)."""
+    with times that increase and sides as before and after; confidence: (T, 21); turned: (T,) bool, whose sides were not."""
 
     body: Body
     evidence: Evidence
@@ -102,6 +103,7 @@ class Posed:
     rows: np.ndarray
     keypoints: Keypoints
     confidence: np.ndarray
+    turned: np.ndarray
 
 
 def posed(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | None) -> Posed:
@@ -110,14 +112,14 @@ def posed(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
     if not seen.any():
         raise InputError("No person was found in any frame; choose another range or another video.")
     canonical = keypoints.canonical().replace(times=_increasing(keypoints.times))
-    positions, sigma = one_way_round(lifted.names, *_sized(lifted, stature), canonical, K)
+    positions, sigma, canonical, turned = one_way_round(lifted.names, *_sized(lifted, stature), canonical, K)
     sigma = np.where(_shown(lifted.names, canonical), sigma, np.inf)
     skeleton = estimate_skeleton(lifted.names, positions[seen], sigma[seen], stature)
     body = Body(skeleton, lifted.names + tuple(sorted({point_of(n) for n in CANONICAL} - set(lifted.names))))
     rows = bridged(seen, canonical.times)
     evidence, start = _prepare(body, np.where(seen[:, None, None], positions, np.nan)[rows], sigma[rows], canonical, K, rows)
     confidence = np.where(seen[:, None], joint_confidence(lifted.names, sigma, canonical), 0.0)
-    return Posed(body, evidence, start, rows, canonical, confidence)
+    return Posed(body, evidence, start, rows, canonical, confidence, turned)
 
 
 def _increasing(times: np.ndarray) -> np.ndarray:
@@ -128,9 +130,9 @@ def _increasing(times: np.ndarray) -> np.ndarray:
 
 def _shown(names: tuple[str, ...], keypoints: Keypoints) -> np.ndarray:
     """(M,) whether the take ever shows the part of the body that a marker is on; else the network only guesses it."""
-    ever = {n: bool(keypoints.confidence[:, i].max() > _HARDLY) for i, n in enumerate(keypoints.names)}
+    enough = min(_GLIMPSE * keypoints.fps, 0.5 * len(keypoints))
+    ever = {n: (keypoints.confidence[:, i] > _HARDLY).sum() > enough for i, n in enumerate(keypoints.names)}
     shows = {joint: ever[n] for n, (joint, offset) in ATTACHMENTS.items() if not any(offset)}
-
     shows |= {f"{side}Toe": shows[f"{side}Foot"] for side in ("Left", "Right")}
     shows |= dict.fromkeys(_ALWAYS, True)
     return np.array([shows.get(ATTACHMENTS[n][0] if n in ATTACHMENTS else n, True) for n in names])
@@ -317,6 +319,7 @@ def _motion(fitted: _Fitted, keypoints: Keypoints, K: np.ndarray, rows: np.ndarr
     local, root = fill(rotations.continuous(local), world.from_camera(state.root), rows, times)
     contacts = np.zeros((frames, len(FOOT_POINTS)), dtype=bool)
     contacts[rows] = fitted.contacts
+    contacts[1:][np.diff(times) > LONGEST_GAP] = False  # a foot that is seen again stands anew
     camera = Camera(np.asarray(K, dtype=np.float64), np.tile(world.rotation, (frames, 1, 1)), np.tile(world.translation, (frames, 1)),
                     keypoints.width, keypoints.height)
     seen_2d = np.concatenate([keypoints.xy, keypoints.confidence[..., None]], axis=-1)
