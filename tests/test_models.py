@@ -26,6 +26,7 @@ from core.skeleton import END_PARENTS, INDEX, JOINT_PARENTS, JOINTS, Skeleton, m
 from models import calibrate, detections, evaluate_lifters, fit_noise, mocap, noise, registry, train  # noqa: E402
 from models.configs import config  # noqa: E402
 from models.features import SIZE, make_view  # noqa: E402
+from models.provenance import data_hashes  # noqa: E402
 from models.symmetric import Symmetric, mirrored_answer, mirrored_features  # noqa: E402
 from models.synthesis import Synthesis, unseen  # noqa: E402
 from models.windows import TIMED, Windows, any_roll, guessed_intrinsics, jittered, mirrored, of_mean_size, retimed, rolled, thinned  # noqa: E402
@@ -322,6 +323,15 @@ def test_every_network_has_a_config_and_weights(name: str) -> None:
     assert loaded.margin(30.0) >= 0 and not loaded.network.training
     assert {"config", "seed", "revision", "data", "figures"} <= set(loaded.metadata)
     assert loaded.metadata["config"]["arguments"] == json.loads(json.dumps(config(name).arguments))
+
+
+@pytest.mark.parametrize("name", [n for n in registry.NETWORKS if n != "temporal2"])  # that one is older, as CONTRIBUTING says
+def test_weights_are_what_one_call_makes_of_the_config_and_of_what_is_in_the_repository(name: str) -> None:
+    about = registry.load(name).metadata
+    assert about["config"] == json.loads(json.dumps(config(name).to_json())) and "fine_tuned_from" not in about
+    pack = mocap.Pack({}, "digest")
+    here = {k: v for k, v in data_hashes(pack, None).items() if k not in ("mocap", "detections")}
+    assert here.items() <= about["data"].items()
 
 
 def test_the_expected_errors_of_the_default_were_measured_of_the_weights_that_ship() -> None:

@@ -1,4 +1,4 @@
-"""The first network of the default; trained beyond the others' budget. How its weights and the second's came about: CONTRIBUTING.md."""
+"""The first network of the default; trained beyond the others' budget."""
 
 from . import Config
 

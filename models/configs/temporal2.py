@@ -1,4 +1,4 @@
-"""The second network of the default: the first one's recipe from other random numbers."""
+"""The second network of the default: the first one's recipe from other random numbers. The weights that ship are older: CONTRIBUTING.md."""
 
 import dataclasses
 
