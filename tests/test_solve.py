@@ -187,6 +187,15 @@ def test_who_turns_about_is_left_as_seen(take: tuple[float, float, float, float]
     assert not any("other way round" in s for s in motion.meta["quality"]["bad_ranges"])
 
 
+def test_legs_alone_that_the_picture_exchanges_go_by_the_lifted_body() -> None:
+    scene = film(*walk(60), azimuth=0.4)
+    legs = np.zeros(60, dtype=int)
+    legs[20:35] = 3
+    xy = exchanged(scene.keypoints.xy, CANONICAL, legs)
+    assert not np.allclose(xy, scene.keypoints.xy)
+    assert error(solve(scene.lifted, scene.keypoints.replace(xy=xy), scene.K), scene).mean(1).max() < 0.01
+
+
 def test_what_was_turned_back_is_said() -> None:
     scene = film(*wander(1, 60), distance=6.0)
     states = np.zeros(60, dtype=int)

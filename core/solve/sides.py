@@ -20,6 +20,7 @@ from ..runs import runs
 _PIXELS = 1000.0  # a metre, for a search that thinks in pixels
 _HALF = 0.15  # metres of stated uncertainty that halve a marker's say
 _PAIRS = [(n, "r" + n[1:]) for n in LIMB_KEYPOINTS if n.startswith("l_")]
+_ARMS = np.array([n[2:] in ("shoulder", "elbow", "wrist") for n, _ in _PAIRS])
 
 
 def one_way_round(names: tuple[str, ...], positions: np.ndarray, sigma: np.ndarray, keypoints: Keypoints,
@@ -46,22 +47,24 @@ def one_way_round(names: tuple[str, ...], positions: np.ndarray, sigma: np.ndarr
 
 
 def _agreement(names: tuple[str, ...], facing: np.ndarray, keypoints: Keypoints, rays: np.ndarray) -> np.ndarray:
-    """(T,) how far body and picture agree on which side is left: positive where they do."""
+    """(T, 6) how far body and picture agree on which of each of the `_PAIRS` is left: positive where they do."""
     flat = rays[..., :2] / np.maximum(rays[..., 2:], 0.1)
-    total = np.zeros(len(facing))
+    columns = []
     for left, right in _PAIRS:
         ours = facing[:, names.index(ATTACHMENTS[left][0]), :2] - facing[:, names.index(ATTACHMENTS[right][0]), :2]
         a, b = keypoints.names.index(left), keypoints.names.index(right)
-        together = np.minimum(keypoints.confidence[:, a], keypoints.confidence[:, b]) * np.sum(ours * (flat[:, a] - flat[:, b]), axis=-1)
-        total += np.nan_to_num(together)
-    return total
+        weight = np.minimum(keypoints.confidence[:, a], keypoints.confidence[:, b])
+        columns.append(np.nan_to_num(weight * np.sum(ours * (flat[:, a] - flat[:, b]), axis=-1)))
+    return np.stack(columns, axis=1)
 
 
 def _believed(states: np.ndarray, others: np.ndarray, agreement: np.ndarray) -> np.ndarray:
     """The states (T,) of one witness in those stretches in which the other says the same, or the opposite of what it shows."""
     result = np.zeros_like(states)
+    state = states[:, None]
+    about = np.sum(agreement * ((state == 1) | (state == 2) & _ARMS | (state == 3) & ~_ARMS), axis=1)
     for first, after in runs(states > 0):
         same = (others[first:after] > 0).mean() > 0.5
-        if same or agreement[first:after].sum() < 0:
+        if same or about[first:after].sum() < 0:
             result[first:after] = states[first:after]
     return result
