@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from .keypoints import Keypoints
+from .runs import runs
 from .skeleton import mirror_order
 
 _ARMS = ("shoulder", "elbow", "wrist", "index", "pinky", "thumb", "Shoulder", "Arm", "ForeArm", "Hand")
@@ -156,9 +157,9 @@ def _partial_entry() -> np.ndarray:
 
 def _only_short(states: np.ndarray, times: np.ndarray) -> np.ndarray:
     """The states without the exchanged runs that last too long to be the detector's doing."""
-    starts = np.flatnonzero(np.diff(states > 0, prepend=False, append=False))
+    flipped = runs(states > 0)
     states = states.copy()
-    for first, after in zip(starts[::2], starts[1::2], strict=True):
+    for first, after in flipped:
         inside = first > 0 and after < len(states)
         seen = inside and max(times[first] - times[first - 1], times[after] - times[after - 1]) <= _SEEN
         longest = _LONGEST_FLIP if seen else _LONGEST_UNSEEN

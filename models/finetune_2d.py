@@ -99,7 +99,7 @@ def train(args: argparse.Namespace) -> int:
     network = fine_tune(parent.network, settings, [true] if labelled else [true, virtual], labelled)
     hidden = [round(1000 * hidden_error(n, judge), 1) for n in (parent.symmetric, Symmetric(network).eval())]
     shares = {f"{np.degrees(tilt):.0f}": round(float(share), 2) for tilt, share in zip(TILTS, tilts, strict=True)}
-    about = {k: parent.metadata[k] for k in ("sigma_scale",) if k in parent.metadata} | {
+    about = ({"sigma_scale": parent.metadata["sigma_scale"]} if "sigma_scale" in parent.metadata else {}) | {
         "config": settings.to_json() | {"arguments": parent.metadata["config"]["arguments"]}, "seed": settings.seed,
         "revision": code, "steps": settings.steps,
         "data": data_hashes(pack, None) if pack else {}, "figures": {"hidden_keypoints_mm": hidden},

@@ -63,7 +63,7 @@ Tensors = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 def main(argv: list[str]) -> int:
     """The command `train`."""
-    args, code = _arguments(argv), revision()
+    args = _arguments(argv)
     if args.finetune_2d:  # from pictures without truth
         from .finetune_2d import train
 
@@ -72,7 +72,7 @@ def main(argv: list[str]) -> int:
         from .train_correction import train
 
         return train(args)
-    settings = config(args.config)
+    settings, code = config(args.config), revision()
     if args.fine_tune:  # the way is shorter from there
         settings = dataclasses.replace(settings, steps=settings.steps // 2, learning_rate=0.6 * settings.learning_rate)
     if args.steps:
