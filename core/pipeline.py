@@ -29,12 +29,13 @@ from .export.scene import SceneError, write_scene
 from .inputs import is_keypoint_input
 from .keypoint_files import read_people
 from .keypoints import Keypoints
-from .lift import Lifter, lift, resolve_lifter
+from .lift import Lifted, Lifter, lift, resolve_lifter
 from .motion import Motion
 from .options import RunOptions
 from .presence import check_identity, check_presence
 from .skeleton import ASSUMED_STATURE
 from .solve import Choices, solve
+from .solve.lens import measured_lens
 from .solve.quality import renumbered, sentences
 from .track import choose_person
 from .video import DEFAULT_IMAGE_FPS, Source, open_source, shortened
@@ -101,17 +102,33 @@ def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, re
 def _solved(keypoints: Keypoints, what: str, options: RunOptions, lifter: Lifter, reporter: Reporter) -> Motion:
     """The motion in a world that stands still. Raises InputError for a camera whose motion cannot be undone; `what`: the file's name."""
     camera = keypoints.camera
-    focal = camera.focal * max(keypoints.width, keypoints.height) if camera and camera.measured else None
-    K = assume_intrinsics(keypoints.width, keypoints.height, options.focal or focal)
-    if camera is None or camera.kind == STILL:
-        motion = solve(lift(keypoints, K, lifter, reporter), keypoints, K, _stature(options), reporter, _choices(options))
-    else:
-        check_camera(camera, keypoints, K, what)
+    known = options.focal or (camera.focal * max(keypoints.width, keypoints.height) if camera and camera.measured else None)
+    K = assume_intrinsics(keypoints.width, keypoints.height, known)
+    moving = camera is not None and camera.kind != STILL
+    still, lifted = _lifted(keypoints, K, what, lifter, reporter)
+    about = {"camera": camera.describe()} if camera else {}
+    if camera and moving:
         reporter.log(camera.sentence)
-        lifted = steadied_lift(lift(keypoints, K, lifter, reporter), camera, K)
-        motion = solve(lifted, steadied(keypoints, K), K, _stature(options), reporter, _choices(options))
+    lens = None if known else measured_lens(lifted.names, lifted.positions, still, K)
+    if lens:
+        about["lens"] = lens.describe(K)
+    if lens and lens.counts:
+        lens.report(K, reporter)
+        K = lens.intrinsics(K)
+        still, lifted = _lifted(keypoints, K, what, lifter, reporter)
+    motion = solve(lifted, still, K, _stature(options), reporter, _choices(options))
+    if moving:
         motion = as_filmed(motion, keypoints, K)
-    return dataclasses.replace(motion, meta=motion.meta | ({"camera": camera.describe()} if camera else {}))
+    return dataclasses.replace(motion, meta=motion.meta | about)
+
+
+def _lifted(keypoints: Keypoints, K: np.ndarray, what: str, lifter: Lifter, reporter: Reporter) -> tuple[Keypoints, Lifted]:
+    """The keypoints, freed of the camera's motion, and their 3D markers. Raises InputError as `_solved` does."""
+    camera = keypoints.camera
+    if camera is None or camera.kind == STILL:
+        return keypoints, lift(keypoints, K, lifter, reporter)
+    check_camera(camera, keypoints, K, what)
+    return steadied(keypoints, K), steadied_lift(lift(keypoints, K, lifter, reporter), camera, K)
 
 
 def _resampled(motion: Motion, fps: float) -> Motion:

@@ -85,8 +85,9 @@ def jump(skeleton: Skeleton, fps: float, air: float, forwards: float = 0.5, stre
 
 def film(local: np.ndarray, root: np.ndarray, azimuth: float = 0.6, tilt: float = 0.1, distance: float = 4.5, stature: float = 1.7,
          fps: float = 30.0, skeleton: Skeleton | None = None, noise: float = 0.0, pixels: float = 0.0, seed: int = 0,
-         roll: float = 0.0) -> Scene:
-    """Looks at the motion from `distance` metres at `azimuth` (0: from the front), tilted down and rolled; noise in metres and pixels."""
+         roll: float = 0.0, focal: float = 1100.0) -> Scene:
+    """Looks at the motion from `distance` metres at `azimuth` (0: from the front), tilted down and rolled; noise in metres and pixels;
+    focal: pixels of 1280 x 720."""
     generator = np.random.default_rng(seed)
     skeleton = skeleton or Skeleton.mean(stature)
     body = Body(skeleton, MARKERS + tuple(sorted({point_of(n) for n in CANONICAL} - set(MARKERS))))
@@ -98,7 +99,7 @@ def film(local: np.ndarray, root: np.ndarray, azimuth: float = 0.6, tilt: float 
     place = -view @ (root.mean(0) - distance * forward)
     points = body.pose(local, root).points @ view.T + place
     hips = points[:, [INDEX["LeftUpLeg"], INDEX["RightUpLeg"]]].mean(1, keepdims=True)
-    K = np.array([[1100.0, 0, 640], [0, 1100, 360], [0, 0, 1]])
+    K = np.array([[focal, 0, 640], [0, focal, 360], [0, 0, 1]])
     columns = [body.names.index(point_of(n)) for n in CANONICAL]
     xy = (points @ K.T)[:, columns]
     xy = xy[..., :2] / xy[..., 2:] + pixels * generator.normal(size=(len(root), len(columns), 2))

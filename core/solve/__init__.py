@@ -2,6 +2,7 @@
 
 `solve` is the stage; the parts: `sides` (left and right as in the whole take), `bones` (the skeleton), `start` (a first pose), `root` (a
 first place), `fit` (everything at once), `world` (up, ground, camera), `contacts`, `footing`, `gaps`; what the user may decide: `choices`.
+Before it, `lens` tells the focal length where somebody walks towards the camera.
 """
 
 from .choices import Choices
