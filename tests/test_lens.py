@@ -69,6 +69,14 @@ def test_who_walks_across_the_picture_or_hardly_at_all_tells_nothing(azimuth: fl
     assert measured(scene, 0.5) is None
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_treadmill_is_no_lens(seed: int) -> None:
+    in_place = WALK.root_translation * [1, 0, 1]
+    for azimuth in (0.0, np.pi):
+        lens = measured(film(WALK.local_rotations, in_place, azimuth, distance=5.0, noise=0.01, pixels=2.0, seed=seed))
+        assert lens is None or not lens.counts
+
+
 def test_feet_that_never_stand_and_frames_that_are_too_few_tell_nothing() -> None:
     local, root = wander(3, 120)
     assert measured(film(local, root + np.linspace([0, 0, 0], [0, -4, 0.0], 120), 0.0, distance=7.0), 0.5) is None

@@ -31,6 +31,7 @@ from .root import locate
 
 _LENSES = 0.4
 """How much focal lengths differ from the assumed one: standard deviation of the logarithm; 24 to 85 mm are two of it to both sides."""
+_SHORTEST_LENS, _LONGEST_LENS = 0.4, 4.0  # times the assumed one: what is beyond is no lens but a treadmill
 _OUT_OF_QUESTION, _VAGUE = 2.5, 0.25  # standard deviations; errors of the logarithm that are too large to go by
 _EACH, _ASTRAY = 0.08, 0.3  # errors of the logarithm, and of the feet's way in metres, of a part; on walks of the training motions
 _UNDERSTATED = 0.05  # of the logarithm: lifted feet walk so much less
@@ -78,7 +79,7 @@ class MeasuredLens:
 
 def measured_lens(names: tuple[str, ...], positions: np.ndarray, keypoints: Keypoints, K: np.ndarray) -> MeasuredLens | None:
     """What lifted `positions` (T, M, 3), metres in camera axes about the hips, NaN where unseen, say of the focal length in K (3, 3), with
-    which they were lifted; None where nobody walks far enough towards the camera or away from it."""
+    which they were lifted; None where nobody walks far enough towards the camera or away from it, or no lens would explain it."""
     k = keypoints.canonical()
     seen = k.seen & np.isfinite(positions).all((1, 2))
     times = k.times[seen]
@@ -95,6 +96,8 @@ def measured_lens(names: tuple[str, ...], positions: np.ndarray, keypoints: Keyp
         return None
     apparent, errors, metres = (np.array(column) for column in zip(*walks, strict=True))
     middle = weighted_median(apparent, 1.0 / errors**2)
+    if not np.log(_SHORTEST_LENS) < middle < np.log(_LONGEST_LENS):
+        return None
     error = float(np.hypot(_COMMON, 1.0 / np.sqrt(np.sum(1.0 / errors**2))))
     share = _LENSES**2 / (_LENSES**2 + error**2)
     return MeasuredLens(float(np.exp(share * middle)), error * float(np.sqrt(share)), float(np.exp(middle)), float(metres.sum()),
