@@ -207,8 +207,9 @@ def limb_joints(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
     return motion.joints_camera()[:, index], motion.joints_world()[:, index]
 
 
-def lifted_joints(keypoints: Keypoints, focal: float | None, options: RunOptions, reporter: Reporter) -> np.ndarray:
-    """(T, 12, 3) the path without the solver, camera axes: the markers where each frame's picture puts them; unseen ones bridged."""
+def lifted_joints(keypoints: Keypoints, focal: float, options: RunOptions, reporter: Reporter) -> np.ndarray:
+    """(T, 12, 3) the path without the solver, camera axes: the markers where each frame's picture puts them, unseen ones bridged.
+    focal: the solver's, in pixels."""
     from .lift import lift, resolve_lifter
 
     K = assume_intrinsics(keypoints.width, keypoints.height, focal)
@@ -255,7 +256,7 @@ def evaluate_clip(clip: Path, out: Path, options: RunOptions, reporter: Reporter
     frames = truth.valid & np.isfinite(landmarks).all((1, 2))
     hips = truth.camera[:, _HIPS].mean(1, keepdims=True)
     keypoints = load_keypoints(result.files["keypoints"])
-    lifted = lifted_joints(keypoints, options.focal, options, reporter)
+    lifted = lifted_joints(keypoints, float(result.motion.camera.K[0, 0]), options, reporter)
 
     def told(what: str, **known: float) -> tuple[np.ndarray, np.ndarray]:
         again = dataclasses.replace(options, overlay=False, **known)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ import numpy as np
 
 from . import __version__
 from .camera import assume_intrinsics
-from .camera_motion import STILL, as_filmed, check_camera, steadied, steadied_lift
+from .camera_motion import STILL, TURNING, as_filmed, check_camera, steadied, steadied_lift
 from .errors import Cancelled, InputError
 from .events import Reporter
 from .export.bvh import write_bvh
@@ -104,31 +104,31 @@ def _solved(keypoints: Keypoints, what: str, options: RunOptions, lifter: Lifter
     camera = keypoints.camera
     known = options.focal or (camera.focal * max(keypoints.width, keypoints.height) if camera and camera.measured else None)
     K = assume_intrinsics(keypoints.width, keypoints.height, known)
-    moving = camera is not None and camera.kind != STILL
-    still, lifted = _lifted(keypoints, K, what, lifter, reporter)
-    about = {"camera": camera.describe()} if camera else {}
-    if camera and moving:
+    if camera and camera.kind != STILL:
+        check_camera(camera, keypoints, K, what)
         reporter.log(camera.sentence)
-    lens = None if known else measured_lens(lifted.names, lifted.positions, still, K)
+    still, lifted = _lifted(keypoints, K, lifter, reporter)
+    about = {"camera": camera.describe()} if camera else {}
+    lens = None
+    if not known and not (camera and camera.kind == TURNING):  # how far it turned depends on the lens as well
+        lens = measured_lens(lifted.names, lifted.positions, still, K)
     if lens:
         about["lens"] = lens.describe(K)
-    if lens and lens.counts:
         lens.report(K, reporter)
         K = lens.intrinsics(K)
-        still, lifted = _lifted(keypoints, K, what, lifter, reporter)
+        still, lifted = _lifted(keypoints, K, lifter, reporter)
     motion = solve(lifted, still, K, _stature(options), reporter, _choices(options))
-    if moving:
+    if camera and camera.kind != STILL:
         motion = as_filmed(motion, keypoints, K)
     return dataclasses.replace(motion, meta=motion.meta | about)
 
 
-def _lifted(keypoints: Keypoints, K: np.ndarray, what: str, lifter: Lifter, reporter: Reporter) -> tuple[Keypoints, Lifted]:
-    """The keypoints, freed of the camera's motion, and their 3D markers. Raises InputError as `_solved` does."""
-    camera = keypoints.camera
+def _lifted(keypoints: Keypoints, K: np.ndarray, lifter: Lifter, reporter: Reporter) -> tuple[Keypoints, Lifted]:
+    """The keypoints, freed of the camera's motion, and their 3D markers."""
+    lifted, camera = lift(keypoints, K, lifter, reporter), keypoints.camera
     if camera is None or camera.kind == STILL:
-        return keypoints, lift(keypoints, K, lifter, reporter)
-    check_camera(camera, keypoints, K, what)
-    return steadied(keypoints, K), steadied_lift(lift(keypoints, K, lifter, reporter), camera, K)
+        return keypoints, lifted
+    return steadied(keypoints, K), steadied_lift(lifted, camera, K)
 
 
 def _resampled(motion: Motion, fps: float) -> Motion:

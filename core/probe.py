@@ -40,7 +40,7 @@ def _plan(width: int, height: int, anybody: bool) -> str:
     lifter = resolve_lifter("default", "auto").describe()
     focal = assume_intrinsics(width, height)[0, 0]
     return (f"A run would follow the largest person, lift with '{lifter['name']}' on {lifter['device']}, and assume a focal length of "
-            f"{focal:.0f} pixels (say --focal if you know it).")
+            f"{focal:.0f} pixels unless a walk or a pan tells another (say --focal if you know it).")
 
 
 def describe(found: dict) -> str:

@@ -2,8 +2,8 @@
 
     python -m models.judge_lens --data MOCAP
 
-Prints in how many takes somebody walks far enough for `core.solve.lens`, how many of these it goes by, and the error of the focal length
-then, assumed and measured: root mean square of the logarithm.
+Prints in how many takes somebody walks far enough for `core.solve.lens`, the error of the focal length in these, assumed and measured (mean
+and root mean square of the logarithm's size), and in how many it grew.
 Limits: the detector is the modelled one (`models.noise`); in a tenth of the takes the legs are somebody else's.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.camera import assume_intrinsics
+from core.camera import ASSUMED_FOCAL, assume_intrinsics
 from core.keypoints import CANONICAL, Keypoints
 from core.lift import Lifter, lift, resolve_lifter
 from core.solve.lens import MeasuredLens, measured_lens
@@ -25,6 +25,7 @@ from .synthesis import unseen
 from .windows import Windows
 
 _TAKES, _FRAMES = 1200, 150
+_FULL_FRAME = 36.0  # mm
 
 
 def main(argv: list[str]) -> int:
@@ -34,16 +35,15 @@ def main(argv: list[str]) -> int:
     windows = unseen(mocap.load(parser.parse_args(argv).data)).draw(np.random.default_rng(0), _TAKES, _FRAMES)
     lifter = resolve_lifter()
     found = [_measured(windows, i, lifter) for i in range(_TAKES)]
-    print("| lens, mm | takes | told | gone by | assumed | measured | worse |\n|---|---|---|---|---|---|---|")
-    mm = windows.K[:, 0, 0] / windows.size.max(1) * 36
+    print("| lens, mm | takes | told | assumed: mean | rms | measured: mean | rms | worse |\n|---|---|---|---|---|---|---|---|")
+    mm = windows.K[:, 0, 0] / windows.size.max(1) * _FULL_FRAME
+    assumed = np.abs(np.log(ASSUMED_FOCAL * _FULL_FRAME / mm))
+    measured = np.abs(np.log([ASSUMED_FOCAL * _FULL_FRAME * (lens.factor if lens else np.nan) for lens in found] / mm))
     for low, high in ((24, 30), (30, 43), (43, 60), (60, 85), (24, 85)):
-        rows = [i for i in range(_TAKES) if low <= mm[i] < high]
-        used = [(i, lens) for i in rows if (lens := found[i]) and lens.counts]
-        assumed, measured = (np.array([np.log(36 * factor / mm[i]) for i, factor in pairs])
-                             for pairs in ([(i, 1.0) for i, _ in used], [(i, lens.factor) for i, lens in used]))
-        worse = int(np.sum(np.abs(measured) > np.abs(assumed)))
-        told = sum(found[i] is not None for i in rows)
-        print(f"| {low} to {high} | {len(rows)} | {told} | {len(used)} | {_rms(assumed)} | {_rms(measured)} | {worse} |")
+        there = (mm >= low) & (mm < high)
+        told = there & np.isfinite(measured)
+        figures = " | ".join(f"{np.mean(off[told]):.2f} | {np.sqrt(np.mean(off[told] ** 2)):.2f}" for off in (assumed, measured))
+        print(f"| {low} to {high} | {there.sum()} | {told.sum()} | {figures} | {(measured[told] > assumed[told]).sum()} |")
     return 0
 
 
@@ -55,10 +55,6 @@ def _measured(w: Windows, i: int, lifter: Lifter) -> MeasuredLens | None:
     K = assume_intrinsics(width, height)
     lifted = lift(keypoints, K, lifter)
     return measured_lens(lifted.names, lifted.positions, keypoints, K)
-
-
-def _rms(values: np.ndarray) -> str:
-    return f"{np.sqrt(np.mean(values**2)):.2f}" if len(values) else "-"
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ towards the camera is half as long, while the legs walk all of it. Method:
 - beside it the way of the hips as the size in the picture tells it (`root.locate`): the slope of the robust line through both, along the
   line of sight, is what the assumed focal length is off by;
 - with how the lenses differ that people film with, the most probable one.
-It is gone by only where the assumed lens is out of the question: the error is 10 to 20 %, and phones are no further from what is assumed.
-Limits: whoever slides, or walks less than a metre and a half towards the camera or away from it, tells nothing.
+Limits: whoever walks less than a metre and a half towards the camera or away from it, or whose heels and toes are not seen, tells nothing.
+Whoever slides while walking (skates, a moving walkway) is taken for a person behind another lens.
 """
 
 from __future__ import annotations
@@ -20,23 +20,24 @@ from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
+from scipy.special import expit
 
 from ..events import Reporter
 from ..keypoints import ATTACHMENTS, CANONICAL, Keypoints
 from .bones import weighted_median
 from .contacts import FOOT_POINTS
 from .footing import stillness
-from .gaps import stretches
 from .root import locate
 
 _LENSES = 0.4
-"""How much focal lengths differ from the assumed one: standard deviation of the logarithm; 24 to 85 mm are two of it to both sides."""
+"""How much focal lengths differ from the assumed one: standard deviation of the logarithm; 24 mm is one of it away, 85 mm two."""
 _SHORTEST_LENS, _LONGEST_LENS = 0.4, 4.0  # times the assumed one: what is beyond is no lens but a treadmill
-_OUT_OF_QUESTION, _VAGUE = 2.5, 0.25  # standard deviations; errors of the logarithm that are too large to go by
+_VAGUE = 0.25  # errors of the logarithm that are too large to go by
 _EACH, _ASTRAY = 0.08, 0.3  # errors of the logarithm, and of the feet's way in metres, of a part; on walks of the training motions
 _UNDERSTATED = 0.05  # of the logarithm: lifted feet walk so much less
 _COMMON = 0.08  # of the logarithm, of all parts of a take
-_PART, _FEWEST = 6.0, 10  # seconds at most, frames at least: over more the feet's errors add up
+_PART, _HOLE = 6.0, 0.5  # seconds: over more the feet's errors add up; over a longer hole nobody knows the way
+_SLOWEST = 1 / 12  # seconds between frames: fewer frames miss steps
 _SHORTEST = 1.5  # metres along the line of sight by the feet
 _STANDS = 0.1  # how much stillness of all four points counts as a foot that stands
 _MOSTLY = 0.3  # of the steps between frames: less often a foot must not stand
@@ -45,6 +46,8 @@ _STROLL, _SURE = 0.3, 0.3  # metres a second: slower hips have no heading; how m
 _CORRELATED = 0.5  # seconds in which errors of the size are alike
 _ROUGH = 0.01  # of the distance: how far hips are from the line at least
 _TYPICAL = 4.0  # metres, where no frame tells the distance
+_SEEN = 0.3  # confidence
+_FEET = [CANONICAL.index(n) for n in FOOT_POINTS]
 _KNOWN = [n for n in CANONICAL if "eye" not in n]
 """The keypoints that have a lifted marker."""
 
@@ -52,13 +55,12 @@ _KNOWN = [n for n in CANONICAL if "eye" not in n]
 @dataclass(frozen=True)
 class MeasuredLens:
     """factor: the most probable focal length over the assumed one; error: standard deviation of its logarithm; apparent: the factor as the
-    walk alone tells it; walked: metres along the line of sight by the feet; counts: whether to go by it."""
+    walk alone tells it; walked: metres along the line of sight by the feet."""
 
     factor: float
     error: float
     apparent: float
     walked: float
-    counts: bool
 
     def intrinsics(self, K: np.ndarray) -> np.ndarray:
         """K (3, 3) with the measured focal length in the place of the assumed one."""
@@ -69,7 +71,7 @@ class MeasuredLens:
     def describe(self, K: np.ndarray) -> dict[str, Any]:
         """For `meta`, JSON types; K: the assumed one."""
         return {"assumed_px": round(float(K[0, 0]), 1), "measured_px": round(float(K[0, 0]) * self.factor, 1),
-                "error_percent": round(100 * self.error), "walked_m": round(self.walked, 1), "used": self.counts}
+                "error_percent": round(100 * self.error), "walked_m": round(self.walked, 1)}
 
     def report(self, K: np.ndarray, reporter: Reporter) -> None:
         """One sentence; K: the assumed one."""
@@ -82,71 +84,91 @@ def measured_lens(names: tuple[str, ...], positions: np.ndarray, keypoints: Keyp
     which they were lifted; None where nobody walks far enough towards the camera or away from it, or no lens would explain it."""
     k = keypoints.canonical()
     seen = k.seen & np.isfinite(positions).all((1, 2))
-    times = k.times[seen]
-    if len(times) < 2 or np.diff(times).min() <= 0:
+    times = np.maximum.accumulate(k.times[seen])
+    frame_time = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    if not 0.0 < frame_time < _SLOWEST:
         return None
     columns = [CANONICAL.index(n) for n in _KNOWN]
     markers = positions[seen][:, [names.index(n if n in names else ATTACHMENTS[n][0]) for n in _KNOWN]]
     hips = locate(markers, (k.xy[seen][:, columns] - K[:2, 2]) / K[[0, 1], [0, 1]], k.confidence[seen][:, columns], _TYPICAL)
     feet = positions[seen][:, [names.index(n) for n in FOOT_POINTS]]
-    still = stillness(k, seen, hips[:, 2], float(K[0, 0]))
-    walks = [walk for start, stop in _parts(times)
-             if (walk := _walk(hips[start:stop], feet[start:stop], still[start:stop], times[start:stop]))]
+    both = k.confidence[seen][:, _FEET].reshape(len(times), 2, 2).max(-1).min(-1) > _SEEN  # else the standing one may be the other
+    still = both[:, None] * stillness(k, seen, hips[:, 2], float(K[0, 0]))
+    takes = [_Take.of(hips[part], feet[part], still[part], times[part], frame_time) for part in _parts(times)]
+    walks = [walk for take in takes if (walk := _walk(take))]
     if not walks:
         return None
     apparent, errors, metres = (np.array(column) for column in zip(*walks, strict=True))
     middle = weighted_median(apparent, 1.0 / errors**2)
-    if not np.log(_SHORTEST_LENS) < middle < np.log(_LONGEST_LENS):
+    strife = float(np.sum(((apparent - middle) / errors) ** 2)) / max(len(walks) - 1, 1)
+    error = float(np.hypot(_COMMON, np.sqrt(max(1.0, strife) / np.sum(1.0 / errors**2))))
+    if error > _VAGUE or not _SHORTEST_LENS < np.exp(middle) < _LONGEST_LENS:
         return None
-    error = float(np.hypot(_COMMON, 1.0 / np.sqrt(np.sum(1.0 / errors**2))))
     share = _LENSES**2 / (_LENSES**2 + error**2)
-    return MeasuredLens(float(np.exp(share * middle)), error * float(np.sqrt(share)), float(np.exp(middle)), float(metres.sum()),
-                        error < _VAGUE and abs(middle) > _OUT_OF_QUESTION * error)
+    return MeasuredLens(float(np.exp(share * middle)), error * float(np.sqrt(share)), float(np.exp(middle)), float(metres.sum()))
 
 
-def _parts(times: np.ndarray) -> list[tuple[int, int]]:
-    """Half-open ranges of at most `_PART` seconds, equally long within each stretch without a long hole."""
+def _parts(times: np.ndarray) -> list[slice]:
+    """At most `_PART` seconds each, equally long within each stretch without a long hole."""
     parts = []
-    for start, stop in stretches(np.ones(len(times), dtype=bool), times):
+    for start, stop in pairwise([0, *(np.flatnonzero(np.diff(times) > _HOLE) + 1).tolist(), len(times)]):
         count = max(1, int(np.ceil((times[stop - 1] - times[start]) / _PART)))
         edges = np.searchsorted(times, np.linspace(times[start], times[stop - 1], count + 1)[1:-1])
-        parts += list(pairwise([start, *edges.tolist(), stop]))
-    return [(start, stop) for start, stop in parts if stop - start >= _FEWEST]
+        parts += [slice(*ends) for ends in pairwise([start, *edges.tolist(), stop])]
+    return parts
 
 
-def _walk(hips: np.ndarray, feet: np.ndarray, still: np.ndarray, times: np.ndarray) -> tuple[float, float, float] | None:
-    """Logarithm of the true focal length over the assumed one, its error, and the metres walked along the line of sight; None where they
-    are too few. hips: (T, 3) in the camera; feet: (T, 4, 3) about the hips, of which `still` (T, 4) stand in the picture."""
-    way = _walked(hips, feet, still, times)
+@dataclass(frozen=True)
+class _Take:
+    """A part at even times, `step` seconds apart. hips: (T, 3) in the camera; feet: (T, 4, 3) about the hips, of which still (T, 4) stand
+    in the picture."""
+
+    hips: np.ndarray
+    feet: np.ndarray
+    still: np.ndarray
+    step: float
+
+    @classmethod
+    def of(cls, hips: np.ndarray, feet: np.ndarray, still: np.ndarray, times: np.ndarray, step: float) -> _Take:
+        """From frames at `times` (T,) seconds, which may lack some."""
+        even = np.arange(times[0], times[-1] + 0.5 * step, step)
+
+        def at(values: np.ndarray) -> np.ndarray:
+            columns = [np.interp(even, times, column) for column in values.reshape(len(times), -1).T]
+            return np.stack(columns, axis=-1).reshape(len(even), *values.shape[1:])
+
+        return cls(at(hips), at(feet), at(still), step)
+
+
+def _walk(take: _Take) -> tuple[float, float, float] | None:
+    """Logarithm of the true focal length over the assumed one (no lens at all: a number beyond all lenses), its error, and the metres
+    walked along the line of sight; None where they are too few."""
+    way = _walked(take)
     if way is None or np.ptp(way[:, 2]) < _SHORTEST:
         return None
-    independent = max(1.0, (times[-1] - times[0]) / _CORRELATED)
-    slope, error = _slope(way[:, 2], hips[:, 2], _ROUGH * float(np.median(hips[:, 2])), independent)
-    if slope <= 0:
-        return None
+    independent = max(1.0, len(way) * take.step / _CORRELATED)
+    slope, error = _slope(way[:, 2], take.hips[:, 2], _ROUGH * float(np.median(take.hips[:, 2])), independent)
     metres = float(np.ptp(way[:, 2]))
-    return _UNDERSTATED - float(np.log(slope)), float(np.sqrt(error**2 + _EACH**2 + (_ASTRAY / metres) ** 2)), metres
+    apparent = _UNDERSTATED - float(np.log(np.clip(slope, 0.5 / _LONGEST_LENS, 2.0 / _SHORTEST_LENS)))
+    return apparent, float(np.sqrt(min(error, _LENSES) ** 2 + _EACH**2 + (_ASTRAY / metres) ** 2)), metres
 
 
-def _walked(hips: np.ndarray, feet: np.ndarray, still: np.ndarray, times: np.ndarray) -> np.ndarray | None:
-    """(T, 3) the way of the hips as feet tell it; None where feet seldom stand. Arguments as those of `_walk`."""
-    frame_time = float(np.median(np.diff(times)))
-    step = np.diff(times)
-    feet = gaussian_filter1d(feet, _SMOOTH / frame_time, axis=0, mode="nearest")
-    velocity = -np.diff(feet, axis=0) / step[:, None, None]
-    heading = np.gradient(gaussian_filter1d(hips, _HEADING / frame_time, axis=0, mode="nearest"), times, axis=0)[1:]
+def _walked(take: _Take) -> np.ndarray | None:
+    """(T, 3) the way of the hips as feet tell it; None where feet seldom stand."""
+    feet = gaussian_filter1d(take.feet, _SMOOTH / take.step, axis=0, mode="nearest")
+    velocity = -np.diff(feet, axis=0) / take.step
+    heading = np.diff(gaussian_filter1d(take.hips, _HEADING / take.step, axis=0, mode="nearest"), axis=0) / take.step
     ahead = np.einsum("tfk,tk->tf", velocity, heading / np.maximum(np.linalg.norm(heading, axis=-1), _STROLL)[:, None])
-    pairs = np.repeat([ahead[:, :2].mean(1) - ahead[:, 2:].mean(1)], 2, axis=0).T
-    carries = 1.0 / (1.0 + np.exp(-np.concatenate([pairs, -pairs], axis=1) / _SURE))
-    weight = np.minimum(still[1:], still[:-1]) * carries
+    left = (ahead[:, :2].mean(1) - ahead[:, 2:].mean(1)) / _SURE
+    weight = np.minimum(take.still[1:], take.still[:-1]) * expit(np.stack([left, left, -left, -left], axis=1))
     total = weight.sum(1)
     stands = total > _STANDS
-    if stands.mean() < _MOSTLY:
+    if not len(stands) or stands.mean() < _MOSTLY:
         return None
-    velocity = (weight[..., None] * velocity).sum(1)[stands] / total[stands, None]
-    middle = times[:-1] + 0.5 * step
-    moved = np.stack([np.interp(middle, middle[stands], axis) for axis in velocity.T], axis=-1) * step[:, None]
-    return np.concatenate([np.zeros((1, 3)), np.cumsum(moved, axis=0)])
+    moved = (weight[..., None] * velocity).sum(1)[stands] / total[stands, None] * take.step
+    steps = np.arange(len(total))
+    filled = np.stack([np.interp(steps, steps[stands], axis) for axis in moved.T], axis=-1)
+    return np.concatenate([np.zeros((1, 3)), np.cumsum(filled, axis=0)])
 
 
 def _slope(way: np.ndarray, place: np.ndarray, least: float, independent: float) -> tuple[float, float]:
