@@ -94,8 +94,8 @@ def measured_lens(names: tuple[str, ...], positions: np.ndarray, keypoints: Keyp
     feet = positions[seen][:, [names.index(n) for n in FOOT_POINTS]]
     both = k.confidence[seen][:, _FEET].reshape(len(times), 2, 2).max(-1).min(-1) > _SEEN  # else the standing one may be the other
     still = both[:, None] * stillness(k, seen, hips[:, 2], float(K[0, 0]))
-    takes = [_Take.of(hips[part], feet[part], still[part], times[part], frame_time) for part in _parts(times)]
-    walks = [walk for take in takes if (walk := _walk(take))]
+    parts = [_Part.of(hips[part], feet[part], still[part], times[part], frame_time) for part in _parts(times)]
+    walks = [walk for part in parts if (walk := _walk(part))]
     if not walks:
         return None
     apparent, errors, metres = (np.array(column) for column in zip(*walks, strict=True))
@@ -119,7 +119,7 @@ def _parts(times: np.ndarray) -> list[slice]:
 
 
 @dataclass(frozen=True)
-class _Take:
+class _Part:
     """A part at even times, `step` seconds apart. hips: (T, 3) in the camera; feet: (T, 4, 3) about the hips, of which still (T, 4) stand
     in the picture."""
 
@@ -129,7 +129,7 @@ class _Take:
     step: float
 
     @classmethod
-    def of(cls, hips: np.ndarray, feet: np.ndarray, still: np.ndarray, times: np.ndarray, step: float) -> _Take:
+    def of(cls, hips: np.ndarray, feet: np.ndarray, still: np.ndarray, times: np.ndarray, step: float) -> _Part:
         """From frames at `times` (T,) seconds, which may lack some."""
         even = np.arange(times[0], times[-1] + 0.5 * step, step)
 
@@ -140,32 +140,32 @@ class _Take:
         return cls(at(hips), at(feet), at(still), step)
 
 
-def _walk(take: _Take) -> tuple[float, float, float] | None:
+def _walk(part: _Part) -> tuple[float, float, float] | None:
     """Logarithm of the true focal length over the assumed one (no lens at all: a number beyond all lenses), its error, and the metres
     walked along the line of sight; None where they are too few."""
-    way = _walked(take)
+    way = _walked(part)
     if way is None or np.ptp(way[:, 2]) < _SHORTEST:
         return None
-    independent = max(1.0, len(way) * take.step / _CORRELATED)
-    slope, error = _slope(way[:, 2], take.hips[:, 2], _ROUGH * float(np.median(take.hips[:, 2])), independent)
+    independent = max(1.0, len(way) * part.step / _CORRELATED)
+    slope, error = _slope(way[:, 2], part.hips[:, 2], _ROUGH * float(np.median(part.hips[:, 2])), independent)
     metres = float(np.ptp(way[:, 2]))
     apparent = _UNDERSTATED - float(np.log(np.clip(slope, 0.5 / _LONGEST_LENS, 2.0 / _SHORTEST_LENS)))
     return apparent, float(np.sqrt(min(error, _LENSES) ** 2 + _EACH**2 + (_ASTRAY / metres) ** 2)), metres
 
 
-def _walked(take: _Take) -> np.ndarray | None:
+def _walked(part: _Part) -> np.ndarray | None:
     """(T, 3) the way of the hips as feet tell it; None where feet seldom stand."""
-    feet = gaussian_filter1d(take.feet, _SMOOTH / take.step, axis=0, mode="nearest")
-    velocity = -np.diff(feet, axis=0) / take.step
-    heading = np.diff(gaussian_filter1d(take.hips, _HEADING / take.step, axis=0, mode="nearest"), axis=0) / take.step
+    feet = gaussian_filter1d(part.feet, _SMOOTH / part.step, axis=0, mode="nearest")
+    velocity = -np.diff(feet, axis=0) / part.step
+    heading = np.diff(gaussian_filter1d(part.hips, _HEADING / part.step, axis=0, mode="nearest"), axis=0) / part.step
     ahead = np.einsum("tfk,tk->tf", velocity, heading / np.maximum(np.linalg.norm(heading, axis=-1), _STROLL)[:, None])
     left = (ahead[:, :2].mean(1) - ahead[:, 2:].mean(1)) / _SURE
-    weight = np.minimum(take.still[1:], take.still[:-1]) * expit(np.stack([left, left, -left, -left], axis=1))
+    weight = np.minimum(part.still[1:], part.still[:-1]) * expit(np.stack([left, left, -left, -left], axis=1))
     total = weight.sum(1)
     stands = total > _STANDS
     if not len(stands) or stands.mean() < _MOSTLY:
         return None
-    moved = (weight[..., None] * velocity).sum(1)[stands] / total[stands, None] * take.step
+    moved = (weight[..., None] * velocity).sum(1)[stands] / total[stands, None] * part.step
     steps = np.arange(len(total))
     filled = np.stack([np.interp(steps, steps[stands], axis) for axis in moved.T], axis=-1)
     return np.concatenate([np.zeros((1, 3)), np.cumsum(filled, axis=0)])
@@ -177,7 +177,7 @@ def _slope(way: np.ndarray, place: np.ndarray, least: float, independent: float)
     for _ in range(10):
         off_way, off_place = (a - np.average(a, weights=weight) for a in (way, place))
         slope = float(np.sum(weight * off_way * off_place)) / max(float(np.sum(weight * off_way**2)), 1e-9)
-        left = off_place - slope * off_way
-        spread = float(np.hypot(1.48 * np.median(np.abs(left)), least))
-        weight = 1.0 / (1.0 + (left / (2.0 * spread)) ** 2)
+        rest = off_place - slope * off_way
+        spread = float(np.hypot(1.48 * np.median(np.abs(rest)), least))
+        weight = 1.0 / (1.0 + (rest / (2.0 * spread)) ** 2)
     return slope, spread / max(float(np.std(way)) * np.sqrt(independent) * abs(slope), 1e-9)
