@@ -35,16 +35,24 @@ def main(argv: list[str]) -> int:
     windows = unseen(mocap.load(parser.parse_args(argv).data)).draw(np.random.default_rng(0), _TAKES, _FRAMES)
     lifter = resolve_lifter()
     found = [_measured(windows, i, lifter) for i in range(_TAKES)]
-    print("| lens, mm | takes | told | assumed: mean | rms | measured: mean | rms | worse |\n|---|---|---|---|---|---|---|---|")
-    mm = windows.K[:, 0, 0] / windows.size.max(1) * _FULL_FRAME
+    factors = np.array([lens.factor if lens else np.nan for lens in found])
+    print(table(windows.K[:, 0, 0] / windows.size.max(1) * _FULL_FRAME, factors))
+    return 0
+
+
+def table(mm: np.ndarray, factors: np.ndarray) -> str:
+    """Of takes through true lenses of mm (N,) and what was measured of the assumed one, `MeasuredLens.factor` (N,), NaN where nothing."""
     assumed = np.abs(np.log(ASSUMED_FOCAL * _FULL_FRAME / mm))
-    measured = np.abs(np.log([ASSUMED_FOCAL * _FULL_FRAME * (lens.factor if lens else np.nan) for lens in found] / mm))
+    measured = np.abs(np.log(ASSUMED_FOCAL * _FULL_FRAME * factors / mm))
+    lines = ["| lens, mm | takes | told | assumed: mean | rms | measured: mean | rms | worse |", "|---|---|---|---|---|---|---|---|"]
     for low, high in ((24, 30), (30, 43), (43, 60), (60, 85), (24, 85)):
         there = (mm >= low) & (mm < high)
         told = there & np.isfinite(measured)
-        figures = " | ".join(f"{np.mean(off[told]):.2f} | {np.sqrt(np.mean(off[told] ** 2)):.2f}" for off in (assumed, measured))
-        print(f"| {low} to {high} | {there.sum()} | {told.sum()} | {figures} | {(measured[told] > assumed[told]).sum()} |")
-    return 0
+        errors = [f"{off[told].mean():.2f} | {np.sqrt((off[told] ** 2).mean()):.2f}" if told.any() else "- | -"
+                  for off in (assumed, measured)]
+        worse = (measured[told] > assumed[told]).sum()
+        lines.append(f"| {low} to {high} | {there.sum()} | {told.sum()} | {' | '.join(errors)} | {worse} |")
+    return "\n".join(lines)
 
 
 def _measured(w: Windows, i: int, lifter: Lifter) -> MeasuredLens | None:

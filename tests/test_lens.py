@@ -17,6 +17,7 @@ from core.keypoints import CANONICAL
 from core.options import RunOptions
 from core.pipeline import run
 from core.solve.lens import MeasuredLens, measured_lens
+from models.judge_lens import table
 
 WALK = planted_walk(150, rolling=True)
 
@@ -177,3 +178,12 @@ def test_a_camera_that_turns_is_not_measured_by_a_walk(tmp_path) -> None:  # typ
     turning = CameraMotion(TURNING, np.tile(np.eye(3), (150, 1, 1)), 1.0)
     walked(2800.0).keypoints.replace(camera=turning).save(tmp_path / "take.npz")
     assert "lens" not in run(tmp_path / "take.npz", tmp_path / "out", RunOptions(), Reporter()).motion.meta
+
+
+def test_the_table_of_lenses_counts_what_was_told() -> None:
+    lines = table(np.array([26.0, 36.0, 72.0, 80.0]), np.array([26 / 36, 1.2, np.nan, 80 / 36 / np.e])).splitlines()
+    assert lines[2] == "| 24 to 30 | 1 | 1 | 0.33 | 0.33 | 0.00 | 0.00 | 0 |"
+    assert lines[3] == "| 30 to 43 | 1 | 1 | 0.00 | 0.00 | 0.18 | 0.18 | 1 |"
+    assert lines[4] == "| 43 to 60 | 0 | 0 | - | - | - | - | 0 |"
+    assert lines[5] == "| 60 to 85 | 2 | 1 | 0.80 | 0.80 | 1.00 | 1.00 | 1 |"
+    assert lines[6].startswith("| 24 to 85 | 4 | 3 |")
