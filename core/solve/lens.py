@@ -75,8 +75,8 @@ class MeasuredLens:
 
     def report(self, K: np.ndarray, reporter: Reporter) -> None:
         """One sentence; K: the assumed one."""
-        reporter.log(f"The lens is {self.factor:.2f} times as long as usual (+- {100 * self.error:.0f} %, from {self.walked:.0f} m walked "
-                     f"towards the camera or away from it): a focal length of {K[0, 0] * self.factor:.0f} pixels; give it if it is known.")
+        reporter.log(f"The focal length is {K[0, 0] * self.factor:.0f} pixels (+- {100 * self.error:.0f} %), {self.factor:.2f} times the usual "
+                     f"one, as {self.walked:.0f} m tell that were walked towards the camera or away from it; give it if it is known.")
 
 
 def measured_lens(names: tuple[str, ...], positions: np.ndarray, keypoints: Keypoints, K: np.ndarray) -> MeasuredLens | None:
