@@ -75,8 +75,9 @@ class MeasuredLens:
 
     def report(self, K: np.ndarray, reporter: Reporter) -> None:
         """One sentence; K: the assumed one."""
-        reporter.log(f"The focal length is {K[0, 0] * self.factor:.0f} pixels (+- {100 * self.error:.0f} %), {self.factor:.2f} times the usual "
-                     f"one, as {self.walked:.0f} m tell that were walked towards the camera or away from it; give it if it is known.")
+        focal = K[0, 0] * self.factor
+        reporter.log(f"The focal length is {focal:.0f} pixels (+- {100 * self.error:.0f} %), {self.factor:.2f} times the usual one, as "
+                     f"{self.walked:.0f} m tell that were walked towards the camera or away from it; give it if it is known.")
 
 
 def measured_lens(names: tuple[str, ...], positions: np.ndarray, keypoints: Keypoints, K: np.ndarray) -> MeasuredLens | None:
