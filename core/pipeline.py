@@ -104,13 +104,14 @@ def _solved(keypoints: Keypoints, what: str, options: RunOptions, lifter: Lifter
     camera = keypoints.camera
     known = options.focal or (camera.focal * max(keypoints.width, keypoints.height) if camera and camera.measured else None)
     K = assume_intrinsics(keypoints.width, keypoints.height, known)
-    if camera and camera.kind != STILL:
-        check_camera(camera, keypoints, K, what)
-        reporter.log(camera.sentence)
+    moving = camera if camera and camera.kind != STILL else None
+    if moving:
+        check_camera(moving, keypoints, K, what)
+        reporter.log(moving.sentence)
     still, lifted = _lifted(keypoints, K, lifter, reporter)
     about = {"camera": camera.describe()} if camera else {}
     lens = None
-    if not known and not (camera and camera.kind == TURNING):  # how far it turned depends on the lens as well
+    if not known and not (moving and moving.kind == TURNING):  # how far it turned depends on the lens as well
         lens = measured_lens(lifted.names, lifted.positions, still, K)
     if lens:
         about["lens"] = lens.describe(K)
@@ -118,7 +119,7 @@ def _solved(keypoints: Keypoints, what: str, options: RunOptions, lifter: Lifter
         K = lens.intrinsics(K)
         still, lifted = _lifted(keypoints, K, lifter, reporter)
     motion = solve(lifted, still, K, _stature(options), reporter, _choices(options))
-    if camera and camera.kind != STILL:
+    if moving:
         motion = as_filmed(motion, keypoints, K)
     return dataclasses.replace(motion, meta=motion.meta | about)
 

@@ -8,6 +8,7 @@ import numpy as np
 from walking import walk as walk  # for those who import it from here
 
 from core import rotations
+from core.events import Reporter
 from core.keypoints import CANONICAL, Keypoints
 from core.markers import MARKERS
 from core.skeleton import INDEX, JOINTS, Skeleton
@@ -39,6 +40,17 @@ class Scene:
     lifted: Lifted
     keypoints: Keypoints
     K: np.ndarray
+
+
+class Listener(Reporter):
+    """Keeps the sentences."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def _emit(self, event: dict) -> None:
+        self.said += [event["text"]] if event["event"] in ("log", "warning") else []
 
 
 def wander(seed: int, frames: int, fps: float = 30.0) -> tuple[np.ndarray, np.ndarray]:

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import Scene, film, jump, walk
+from synthetic import Listener, Scene, film, jump, walk
 
 from core import rotations
-from core.events import Reporter
 from core.skeleton import MEAN_STATURE, Skeleton
 from core.solve import Choices, solve
 from core.solve.body import point_of
@@ -27,17 +26,6 @@ from core.solve.gravity import (
 from core.solve.world import World
 
 GUESS = Choices(stature_is_a_guess=True)
-
-
-class Listener(Reporter):
-    """Keeps the sentences."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.said: list[str] = []
-
-    def _emit(self, event: dict) -> None:
-        self.said += [event["text"]] if event["event"] in ("log", "warning") else []
 
 
 def flights_of(scene: Scene, stature: float, ground: float = 0.0, weight: np.ndarray | float = 1.0) -> list[Flight]:

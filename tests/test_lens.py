@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import Scene, film, wander
+from synthetic import Listener, Scene, film, wander
 from walking import planted_walk
 
 from core.camera_motion import TURNING, CameraMotion
@@ -156,18 +156,13 @@ def test_a_run_takes_the_lens_from_the_walk_and_says_so(tmp_path) -> None:  # ty
     """The path of a take through a long lens has its true length; a focal length that is given is not measured."""
     scene = walked(2800.0)
     scene.keypoints.save(tmp_path / "take.npz")
-    said: list[str] = []
-
-    class Listener(Reporter):
-        def _emit(self, event: dict) -> None:
-            said.extend([event["text"]] if event["event"] == "log" else [])
-
+    listener = Listener()
     told = run(tmp_path / "take.npz", tmp_path / "told", RunOptions(focal=2800.0), Reporter()).motion
     assumed = run(tmp_path / "take.npz", tmp_path / "assumed", RunOptions(focal=1280.0), Reporter()).motion
-    ours = run(tmp_path / "take.npz", tmp_path / "ours", RunOptions(), Listener()).motion
+    ours = run(tmp_path / "take.npz", tmp_path / "ours", RunOptions(), listener).motion
     assert "lens" not in told.meta
     assert json.loads(json.dumps(ours.meta["lens"]))["measured_px"] == pytest.approx(ours.camera.K[0, 0], abs=0.1)
-    assert [s for s in said if f"The focal length is {ours.camera.K[0, 0]:.0f} pixels" in s]
+    assert [s for s in listener.said if f"The focal length is {ours.camera.K[0, 0]:.0f} pixels" in s]
     ways = [np.linalg.norm(m.root_translation[-1] - m.root_translation[0]) for m in (assumed, ours, told)]
     assert abs(np.log(ways[1] / 4.5)) < 0.3 < abs(np.log(ways[0] / 4.5))
     assert abs(np.log(ways[2] / 4.5)) < 0.15

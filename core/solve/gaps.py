@@ -27,9 +27,9 @@ def bridged(seen: np.ndarray, times: np.ndarray) -> np.ndarray:
     return result
 
 
-def stretches(flags: np.ndarray, times: np.ndarray) -> list[tuple[int, int]]:
-    """Half-open ranges in which `flags` (T,) is true, ended by holes of more than `LONGEST_GAP` between times (T,) seconds."""
-    holes = np.flatnonzero(np.diff(times) > LONGEST_GAP) + 1
+def stretches(flags: np.ndarray, times: np.ndarray, longest: float = LONGEST_GAP) -> list[tuple[int, int]]:
+    """Half-open ranges in which `flags` (T,) is true, ended by holes of more than `longest` seconds between times (T,)."""
+    holes = np.flatnonzero(np.diff(times) > longest) + 1
     return [part for start, stop in runs(flags) for part in pairwise([start, *holes[(holes > start) & (holes < stop)].tolist(), stop])]
 
 

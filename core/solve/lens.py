@@ -27,6 +27,7 @@ from ..keypoints import ATTACHMENTS, CANONICAL, Keypoints
 from .bones import weighted_median
 from .contacts import FOOT_POINTS
 from .footing import stillness
+from .gaps import stretches
 from .root import locate
 
 _LENSES = 0.4
@@ -64,9 +65,9 @@ class MeasuredLens:
 
     def intrinsics(self, K: np.ndarray) -> np.ndarray:
         """K (3, 3) with the measured focal length in the place of the assumed one."""
-        longer = K.copy()
-        longer[[0, 1], [0, 1]] *= self.factor
-        return longer
+        measured = K.copy()
+        measured[[0, 1], [0, 1]] *= self.factor
+        return measured
 
     def describe(self, K: np.ndarray) -> dict[str, Any]:
         """For `meta`, JSON types; K: the assumed one."""
@@ -112,7 +113,7 @@ def measured_lens(names: tuple[str, ...], positions: np.ndarray, keypoints: Keyp
 def _parts(times: np.ndarray) -> list[slice]:
     """At most `_PART` seconds each, equally long within each stretch without a long hole."""
     parts = []
-    for start, stop in pairwise([0, *(np.flatnonzero(np.diff(times) > _HOLE) + 1).tolist(), len(times)]):
+    for start, stop in stretches(np.ones(len(times), dtype=bool), times, _HOLE):
         count = max(1, int(np.ceil((times[stop - 1] - times[start]) / _PART)))
         edges = np.searchsorted(times, np.linspace(times[start], times[stop - 1], count + 1)[1:-1])
         parts += [slice(*ends) for ends in pairwise([start, *edges.tolist(), stop])]
