@@ -89,6 +89,7 @@ class Keypoints:
     depth: (T, K) or None; the detector's own depth relative to the hips, in pixels like x, growing away from the camera.
     world: (T, K, 3) or None; the detector's own metric guess about the hips' middle; metres, x right, y down, z forward.
     camera: what the camera did in the T frames; None where nobody has looked.
+    lens: its 35 mm equivalent in millimetres as the camera wrote it into the video; None where it did not.
     """
 
     names: tuple[str, ...]
@@ -101,6 +102,7 @@ class Keypoints:
     depth: np.ndarray | None = None
     world: np.ndarray | None = None
     camera: CameraMotion | None = None
+    lens: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(str(n) for n in self.names))
@@ -153,6 +155,7 @@ class Keypoints:
         """Writes our own keypoint npz, which `load_keypoints` and the command line take as input."""
         optional = {k: getattr(self, k).astype(np.float32) for k in ("depth", "world") if getattr(self, k) is not None}
         optional |= self.camera.to_arrays() if self.camera else {}
+        optional |= {"lens_mm": self.lens} if self.lens else {}
         write_npz(path, kind="video-mocap keypoints", names=np.array(self.names), xy=self.xy.astype(np.float32),
                   confidence=self.confidence.astype(np.float32), times=self.times, width=self.width, height=self.height,
                   fps=self.fps, **optional)
@@ -171,7 +174,7 @@ def load_keypoints(path: str | os.PathLike) -> Keypoints:
             keypoints = Keypoints(
                 tuple(data["names"]), data["xy"], data["confidence"], data["times"], int(data["width"]), int(data["height"]),
                 float(data["fps"]), data["depth"] if "depth" in data else None, data["world"] if "world" in data else None,
-                CameraMotion.from_arrays(data))
+                CameraMotion.from_arrays(data), float(data["lens_mm"]) if "lens_mm" in data else None)
     except NPZ_ERRORS as error:
         raise InputError(f"{path} cannot be read as a keypoint file ({error}).") from error
     if len(keypoints) == 0:

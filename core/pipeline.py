@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from . import __version__
-from .camera import assume_intrinsics
+from .camera import assume_intrinsics, focal_in_pixels
 from .camera_motion import STILL, TURNING, as_filmed, check_camera, steadied, steadied_lift
 from .errors import Cancelled, InputError
 from .events import Reporter
@@ -35,7 +35,7 @@ from .options import RunOptions
 from .presence import check_identity, check_presence
 from .skeleton import ASSUMED_STATURE
 from .solve import Choices, solve
-from .solve.lens import measured_lens
+from .solve.lens import ANY_LENS, RECORDED_LENS, measured_lens
 from .solve.quality import renumbered, sentences
 from .track import choose_person
 from .video import DEFAULT_IMAGE_FPS, Source, open_source, shortened
@@ -103,18 +103,24 @@ def _solved(keypoints: Keypoints, what: str, options: RunOptions, lifter: Lifter
     """The motion in a world that stands still. Raises InputError for a camera whose motion cannot be undone; `what`: the file's name."""
     camera = keypoints.camera
     known = options.focal or (camera.focal * max(keypoints.width, keypoints.height) if camera and camera.measured else None)
-    K = assume_intrinsics(keypoints.width, keypoints.height, known)
+    recorded = None if known else keypoints.lens
+    focal = focal_in_pixels(recorded, keypoints.width, keypoints.height) if recorded else known
+    K = assume_intrinsics(keypoints.width, keypoints.height, focal)
     moving = camera if camera and camera.kind != STILL else None
     if moving:
         check_camera(moving, keypoints, K, what)
         reporter.log(moving.sentence)
-    still, lifted = _lifted(keypoints, K, lifter, reporter)
     about = {"camera": camera.describe()} if camera else {}
+    if recorded:
+        about["lens"] = {"recorded_mm": recorded}
+        reporter.log(f"The camera wrote into the video that its lens is one of {recorded:g} mm (35 mm equivalent): "
+                     f"{focal:.0f} pixels are taken for the focal length.")
+    still, lifted = _lifted(keypoints, K, lifter, reporter)
     lens = None
     if not known and not (moving and moving.kind == TURNING):  # how far it turned depends on the lens as well
-        lens = measured_lens(lifted.names, lifted.positions, still, K)
+        lens = measured_lens(lifted.names, lifted.positions, still, K, RECORDED_LENS if recorded else ANY_LENS)
     if lens:
-        about["lens"] = lens.describe(K)
+        about["lens"] = about.get("lens", {}) | lens.describe(K)
         lens.report(K, reporter)
         K = lens.intrinsics(K)
         still, lifted = _lifted(keypoints, K, lifter, reporter)

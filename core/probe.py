@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .camera import assume_intrinsics
+from .camera import assume_intrinsics, focal_in_pixels
 from .events import Reporter
 from .inputs import is_keypoint_input
 from .keypoint_files import read_people
+from .keypoints import Keypoints
 from .lift import resolve_lifter
+
+if TYPE_CHECKING:
+    from .video import Source
 
 
 def probe(path: Path, reporter: Reporter, start: float | None = None, end: float | None = None) -> dict:
@@ -21,8 +26,9 @@ def probe(path: Path, reporter: Reporter, start: float | None = None, end: float
     from .video import open_source, probe_source
 
     info = dataclasses.asdict(probe_source(path))
-    people = [dataclasses.asdict(person) for person in list_people(open_source(path, start, end), reporter)]
-    return {"input": info, "people": people, "plan": _plan(info["width"], info["height"], bool(people))}
+    source = open_source(path, start, end)
+    people = [dataclasses.asdict(person) for person in list_people(source, reporter)]
+    return {"input": info, "people": people, "plan": _plan(source, bool(people))}
 
 
 def _probe_keypoints(path: Path, reporter: Reporter) -> dict:
@@ -31,16 +37,18 @@ def _probe_keypoints(path: Path, reporter: Reporter) -> dict:
     info = {"path": str(path), "kind": "2D keypoints", "width": first.width, "height": first.height, "fps": first.fps,
             "frames": len(first), "duration": float(first.times[-1]), "keypoints": len(first.names)}
     listed = [{"number": i, "frames_seen": int(p.seen.sum())} for i, p in enumerate(people, start=1)]
-    return {"input": info, "people": listed, "plan": _plan(first.width, first.height, bool(people))}
+    return {"input": info, "people": listed, "plan": _plan(first, bool(people))}
 
 
-def _plan(width: int, height: int, anybody: bool) -> str:
+def _plan(picture: Source | Keypoints, anybody: bool) -> str:
     if not anybody:
         return "A run would end with an error: no person is seen."
     lifter = resolve_lifter("default", "auto").describe()
-    focal = assume_intrinsics(width, height)[0, 0]
+    size = picture.width, picture.height
+    focal = focal_in_pixels(picture.lens, *size) if picture.lens else assume_intrinsics(*size)[0, 0]
+    lens = f", as of the {picture.lens:g} mm lens that the camera wrote down," if picture.lens else ""
     return (f"A run would follow the largest person, lift with '{lifter['name']}' on {lifter['device']}, and assume a focal length of "
-            f"{focal:.0f} pixels unless a walk or a pan tells another (say --focal if you know it).")
+            f"{focal:.0f} pixels{lens} unless a walk or a pan tells another (say --focal if you know it).")
 
 
 def describe(found: dict) -> str:

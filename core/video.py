@@ -23,6 +23,7 @@ from av.stream import Disposition
 
 from .errors import InputError
 from .inputs import images_in
+from .recorded_lens import equivalent_focal
 
 DEFAULT_IMAGE_FPS = 30.0
 _CHUNK_BYTES = 192 * 2**20  # pixels that backwards reading may hold at a time
@@ -60,8 +61,9 @@ class Source:
     """A range of frames that can be read several times; what video files and image folders share.
 
     width, height: upright pixels; fps: nominal rate; expected_frames: how many the range should hold as the container tells (exact
-    for constant rates, good enough for a progress bar else), or None; shortened: None, or one sentence about a wanted end that lies
-    beyond the last frame; problem: after a complete reading None, or one sentence about frames that could not be read.
+    for constant rates, good enough for a progress bar else), or None; lens: its 35 mm equivalent in millimetres, or None
+    where the file does not tell; shortened: None, or one sentence about a wanted end that lies beyond the last frame; problem: after a
+    complete reading None, or one sentence about frames that could not be read.
     """
 
     def __init__(self, path: Path, start: float | None, end: float | None) -> None:
@@ -73,6 +75,7 @@ class Source:
         self.width = self.height = 0
         self.fps = 0.0
         self.expected_frames: int | None = None
+        self.lens: float | None = None
         self.shortened: str | None = None
         self.problem: str | None = None
 
@@ -153,6 +156,7 @@ class VideoSource(Source):
             self._duration = times[-1] - times[0] + (times[-1] - times[0]) / max(len(times) - 1, 1)
             self.fps = (len(times) - 1) / max(times[-1] - times[0], 1e-3) if len(times) > 1 else 30.0
         self._times: list[float] = []
+        self.lens = equivalent_focal(path)
         self.expected_frames = self._expected()
         self._check_start()
         self.shortened = shortened(end, self._duration, path.name)

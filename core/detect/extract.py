@@ -220,7 +220,7 @@ def _keypoints(rows: Sequence[Detection | None], times: np.ndarray, source: Sour
     for frame, d in enumerate(rows):
         if d is not None:
             xy[frame], confidence[frame], depth[frame], world[frame] = d.xy, d.confidence, d.depth, d.world
-    return Keypoints(names, xy, confidence, times, source.width, source.height, source.fps, depth, world)
+    return Keypoints(names, xy, confidence, times, source.width, source.height, source.fps, depth, world, lens=source.lens)
 
 
 def _seconds(keypoints: Keypoints) -> tuple[float, float]:

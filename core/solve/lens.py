@@ -30,8 +30,10 @@ from .footing import stillness
 from .gaps import stretches
 from .root import locate
 
-_LENSES = 0.4
+ANY_LENS = 0.4
 """How much focal lengths differ from the assumed one: standard deviation of the logarithm; 24 mm is one of it away, 85 mm two."""
+RECORDED_LENS = 0.12
+"""How much they differ from what the camera wrote down: it leaves out the edge that video stabilisation cuts off, up to a fifth."""
 _SHORTEST_LENS, _LONGEST_LENS = 0.4, 4.0  # times the assumed one: what is beyond is no lens but a treadmill
 _VAGUE = 0.25  # errors of the logarithm that are too large to go by
 _EACH, _ASTRAY = 0.08, 0.3  # errors of the logarithm, and of the feet's way in metres, of a part; on walks of the training motions
@@ -77,13 +79,17 @@ class MeasuredLens:
     def report(self, K: np.ndarray, reporter: Reporter) -> None:
         """One sentence; K: the assumed one."""
         focal = K[0, 0] * self.factor
-        reporter.log(f"The focal length is {focal:.0f} pixels (+- {100 * self.error:.0f} %), {self.factor:.2f} times the usual one, as "
-                     f"{self.walked:.0f} m tell that were walked towards the camera or away from it; give it if it is known.")
+        reporter.log(f"The focal length is {focal:.0f} pixels (+- {100 * self.error:.0f} %), {self.factor:.2f} times what was taken "
+                     f"at first, as {self.walked:.0f} m tell that were walked towards the camera or away from it; give it if it is known.")
 
 
-def measured_lens(names: tuple[str, ...], positions: np.ndarray, keypoints: Keypoints, K: np.ndarray) -> MeasuredLens | None:
+def measured_lens(names: tuple[str, ...], positions: np.ndarray, keypoints: Keypoints, K: np.ndarray,
+                  spread: float = ANY_LENS) -> MeasuredLens | None:
     """What lifted `positions` (T, M, 3), metres in camera axes about the hips, NaN where unseen, say of the focal length in K (3, 3), with
-    which they were lifted; None where nobody walks far enough towards the camera or away from it, or no lens would explain it."""
+    which they were lifted; None where nobody walks far enough towards the camera or away from it, or no lens would explain it.
+
+    spread: standard deviation of the logarithm of what the true focal length is over that in K, as far as is known without the walk.
+    """
     k = keypoints.canonical()
     seen = k.seen & np.isfinite(positions).all((1, 2))
     times = np.maximum.accumulate(k.times[seen])
@@ -106,7 +112,7 @@ def measured_lens(names: tuple[str, ...], positions: np.ndarray, keypoints: Keyp
     error = float(np.hypot(_COMMON, np.sqrt(max(1.0, strife) / np.sum(1.0 / errors**2))))
     if error > _VAGUE or not _SHORTEST_LENS < np.exp(middle) < _LONGEST_LENS:
         return None
-    share = _LENSES**2 / (_LENSES**2 + error**2)
+    share = spread**2 / (spread**2 + error**2)
     return MeasuredLens(float(np.exp(share * middle)), error * float(np.sqrt(share)), float(np.exp(middle)), float(metres.sum()))
 
 
@@ -152,7 +158,7 @@ def _walk(part: _Part) -> tuple[float, float, float] | None:
     slope, error = _slope(way[:, 2], part.hips[:, 2], _ROUGH * float(np.median(part.hips[:, 2])), independent)
     metres = float(np.ptp(way[:, 2]))
     apparent = _UNDERSTATED - float(np.log(np.clip(slope, 0.5 / _LONGEST_LENS, 2.0 / _SHORTEST_LENS)))
-    return apparent, float(np.sqrt(min(error, _LENSES) ** 2 + _EACH**2 + (_ASTRAY / metres) ** 2)), metres
+    return apparent, float(np.sqrt(min(error, ANY_LENS) ** 2 + _EACH**2 + (_ASTRAY / metres) ** 2)), metres
 
 
 def _walked(part: _Part) -> np.ndarray | None:
