@@ -51,9 +51,9 @@ def picture(wall: np.ndarray, plane: np.ndarray) -> np.ndarray:
     return np.repeat(cv2.warpPerspective(wall, plane @ shift, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR)[..., None], 3, axis=2)
 
 
-def turned(turn: np.ndarray) -> np.ndarray:
+def turned(turn: np.ndarray, focal: float = FOCAL) -> np.ndarray:
     """K R K^-1 for pixel centres at integers."""
-    centre = K.copy()
+    centre = assume_intrinsics(WIDTH, HEIGHT, focal * WIDTH)
     centre[:2, 2] -= 0.5
     return centre @ turn @ np.linalg.inv(centre)
 
@@ -116,6 +116,16 @@ def test_a_panning_camera_is_told_with_its_focal_length(seed: int, side: float) 
     assert degrees_apart(motion.turns, truth).max() < 1.5  # about the mean view
 
 
+@pytest.mark.parametrize(("seed", "degrees", "focal"), [(4, 4.0, 1.6), (4, 4.0, 2.0), (5, 3.0, 1.6), (5, 6.0, 2.3)])
+def test_a_pan_with_a_long_lens_is_no_travel(seed: int, degrees: float, focal: float) -> None:
+    """The assumed focal length leaves as much of it unexplained as a travel would, the true one nothing."""
+    angles = np.radians(degrees) * np.sin(np.linspace(0, 2 * np.pi, 60))
+    truth = turns_of(np.stack([0.4 * angles, angles, 0.1 * angles], axis=-1))
+    motion = watched([picture(panorama(seed), turned(turn, focal)) for turn in truth])
+    assert motion.kind in (SHAKING, TURNING) and motion.measured
+    assert motion.focal == pytest.approx(focal, rel=0.08)
+
+
 def test_there_and_back_does_not_drift() -> None:
     wall = panorama(5)
     angles = np.radians(25) * np.sin(np.linspace(0, 4 * np.pi, 61))
@@ -174,9 +184,9 @@ def test_each_side_of_a_cut_has_its_own_mean_view() -> None:
         assert degrees_apart(relative(motion.turns_with(FOCAL)[part]), relative(truth[part])).max() < 0.2
 
 
-def room(place: np.ndarray) -> np.ndarray:
+def room(place: np.ndarray, focal: float = FOCAL) -> np.ndarray:
     """What a camera at `place` (3,), metres, sees of a wall 6 m off and a floor 1.4 m below."""
-    centre = K.copy()
+    centre = assume_intrinsics(WIDTH, HEIGHT, focal * WIDTH)
     centre[:2, 2] -= 0.5
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     rays = np.stack([x, y, np.ones_like(x)], axis=-1) @ np.linalg.inv(centre).T
@@ -207,9 +217,10 @@ def test_a_zoom_is_refused() -> None:
     assert watched([picture(wall, zoom) for zoom in zooms]).kind == TRAVELLING
 
 
-def test_a_hands_sway_is_no_travel() -> None:
-    sway = 0.04 * shake(2, 30, 1.0) / np.radians(1.0)
-    assert watched([room(place) for place in sway]).kind in (STILL, SHAKING)
+@pytest.mark.parametrize(("seed", "focal"), [(0, 0.8), (1, 1.6), (1, 2.2), (2, 2.2)])
+def test_a_hands_sway_is_no_travel(seed: int, focal: float) -> None:
+    sway = 0.04 * shake(seed, 60, 1.0) / np.radians(1.0)
+    assert watched([room(place, focal) for place in sway]).kind in (STILL, SHAKING)
 
 
 def test_a_travel_is_told_from_its_beginning_to_its_end() -> None:

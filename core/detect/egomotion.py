@@ -1,10 +1,11 @@
 """How the camera moved, from the corners of the background that `background` has followed.
 
-Method:  frame by frame against a key frame the corners are explained by a rotation about the camera's own centre (x' ~ K R K^-1 x;
-         robust Gauss-Newton over three angles). A clip that turns far enough tells its focal length too: the one with which rotations
-         explain most (Hartley 1994). Corners that stay where they are outvote those that move: a bus is not the camera. The camera
-         travels (or zooms) where rotations leave much unexplained that an essential matrix does explain (Nister 2004, robustly), with
-         corners shifted by more than a hand's sway would. Turns are relative to the mean of the stretch between two cuts.
+Method:  frame by frame against a key frame the corners are explained by a rotation about the camera's own centre (x' ~ K R K^-1 x; robust
+         Gauss-Newton over three angles). A clip that turns far enough tells its focal length too: the one with which rotations explain most
+         (Hartley 1994); so does one that only the assumed focal length cannot explain. Corners that stay where they are outvote those that
+         move: a bus is not the camera. The camera travels (or zooms) where rotations leave much unexplained that an essential matrix does
+         explain (Nister 2004, robustly), with corners shifted by more than a hand's sway would. Turns are relative to the mean of the
+         stretch between two cuts.
 Limits:  a sway of up to a twentieth of the distance to the background is taken for rotation; travel along a flat wall that fills the
          picture looks like a turn; frames that show too little of the background borrow from their neighbours, and a clip that shows
          hardly any is taken as still; nothing is known across a cut.
@@ -36,7 +37,8 @@ _SLOW = np.radians(4.0)  # the range of a shaken camera's mean view over a secon
 _FOCALS = np.geomspace(0.5, 3.0, 25)
 _TELLING, _SHARP = np.radians(8.0), 0.15  # a turn that tells the focal length; what 15 % more or less of it costs a corner then
 _UNEXPLAINED = (0.0016, 0.025)  # what rotations leave off, and as a share of how far corners went, where more than rotation is in it
-_PLAINER, _PASSED = 0.5, 0.06  # travel must leave less than this share of it, and have shifted a quarter of the corners by this
+_PLAINER = 0.5  # travel must leave less than this share of it
+_PASSED, _LEFT = 0.05, 0.03  # it has shifted a quarter of the corners by this, or rotation leaves half of them off by that
 _LASTS = 0.5  # seconds: what ends sooner is a hand
 _SURE = 2.0  # seconds of travel after which no focal length and nothing that follows can make a turn of it
 _PAUSE = 0.3  # seconds: what is shorter does not part two travels
@@ -49,7 +51,11 @@ _BLOCK = 256  # frames at a time
 def egomotion(background: Background, times: np.ndarray) -> CameraMotion:
     """The verdict over all frames; times: (T,) seconds."""
     focal, measured = _focal(background)
-    frames = _fit(background, focal)
+    frames = _fit(background, ASSUMED_FOCAL)
+    if focal != ASSUMED_FOCAL:
+        better = _fit(background, focal)
+        measured = measured or bool(_suspicious(frames).any() and not _suspicious(better).any())
+        focal, frames = (focal, better) if measured else (ASSUMED_FOCAL, frames)
     turns = _relative_to_mean(_chained(background, frames), frames)
     still = CameraMotion(STILL, np.tile(np.eye(3), (len(times), 1, 1)), ASSUMED_FOCAL, seen=float(frames.known.mean()))
     moving = frames.known & (_shift(turns, focal) > _MOVES)
@@ -166,22 +172,23 @@ def _shift(turns: np.ndarray, focal: float) -> np.ndarray:
 
 
 def _focal(background: Background) -> tuple[float, bool]:
-    """The focal length with which rotations explain most; the assumed one, False, where they do not tell it."""
+    """The focal length with which rotations explain most, and whether they tell it sharply; the assumed one where they do not tell any."""
     wide = []
     for key, _, places, agree in _blocks(background):
         points = background.keys[key].points
         far = np.nanmedian(np.linalg.norm(places - points, axis=-1), axis=1)
         wide += [(far[i], points, places[i:i + 1], agree[i:i + 1]) for i in np.argsort(-far)[:_MOST_ASKED]]
     wide = sorted(wide, key=lambda row: -row[0])[:2 * _MOST_ASKED]
-    if not wide or wide[0][0] < ASSUMED_FOCAL * _TELLING:
+    if not wide:
         return ASSUMED_FOCAL, False
     costs = np.array([np.mean([_cost(*row[1:], focal) for row in wide]) for focal in _FOCALS])
     best = int(costs.argmin())
-    if not 2 <= best < len(_FOCALS) - 2 or costs[[best - 2, best + 2]].min() < costs[best] + _SHARP:
+    if not 2 <= best < len(_FOCALS) - 2:
         return ASSUMED_FOCAL, False
     below, here, above = costs[best - 1:best + 2]
     shift = 0.5 * (below - above) / (below - 2 * here + above)
-    return float(_FOCALS[best] * (_FOCALS[1] / _FOCALS[0]) ** shift), True
+    sharp = wide[0][0] > ASSUMED_FOCAL * _TELLING and bool(costs[[best - 2, best + 2]].min() >= costs[best] + _SHARP)
+    return float(_FOCALS[best] * (_FOCALS[1] / _FOCALS[0]) ** shift), sharp
 
 
 def _cost(points: np.ndarray, places: np.ndarray, agree: np.ndarray, focal: float) -> float:
@@ -296,10 +303,11 @@ def _is_passed(background: Background, frame: int, off: float) -> bool:
     followed = np.isfinite(row.places).all(-1)
     a, b = background.keys[row.key].points[followed].astype(np.float64), row.places[followed].astype(np.float64)
     K = np.diag([ASSUMED_FOCAL, ASSUMED_FOCAL, 1.0])
-    essential, inliers = cv2.findEssentialMat(a, b, K, cv2.USAC_MAGSAC, 0.999, 2 * _SPREAD)
+    essential, _ = cv2.findEssentialMat(a, b, K, cv2.USAC_MAGSAC, 0.999, 2 * _SPREAD)
     if essential is None or essential.shape != (3, 3):
         return False
-    _, turn, direction, _ = cv2.recoverPose(essential, a, b, K, mask=inliers.copy())
+    *turns, direction = cv2.decomposeEssentialMat(essential)
+    turn = max(turns, key=np.trace)  # the other one looks backwards
     rays = np.concatenate([a / ASSUMED_FOCAL, np.ones((len(a), 1))], axis=1) @ turn.T
     turned = np.asarray(rays / rays[:, 2:])
     line = np.cross(direction[:, 0], turned)
@@ -307,4 +315,4 @@ def _is_passed(background: Background, frame: int, off: float) -> bool:
     if ASSUMED_FOCAL * np.median(across) > _PLAINER * off:
         return False
     along = ASSUMED_FOCAL * np.linalg.norm(b / ASSUMED_FOCAL - turned[:, :2], axis=1)
-    return float(np.quantile(along, 0.75)) > _PASSED
+    return float(np.quantile(along, 0.75)) > _PASSED or off > _LEFT
