@@ -5,7 +5,7 @@ Method: each frame is seen by a virtual camera that looks at the person (`models
 Every network answers for all frames that it is given and looks only so far around each (its `margin`), so a take goes through in long
 chunks that overlap by that margin: apart from the mirror image (`models.symmetric`) nothing but the margins is computed twice (on unseen
 motions this is as good as windows of a second that overlap by half, 104.2 against 103.9 mm, in half the time). The answer is turned back
-into camera axes and centred on the hips.
+into camera axes and centred on the hips. Where a network is unsure, it sees the take turned as well (`quarter_turns`).
 Limits: one person; the body's size is a mean adult's, because it cannot be seen (the solver decides about it); above 400 frames a
 second chunks overlap by less than the default's margin.
 """
@@ -23,6 +23,7 @@ from .events import Reporter
 from .keypoints import Keypoints
 from .markers import MARKERS
 from .options import DEVICES
+from .quarter_turns import UNSURE, blended, expected_error, turned, turned_points
 
 if TYPE_CHECKING:
     from models.registry import Loaded
@@ -98,9 +99,23 @@ def lift(keypoints: Keypoints, K: np.ndarray, lifter: Lifter | str = "default", 
     sigma = np.full((len(keypoints), len(MARKERS)), np.inf)
     seen = np.flatnonzero(keypoints.seen)
     if len(seen):
-        positions[seen], sigma[seen] = _lift_seen(keypoints, seen, np.asarray(K, dtype=np.float64), lifter, reporter)
+        positions[seen], sigma[seen] = _lift_any_way_up(keypoints, seen, np.asarray(K, dtype=np.float64), lifter, reporter)
     reporter.progress("lift", len(keypoints), len(keypoints))
     return Lifted(MARKERS, positions, sigma)
+
+
+def _lift_any_way_up(keypoints: Keypoints, seen: np.ndarray, K: np.ndarray, lifter: Lifter,
+                     reporter: Reporter) -> tuple[np.ndarray, np.ndarray]:
+    """As `_lift_seen`; where that is unsure, in the picture turned by quarter turns as well."""
+    upright, times = _lift_seen(keypoints, seen, K, lifter, reporter), keypoints.times[seen]
+    if not (expected_error(upright[1], times) > np.log(UNSURE)).any():
+        return upright
+    answers = [upright]
+    for quarters in (1, 2, 3):
+        take, intrinsics = turned(keypoints, K, quarters)
+        positions, sigma = _lift_seen(take, seen, intrinsics, lifter, reporter)
+        answers.append((turned_points(positions, -quarters), sigma))
+    return blended(answers, times)
 
 
 def _lift_seen(keypoints: Keypoints, seen: np.ndarray, K: np.ndarray, lifter: Lifter,

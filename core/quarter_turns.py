@@ -1,0 +1,55 @@
+"""Who is upside down or lies: the picture turned by quarter turns, and which turn's answer to go by.
+
+Problem: people mostly stand, and a network takes who does a cartwheel for somebody who bends, however well its keypoints are seen.
+Method: turned by half a turn a handstand is a person with arms raised. Where a network expects a large error it is asked for the other
+three turns as well, and the answers are averaged by the errors that it expects of them over a while: nearly only the best counts. A turn
+has to be the better by some margin, for upright people are what networks know best.
+Limits: a person who hides is not unsure in one turn and sure in another; three times more work in takes where anything is unsure.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+
+from .keypoints import Keypoints
+
+UNSURE = 0.1  # metres of expected error: standing people's is half of it, and where it is less no turn is better
+_WHILE = 0.7  # seconds over which expected errors are averaged: a turn must not come and go from frame to frame
+_ODDS = 20.0  # of answers: the inverse expected error to this power
+_MARGIN = 0.1  # of the expected error's logarithm by which a turn has to be the better
+
+
+def turned(keypoints: Keypoints, K: np.ndarray, quarters: int) -> tuple[Keypoints, np.ndarray]:
+    """Keypoints and intrinsics K (3, 3) of the same take in a picture that is turned clockwise by quarter turns."""
+    for _ in range(quarters % 4):
+        k, height = keypoints, keypoints.height
+        world = None if k.world is None else turned_points(k.world, 1)
+        keypoints = k.replace(xy=np.stack([height - k.xy[..., 1], k.xy[..., 0]], axis=-1), world=world, width=height, height=k.width)
+        K = np.array([[K[1, 1], 0.0, height - K[1, 2]], [0.0, K[0, 0], K[0, 2]], [0.0, 0.0, 1.0]])
+    return keypoints, K
+
+
+def turned_points(points: np.ndarray, quarters: int) -> np.ndarray:
+    """Points (..., 3) in camera axes after quarter turns clockwise about the line of sight."""
+    for _ in range(quarters % 4):
+        points = np.stack([-points[..., 1], points[..., 0], points[..., 2]], axis=-1)
+    return points
+
+
+def expected_error(sigma: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """(T,) the logarithm of the markers' expected errors (T, M) in metres, on average over a while; times: (T,) seconds."""
+    step = max(float(np.median(np.diff(times))) if len(times) > 1 else 1.0, 1e-3)
+    width = int(np.clip(round(_WHILE / step), 1, len(times)))
+    return np.asarray(uniform_filter1d(np.log(sigma).mean(axis=1), width, mode="nearest"))
+
+
+def blended(answers: list[tuple[np.ndarray, np.ndarray]], times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (T, M, 3) and expected errors (T, M) from those of each turn, the upright one first; as they are where that one is sure."""
+    positions, sigma = (np.stack(arrays) for arrays in zip(*answers, strict=True))
+    expected = np.stack([expected_error(s, times) for s in sigma])
+    unsure = expected[0] > np.log(UNSURE)
+    expected[1:] += _MARGIN
+    weight = np.exp(_ODDS * (expected.min(axis=0) - expected))
+    weight = np.where(unsure, weight / weight.sum(axis=0), np.arange(len(answers))[:, None] == 0)
+    return np.einsum("at,atmk->tmk", weight, positions), np.exp(np.einsum("at,atm->tm", weight, np.log(sigma)))
