@@ -35,10 +35,12 @@ _STAYING = 1 / 3  # of the corners: when as many stay, the camera does, whatever
 _WIDE = 0.14  # of the longer side, the standard deviation of the agreeing corners' places: less may be one thing that moves
 _SLOW = np.radians(4.0)  # the range of a shaken camera's mean view over a second is less
 _FOCALS = np.geomspace(0.5, 3.0, 25)
+_LENSES = (0.7, 1.0, 1.4, 2.0)  # for each of which it must look like travel: through a wrong one a long lens's shake does
+_RESOLVED = 0.1  # of the frames that the assumed focal length cannot explain: another that leaves fewer is the true one
 _TELLING, _SHARP = np.radians(6.0), 0.045  # a turn that tells the focal length; what 15 % more or less of it costs a corner then
 _UNEXPLAINED = (0.0016, 0.025)  # what rotations leave off, and as a share of how far corners went, where more than rotation is in it
 _PLAINER = 0.5  # travel must leave less than this share of it
-_PASSED, _LEFT = 0.05, 0.03  # it has shifted a quarter of the corners by this, or rotation leaves half of them off by that
+_PASSED, _LEFT = 0.04, 0.03  # it has shifted a quarter of the corners by this, or rotation leaves half of them off by that
 _LASTS = 0.5  # seconds: what ends sooner is a hand
 _SURE = 2.0  # seconds of travel after which no focal length and nothing that follows can make a turn of it
 _PAUSE = 0.3  # seconds: what is shorter does not part two travels
@@ -54,7 +56,7 @@ def egomotion(background: Background, times: np.ndarray) -> CameraMotion:
     frames = _fit(background, ASSUMED_FOCAL)
     if focal != ASSUMED_FOCAL:
         better = _fit(background, focal)
-        measured = measured or bool(_suspicious(frames).any() and not _suspicious(better).any())
+        measured = measured or bool(_suspicious(better).sum() < _RESOLVED * _suspicious(frames).sum())
         focal, frames = (focal, better) if measured else (ASSUMED_FOCAL, frames)
     turns = _relative_to_mean(_chained(background, frames), frames)
     still = CameraMotion(STILL, np.tile(np.eye(3), (len(times), 1, 1)), ASSUMED_FOCAL, seen=float(frames.known.mean()))
@@ -297,22 +299,27 @@ def _moving(background: Background, times: np.ndarray) -> np.ndarray:
 
 
 def _is_passed(background: Background, frame: int, off: float) -> bool:
-    """Whether travel explains a frame that rotation leaves `off`, and has shifted the corners far."""
+    """Whether travel explains a frame that rotation leaves `off`, and has shifted the corners far, whatever the lens."""
     row = background.rows[frame]
     assert row is not None
     followed = np.isfinite(row.places).all(-1)
     a, b = background.keys[row.key].points[followed].astype(np.float64), row.places[followed].astype(np.float64)
-    K = np.diag([ASSUMED_FOCAL, ASSUMED_FOCAL, 1.0])
+    return all(_passes(a, b, focal, off) for focal in _LENSES)
+
+
+def _passes(a: np.ndarray, b: np.ndarray, focal: float, off: float) -> bool:
+    """`_is_passed` for corners that went from a to b (N, 2), seen through a lens of this focal length."""
+    K = np.diag([focal, focal, 1.0])
     essential, _ = cv2.findEssentialMat(a, b, K, cv2.USAC_MAGSAC, 0.999, 2 * _SPREAD)
     if essential is None or essential.shape != (3, 3):
         return False
     *turns, direction = cv2.decomposeEssentialMat(essential)
     turn = max(turns, key=np.trace)  # the other one looks backwards
-    rays = np.concatenate([a / ASSUMED_FOCAL, np.ones((len(a), 1))], axis=1) @ turn.T
+    rays = np.concatenate([a / focal, np.ones((len(a), 1))], axis=1) @ turn.T
     turned = np.asarray(rays / rays[:, 2:])
     line = np.cross(direction[:, 0], turned)
-    across = np.abs((line[:, :2] * b / ASSUMED_FOCAL).sum(1) + line[:, 2]) / np.maximum(np.linalg.norm(line[:, :2], axis=1), 1e-9)
-    if ASSUMED_FOCAL * np.median(across) > _PLAINER * off:
+    across = np.abs((line[:, :2] * b / focal).sum(1) + line[:, 2]) / np.maximum(np.linalg.norm(line[:, :2], axis=1), 1e-9)
+    if focal * np.median(across) > _PLAINER * off:
         return False
-    along = ASSUMED_FOCAL * np.linalg.norm(b / ASSUMED_FOCAL - turned[:, :2], axis=1)
+    along = focal * np.linalg.norm(b / focal - turned[:, :2], axis=1)
     return float(np.quantile(along, 0.75)) > _PASSED or off > _LEFT
