@@ -23,7 +23,7 @@ from .events import Reporter
 from .keypoints import Keypoints
 from .markers import MARKERS
 from .options import DEVICES
-from .quarter_turns import UNSURE, blended, expected_error, turned, turned_points
+from .quarter_turns import around_doubt, blended, turned, turned_points
 
 if TYPE_CHECKING:
     from models.registry import Loaded
@@ -108,19 +108,23 @@ def _lift_any_way_up(keypoints: Keypoints, seen: np.ndarray, K: np.ndarray, lift
                      reporter: Reporter) -> tuple[np.ndarray, np.ndarray]:
     """As `_lift_seen`; where that is unsure, in the picture turned by quarter turns as well."""
     upright, times = _lift_seen(keypoints, seen, K, lifter, reporter), keypoints.times[seen]
-    if not (expected_error(upright[1], times) > np.log(UNSURE)).any():
+    near = around_doubt(upright[1], times)
+    if not near.any():
         return upright
     answers = [upright]
     for quarters in (1, 2, 3):
         take, intrinsics = turned(keypoints, K, quarters)
-        positions, sigma = _lift_seen(take, seen, intrinsics, lifter, reporter)
-        answers.append((turned_points(positions, -quarters), sigma))
+        positions, sigma = (array.copy() for array in upright)
+        answer, sigma[near] = _lift_seen(take, seen[near], intrinsics, lifter, reporter, quarters)
+        positions[near] = turned_points(answer, -quarters)
+        answers.append((positions, sigma))
     return blended(answers, times)
 
 
-def _lift_seen(keypoints: Keypoints, seen: np.ndarray, K: np.ndarray, lifter: Lifter,
-               reporter: Reporter) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (S, M, 3) in camera axes about the hips and sigma (S, M) of the frames `seen` (S,)."""
+def _lift_seen(keypoints: Keypoints, seen: np.ndarray, K: np.ndarray, lifter: Lifter, reporter: Reporter,
+               quarters: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (S, M, 3) in camera axes about the hips and sigma (S, M) of the frames `seen` (S,); quarters: turns of the picture, which
+    are reported as a stage of their own."""
     from models.features import make_view
 
     k = keypoints.canonical()
@@ -135,7 +139,10 @@ def _lift_seen(keypoints: Keypoints, seen: np.ndarray, K: np.ndarray, lifter: Li
             kept = slice(chunk.first, chunk.first + chunk.count)
             answer[chunk.frames[kept]] = row[kept]
             done += chunk.count
-        reporter.progress("lift", done, len(keypoints))
+        if quarters:
+            reporter.progress("lift turned", done + (quarters - 1) * len(seen), 3 * len(seen))
+        else:
+            reporter.progress("lift", done, len(keypoints))
     positions = np.einsum("tji,tmj->tmi", view.rotation, answer[..., :3])
     return positions - positions[:, _HIPS].mean(axis=1, keepdims=True), answer[..., 3]
 

@@ -30,8 +30,8 @@ def equivalent_focal(path: Path) -> float | None:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             if data[4:8] not in _FIRST_BOXES:
                 return None
-            films = [box for box in _boxes(data, 0, len(data)) if box[0] == b"moov"]
-            return next((mm for box in films for mm in _lenses(data, box)), None)
+            films = (box for box in _boxes(data, 0, len(data)) if box[0] == b"moov")
+            return next((mm for film in films for mm in _lenses(data, film)), None)
     except (OSError, ValueError):  # gone, or nothing in it: whoever reads its pictures says so
         return None
 
@@ -50,9 +50,9 @@ def _boxes(data: mmap.mmap, start: int, stop: int) -> Iterator[_Box]:
 
 
 def _lenses(data: mmap.mmap, box: _Box) -> Iterator[float]:
-    """What the metadata of a film or a track and of the tracks in it say."""
+    """What the metadata of a film or a track, and of a film's tracks, say."""
     for kind, start, stop in _boxes(data, *box[1:]):
-        if kind == b"trak":
+        if kind == b"trak" and box[0] == b"moov":
             yield from _lenses(data, (kind, start, stop))
         elif kind == b"meta":
             for first in (start, start + 4):  # MP4 has version and flags before the boxes, QuickTime has not

@@ -11,7 +11,7 @@ from synthetic import film, wander
 from core.camera import pixel_rays
 from core.lift import lift, resolve_lifter
 from core.motion import project
-from core.quarter_turns import UNSURE, blended, turned, turned_points
+from core.quarter_turns import UNSURE, around_doubt, blended, turned, turned_points
 
 TIMES = np.arange(40) / 30
 
@@ -62,6 +62,24 @@ def test_the_turn_does_not_come_and_go_from_frame_to_frame() -> None:
     positions, _ = blended(both, TIMES)
     assert np.abs(np.diff(positions[:, 0, 0])).max() < 0.5
     assert positions[-1, 0, 0] > 0.9
+    both = answers(0.3, 0.05)
+    both[0][1][:] = np.linspace(0.9, 1.3, 40)[:, None] * UNSURE
+    positions, _ = blended(both, TIMES)
+    assert positions[0, 0, 0] == 0.0
+    assert positions[-1, 0, 0] > 0.9
+    assert np.abs(np.diff(positions[:, 0, 0])).max() < 0.1
+
+
+def test_only_what_is_unsure_is_lifted_in_other_turns() -> None:
+    times, sigma = np.arange(600) / 30, np.full((600, 5), 0.05)
+    assert not around_doubt(sigma, times).any()
+    sigma[300:330] = 0.3
+    near = around_doubt(sigma, times)
+    assert near[300:330].all()
+    assert 30 < near.sum() < 30 + 2 * 30 * 3
+    assert not near[:200].any()
+    assert not near[-200:].any()
+    assert around_doubt(sigma[310:311], times[:1]).all()
 
 
 @pytest.mark.parametrize("seed", [0, 4])

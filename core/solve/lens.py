@@ -32,6 +32,7 @@ from .root import locate
 
 ANY_LENS = 0.4
 """How much focal lengths differ from the assumed one: standard deviation of the logarithm; 24 mm is one of it away, 85 mm two."""
+_REFUTED = 3.0  # standard deviations: the lens in K is not the one that filmed (the picture was cropped, say)
 RECORDED_LENS = 0.12
 """How much they differ from what the camera wrote down: it leaves out the edge that video stabilisation cuts off, up to a fifth."""
 _SHORTEST_LENS, _LONGEST_LENS = 0.4, 4.0  # times the assumed one: what is beyond is no lens but a treadmill
@@ -112,6 +113,8 @@ def measured_lens(names: tuple[str, ...], positions: np.ndarray, keypoints: Keyp
     error = float(np.hypot(_COMMON, np.sqrt(max(1.0, strife) / np.sum(1.0 / errors**2))))
     if error > _VAGUE or not _SHORTEST_LENS < np.exp(middle) < _LONGEST_LENS:
         return None
+    if abs(middle) > _REFUTED * np.hypot(spread, error):
+        spread = max(spread, ANY_LENS)
     share = spread**2 / (spread**2 + error**2)
     return MeasuredLens(float(np.exp(share * middle)), error * float(np.sqrt(share)), float(np.exp(middle)), float(metres.sum()))
 
