@@ -23,8 +23,8 @@ _LEVEL_ROLL, _HELD_ROLL, _HELD = np.radians(1.5), np.radians(8.0), 0.3
 """How far cameras are rolled that somebody put up level, and the share of others, held anyhow."""
 _TILT, _PLANE = np.radians(15.0), 0.03
 _INDEPENDENT = 10.0
-"""As how many the points where feet rest count, at most: their depths are wrong together, and who climbs, sits or hops rests nowhere. With
-40, up was off by 5.0 degrees on average in 102 rendered takes of all the motions (48 at most), with 10 by 3.7 (14 at most)."""
+"""As how many the points where feet rest count, at most: their depths are wrong together, and who climbs, sits or hops rests nowhere. In
+102 rendered takes of all the motions up was off by 5.0 degrees with 40 (48 at most), by 3.7 with 10 (14 at most; measured once)."""
 _LEAN_ASIDE, _LEAN_AHEAD = np.radians(3.0), np.radians(5.0)
 """How far a take's body leans on average, to its side and to its front. These and the rolls were chosen on the truth of rendered takes of
 the training motions, filmed level and rolled by 5 and 10 degrees."""
