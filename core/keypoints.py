@@ -161,8 +161,8 @@ class Keypoints:
                   fps=self.fps, **optional)
 
 
-NPZ_ERRORS = (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile)
-"""What numpy raises on an npz that is missing, torn, or lacks an array."""
+NPZ_ERRORS = (ValueError, TypeError, OSError, KeyError, EOFError, zipfile.BadZipFile)
+"""What numpy raises on an npz that is missing, torn, lacks an array or has one of another shape."""
 
 
 def load_keypoints(path: str | os.PathLike) -> Keypoints:
@@ -179,6 +179,8 @@ def load_keypoints(path: str | os.PathLike) -> Keypoints:
         raise InputError(f"{path} cannot be read as a keypoint file ({error}).") from error
     if len(keypoints) == 0:
         raise InputError(f"{path} holds no frames; give keypoints of at least one.")
+    if keypoints.lens is not None and not 0 < keypoints.lens < np.inf:
+        raise InputError(f"The lens in {path} is one of {keypoints.lens:g} mm; write its 35 mm equivalent as lens_mm, or leave that out.")
     if not (np.isfinite(keypoints.times).all() and (np.diff(keypoints.times) > 0).all()):
         raise InputError(f"The times in {path} do not increase from frame to frame; write them in seconds, in the order of the frames.")
     return keypoints

@@ -13,6 +13,7 @@ from synthetic import Listener
 from test_lens import measured, walked
 from test_video import read, steady, write_video
 
+from core.errors import InputError
 from core.events import Reporter
 from core.keypoints import load_keypoints
 from core.options import RunOptions
@@ -148,3 +149,12 @@ def test_a_recorded_lens_that_a_walk_refutes_counts_no_more_than_an_assumed_one(
     assert assumed is not None
     assert recorded is not None
     assert recorded.factor == assumed.factor > 2.0
+
+
+@pytest.mark.parametrize("lens", [np.nan, -3.0, np.array([1.0, 2.0])])
+def test_a_keypoint_file_with_no_lens_under_that_name_is_one_sentence(tmp_path: Path, lens: object) -> None:
+    walked(1280.0).keypoints.save(tmp_path / "take.npz")
+    with np.load(tmp_path / "take.npz") as data:
+        np.savez(tmp_path / "other.npz", **(dict(data) | {"lens_mm": lens}))
+    with pytest.raises(InputError, match=r"other\.npz"):
+        load_keypoints(tmp_path / "other.npz")
