@@ -95,7 +95,7 @@ def features_of_a_run(raw: np.ndarray) -> np.ndarray:
 
     rows = [_detection([mark(r) for r in frame], [place(r) for r in frame], WIDTH, HEIGHT) if np.isfinite(frame).all() else None
             for frame in raw]
-    source = SimpleNamespace(width=WIDTH, height=HEIGHT, fps=FPS)
+    source = SimpleNamespace(width=WIDTH, height=HEIGHT, fps=FPS, lens=None)
     keypoints = finished(_keypoints(rows, np.arange(FRAMES) / FPS, source), Reporter())
     shown = []
 
