@@ -101,7 +101,7 @@ def features_of_a_run(raw: np.ndarray) -> np.ndarray:
 
     def run(features: np.ndarray, seconds: np.ndarray, real: np.ndarray) -> np.ndarray:
         shown.append(features[real])
-        return np.ones((*features.shape[:2], len(MARKERS), 4))
+        return np.full((*features.shape[:2], len(MARKERS), 4), 0.05)  # sure: the take is not shown in other turns
 
     lift(keypoints, assume_intrinsics(WIDTH, HEIGHT), Lifter("spy", "cpu", SimpleNamespace(margin=lambda rate: 0, run=run)))
     return np.concatenate(shown)
