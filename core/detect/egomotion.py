@@ -38,6 +38,7 @@ _FOCALS = np.geomspace(0.5, 3.0, 25)
 _LENSES = (0.7, 1.0, 1.4, 2.0)  # for each of which it must look like travel: through a wrong one a long lens's shake does
 _RESOLVED = 0.1  # of the frames that the assumed focal length cannot explain: another that leaves fewer is the true one
 _TELLING, _SHARP = np.radians(6.0), 0.045  # a turn that tells the focal length; what 15 % more or less of it costs a corner then
+_TURNS = 0.03  # of the longer side: a picture that moved less tells of no lens
 _UNEXPLAINED = (0.0016, 0.025)  # what rotations leave off, and as a share of how far corners went, where more than rotation is in it
 _PLAINER = 0.5  # travel must leave less than this share of it
 _PASSED, _LEFT = 0.04, 0.03  # it has shifted a quarter of the corners by this, or rotation leaves half of them off by that
@@ -183,7 +184,7 @@ def _focal(background: Background) -> tuple[float | None, bool]:
         far = np.nanmedian(np.linalg.norm(places - points, axis=-1), axis=1)
         wide += [(far[i], points, places[i:i + 1], agree[i:i + 1]) for i in np.argsort(-far)[:_MOST_ASKED]]
     wide = sorted(wide, key=lambda row: -row[0])[:2 * _MOST_ASKED]
-    if not wide:
+    if not wide or wide[0][0] < _TURNS:
         return None, False
     costs = np.array([np.mean([_cost(*row[1:], focal) for row in wide]) for focal in _FOCALS])
     best = int(costs.argmin())
