@@ -17,7 +17,8 @@ ASSUMED_FOCAL = 1.0
 """Focal length over the longer image side when nobody tells it: 53 degrees, the same as 36 mm on full frame. A phone's main camera is
 26 to 28 mm, about 30 mm after the crop of video stabilisation; other cameras are mostly longer. 36 mm is off by at most a factor of
 1.3 for phones and 2 for an 80 mm lens."""
-_FULL_FRAME = 36.0  # mm of the longer side
+FULL_FRAME = 36.0
+"""Millimetres of the longer side to which focal lengths are equivalent."""
 
 
 def assume_intrinsics(width: int, height: int, focal: float | None = None) -> np.ndarray:
@@ -39,7 +40,7 @@ def focal_in_pixels(equivalent: float, width: int, height: int) -> float:
 
     By the longer side: wide pictures are 5 % narrower than by the diagonal, and video stabilisation cuts off about as much.
     """
-    return equivalent / _FULL_FRAME * max(width, height)
+    return equivalent / FULL_FRAME * max(width, height)
 
 
 def pixel_rays(xy: np.ndarray, K: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.camera import ASSUMED_FOCAL, assume_intrinsics
+from core.camera import ASSUMED_FOCAL, FULL_FRAME, assume_intrinsics
 from core.keypoints import CANONICAL, Keypoints
 from core.lift import Lifter, lift, resolve_lifter
 from core.solve.lens import MeasuredLens, measured_lens
@@ -25,7 +25,6 @@ from .synthesis import unseen
 from .windows import Windows
 
 _TAKES, _FRAMES = 1200, 150
-_FULL_FRAME = 36.0  # mm
 
 
 def main(argv: list[str]) -> int:
@@ -36,14 +35,14 @@ def main(argv: list[str]) -> int:
     lifter = resolve_lifter()
     found = [_measured(windows, i, lifter) for i in range(_TAKES)]
     factors = np.array([lens.factor if lens else np.nan for lens in found])
-    print(table(windows.K[:, 0, 0] / windows.size.max(1) * _FULL_FRAME, factors))
+    print(table(windows.K[:, 0, 0] / windows.size.max(1) * FULL_FRAME, factors))
     return 0
 
 
 def table(mm: np.ndarray, factors: np.ndarray) -> str:
     """Of takes through true lenses of mm (N,) and what was measured of the assumed one, `MeasuredLens.factor` (N,), NaN where nothing."""
-    assumed = np.abs(np.log(ASSUMED_FOCAL * _FULL_FRAME / mm))
-    measured = np.abs(np.log(ASSUMED_FOCAL * _FULL_FRAME * factors / mm))
+    assumed = np.abs(np.log(ASSUMED_FOCAL * FULL_FRAME / mm))
+    measured = np.abs(np.log(ASSUMED_FOCAL * FULL_FRAME * factors / mm))
     lines = ["| lens, mm | takes | told | assumed: mean | rms | measured: mean | rms | worse |", "|---|---|---|---|---|---|---|---|"]
     for low, high in ((24, 30), (30, 43), (43, 60), (60, 85), (24, 85)):
         there = (mm >= low) & (mm < high)

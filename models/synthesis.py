@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.camera import FULL_FRAME
 from core.keypoints import ATTACHMENTS, CANONICAL
 from core.markers import MARKERS
 from core.rotations import from_rotation_vector, to_matrix
@@ -34,7 +35,6 @@ _LENSES = (24.0, 85.0)  # mm
 ANY_ELEVATION = (-np.pi / 2, np.pi / 2)
 _LOWEST, _HIGHEST = -np.arcsin(0.7), 1.45  # radians; from straight above nobody films
 _LONG_SIDE = 1000.0  # pixels; nothing depends on it
-_FULL_FRAME = 36.0  # mm, the width that focal lengths are equivalent to
 _LEGS = tuple([INDEX[f"{side}{n}"] for n in ("UpLeg", "Leg", "Foot", "Toe")] for side in ("Left", "Right"))
 _ARMS = tuple([INDEX[f"{side}{n}"] for n in ("Shoulder", "Arm", "ForeArm", "Hand")] for side in ("Left", "Right"))
 _POINTS = MARKERS + ("l_eye", "r_eye")
@@ -175,7 +175,7 @@ def _filmed(rng: np.random.Generator, points: np.ndarray,
             elevations: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points (N, T, P, 3) in the axes of a drawn camera each, its K (N, 3, 3), and the picture's size (N, 2)."""
     n = len(points)
-    focal = _log_uniform(rng, *_LENSES, n) / _FULL_FRAME * _LONG_SIDE
+    focal = _log_uniform(rng, *_LENSES, n) / FULL_FRAME * _LONG_SIDE
     size = _LONG_SIDE * np.stack([np.ones(n), np.where(rng.random(n) < 0.5, 3 / 4, 9 / 16)], axis=-1)
     portrait = rng.random(n) < 0.45
     size[portrait] = size[portrait, ::-1]

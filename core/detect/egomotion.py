@@ -55,12 +55,11 @@ def egomotion(background: Background, times: np.ndarray) -> CameraMotion:
     """The verdict over all frames; times: (T,) seconds."""
     focal, far = _focal(background)
     frames = _fit(background, focal or ASSUMED_FOCAL)
-    measured = focal is not None
-    if measured and not far:  # a turn so small tells the focal length only where the assumed one cannot be
+    if focal and not far:  # a turn so small tells the focal length only where the assumed one cannot be
         assumed = _fit(background, ASSUMED_FOCAL)
-        measured = bool(_suspicious(frames).sum() < _RESOLVED * _suspicious(assumed).sum())
-        frames = frames if measured else assumed
-    focal = focal if focal is not None and measured else ASSUMED_FOCAL
+        if _suspicious(frames).sum() >= _RESOLVED * _suspicious(assumed).sum():
+            focal, frames = None, assumed
+    measured, focal = focal is not None, focal or ASSUMED_FOCAL
     turns = _relative_to_mean(_chained(background, frames), frames)
     still = CameraMotion(STILL, np.tile(np.eye(3), (len(times), 1, 1)), ASSUMED_FOCAL, seen=float(frames.known.mean()))
     moving = frames.known & (_shift(turns, focal) > _MOVES)
