@@ -70,9 +70,9 @@ def stages(video: Path, device: str, repeat: int) -> list[tuple[str, int, float]
     source = open_source(video)
     frames = sum(1 for _ in source.frames())
     timed("decode", lambda: sum(1 for _ in source.frames()))
-    keypoints = timed("2D keypoints (decode included)", lambda: extract_keypoints(source, "largest", reporter))
-    K = assume_intrinsics(keypoints.width, keypoints.height)
     lifter = resolve_lifter("default", device)
+    keypoints = timed("2D keypoints (decode included)", lambda: extract_keypoints(source, "largest", reporter, judge=lifter))
+    K = assume_intrinsics(keypoints.width, keypoints.height)
     lifted = timed(f"lifting ({lifter.describe()['name']}, {lifter.describe()['device']})", lambda: lift(keypoints, K, lifter, reporter))
     motion = timed("solving", lambda: solve(lifted, keypoints, K, None, reporter))
     with TemporaryDirectory() as folder:

@@ -59,9 +59,10 @@ def _sample() -> tuple[Keypoints, Lifted]:
     from .detect import extract_keypoints
     from .video import open_source
 
-    keypoints = extract_keypoints(open_source(SAMPLE), "largest", Reporter())
+    lifter = resolve_lifter()
+    keypoints = extract_keypoints(open_source(SAMPLE), "largest", Reporter(), judge=lifter)
     K = assume_intrinsics(keypoints.width, keypoints.height)
-    return keypoints, lift(keypoints, K, resolve_lifter())
+    return keypoints, lift(keypoints, K, lifter)
 
 
 def to_and_fro(keypoints: Keypoints, lifted: Lifted, frames: int) -> tuple[Keypoints, Lifted]:

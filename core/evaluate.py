@@ -1,7 +1,7 @@
 """How far the result is from the truth, clip by clip, beside what it is made of and beside MediaPipe, all in one run.
 
 Three methods on the same frames: *ours*, the motion that the pipeline solves; *lifted*, the path without the solver: the network's
-markers of each frame as they are, put where the frame's own picture says (`core.solve.root`); *MediaPipe's* own world landmarks on the
+markers of each frame as they are, put where the frame's own picture says (`core.place`); *MediaPipe's* own world landmarks on the
 same video. The last two know no up and the last no place: the truth's camera is lent to both and the truth's hips to the last, which
 flatters them.
 
@@ -44,10 +44,10 @@ from .keypoints import ATTACHMENTS, LIMB_KEYPOINTS, Keypoints, load_keypoints
 from .markers import LIMB_MARKERS
 from .motion import Motion
 from .options import LIFTERS, RunOptions
+from .place import locate
 from .skeleton import INDEX
 from .solve.body import Body
 from .solve.contacts import SOLE, SOLE_POINTS
-from .solve.root import locate
 
 _LIMB_BONES = tuple((f"{s}_{a}", f"{s}_{b}") for s in "lr" for a, b in
                     (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle")))

@@ -6,13 +6,17 @@ Method:  every frame is in one of four states (as detected; all, arms or legs ex
          states with the smoothest motion: each keypoint is compared with where its last two positions, under their states, predict
          it; the detector's 3D guess likewise. Changing state and staying exchanged cost something, so that nothing is touched unless
          the gain is plain. An exchange seen from the same camera is the body reflected in depth, so mending swaps the names and
-         turns the sign of depth relative to the hips.
-Limits:  continuity only: a person first seen, or seen again after a long gap, is taken as the detector names them; one who turns about
+         turns the sign of depth relative to the hips. Who knows more of a frame than its neighbours do (`core.detect.sides`: the lifted
+         body) says what there is against each state; then continuity has less of a say, and changes are cheap.
+Limits:  continuity alone: a person first seen, or seen again after a long gap, is taken as the detector names them; one who turns about
          and back within the quarter of a second that nobody sees may be taken for an exchange; an exchange that
-         begins and ends while left and right cover each other in both 2D and depth cannot be seen.
+         begins and ends while left and right cover each other in both 2D and depth cannot be seen: legs that pass each other, seen from
+         the side, are often taken for legs that turn back.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,9 +33,6 @@ _NOISE = 0.012  # of the body's size: jitter of a detected keypoint
 _NOISE_RATE = 0.35  # of the body's size a second: what a velocity leaves unexplained
 _WORLD_NOISE, _WORLD_RATE, _WORLD_WEIGHT = 0.06, 1.0, 0.5  # metres, metres a second, against a 2D keypoint
 _UNKNOWN = 1.0  # cost of a keypoint without a prediction, whatever the state
-_CHANGE = 14.0  # cost of a change of state
-_PARTIAL = 8.0  # more for arms or legs alone: a few keypoints that jump by themselves look alike
-_STAY = 60.0  # cost a second of being exchanged
 _LONGEST_FLIP = 3.0  # seconds; who is the other way round for longer has turned about
 _LONGEST_UNSEEN = 0.75  # seconds; where the change at one end is not seen, it may be the person's own
 _SEEN = 0.07  # seconds from frame to frame: nobody turns about in it
@@ -39,23 +40,50 @@ _LONGEST_GAP = 0.3  # seconds; over a longer gap continuity says nothing
 _VELOCITY_SPAN = 0.15  # seconds; an older velocity is worth nothing
 
 
-def mend_flips(keypoints: Keypoints) -> tuple[Keypoints, np.ndarray]:
-    """The keypoints with exchanged frames mended, and (T,) bool: which frames were changed."""
-    states = find_flips(keypoints)
-    changed = states > 0
-    if not changed.any():
-        return keypoints, changed
+@dataclass(frozen=True)
+class _Prices:
+    """continuity: what the costs of motion count; change: of state; partial: more of that for arms or legs alone, as a few keypoints that
+    jump by themselves look alike; stay: a second of being exchanged."""
+
+    continuity: float
+    change: float
+    partial: float
+    stay: float
+
+
+_ALONE = _Prices(1.0, 14.0, 8.0, 60.0)
+_WITH_BODY = _Prices(0.25, 1.5, 0.0, 3.0)
+
+
+def one_way_round(keypoints: Keypoints) -> Keypoints:
+    """The keypoints as continuity alone would have them."""
+    return mend_flips(keypoints, find_flips(keypoints))
+
+
+def mend_flips(keypoints: Keypoints, states: np.ndarray) -> Keypoints:
+    """The keypoints as they are once the exchanges of `states` (T,), see `find_flips`, are taken back."""
+    if not states.any():
+        return keypoints
     depth, world = keypoints.depth, keypoints.world
     return keypoints.replace(
         xy=exchanged(keypoints.xy, keypoints.names, states), confidence=exchanged(keypoints.confidence, keypoints.names, states),
         depth=None if depth is None else exchanged(depth[..., None], keypoints.names, states, reflect=True)[..., 0],
-        world=None if world is None else exchanged(world, keypoints.names, states, reflect=True)), changed
+        world=None if world is None else exchanged(world, keypoints.names, states, reflect=True))
+
+
+def state_orders(names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """(4, K) int: where each state takes each keypoint from; (4, K) bool: which keypoints it exchanges (a nose with itself)."""
+    mirror, own = mirror_order(names), np.arange(len(names))
+    parts = [n.removeprefix("Left").removeprefix("Right").removeprefix("l_").removeprefix("r_") for n in names]
+    groups = [1 if p in _ARMS else 2 if p in _LEGS else 0 for p in parts]
+    masks = np.array(_GROUPS)[:, groups]
+    return np.where(masks, mirror, own), masks
 
 
 def exchanged(values: np.ndarray, names: tuple[str, ...], states: np.ndarray, reflect: bool = False) -> np.ndarray:
     """(T, K, ...) of keypoints or joints `names` (K), left and right exchanged in frames whose state (T,) says so; `reflect`: where they
     are, the last number, depth from the hips, has its sign turned."""
-    orders, masks = _state_orders(names)
+    orders, masks = state_orders(names)
     result = values.copy()
     for t in np.flatnonzero(states):
         result[t] = values[t, orders[states[t]]]
@@ -64,14 +92,19 @@ def exchanged(values: np.ndarray, names: tuple[str, ...], states: np.ndarray, re
     return result
 
 
-def find_flips(keypoints: Keypoints) -> np.ndarray:
-    """(T,) int, the state of each frame: 0 as it should be, 1 all exchanged, 2 the arms, 3 the legs."""
+def find_flips(keypoints: Keypoints, body: np.ndarray | None = None) -> np.ndarray:
+    """(T,) int, the state of each frame: 0 as it should be, 1 all exchanged, 2 the arms, 3 the legs.
+
+    body: (T, 4) what a witness that does not go by continuity has against each state, in natural logarithms; None: there is none.
+    """
     states = np.zeros(len(keypoints), dtype=int)
     seen = np.flatnonzero(keypoints.seen)
     breaks = np.flatnonzero(np.diff(keypoints.times[seen]) > _LONGEST_GAP) + 1
     for stretch in np.split(seen, breaks):
         if len(stretch) > 2:
-            states[stretch] = _viterbi(_Stretch(keypoints, stretch))
+            found = _viterbi(_Stretch(keypoints, stretch), np.zeros((len(stretch), len(_GROUPS))) if body is None else body[stretch],
+                             _ALONE if body is None else _WITH_BODY)
+            states[stretch] = _only_short(found, keypoints.times[stretch]) if body is None else found
     return states
 
 
@@ -82,7 +115,7 @@ class _Stretch:
     """
 
     def __init__(self, keypoints: Keypoints, frames: np.ndarray) -> None:
-        orders, masks = _state_orders(keypoints.names)
+        orders, masks = state_orders(keypoints.names)
         sided = mirror_order(keypoints.names) != np.arange(len(keypoints.names))
         self._orders, self._masks = orders[:, sided], masks[:, sided]
         self._keypoints, self._frames = keypoints, frames
@@ -130,23 +163,23 @@ class _Stretch:
         return _robust(self._world(t)[None, :] - self._world(t - 1)[:, None], scale, np.array(_WORLD_WEIGHT))
 
 
-def _viterbi(stretch: _Stretch) -> np.ndarray:
-    """(S,) the cheapest states; the search runs over pairs of consecutive states."""
+def _viterbi(stretch: _Stretch, against: np.ndarray, prices: _Prices) -> np.ndarray:
+    """(S,) the cheapest states; the search runs over pairs of consecutive states. against: (S, 4), each state by itself."""
     count, length = len(_GROUPS), len(stretch.times)
     exchanged = np.arange(count) > 0
-    change = _CHANGE * (1.0 - np.eye(count)) + _PARTIAL * _partial_entry()
-    spans = np.gradient(stretch.times)
-    total = ((_CHANGE + _STAY * spans[0]) * exchanged)[:, None] + (_STAY * exchanged * spans[1])[None] + stretch.start_cost(1) + change
+    change = prices.change * (1.0 - np.eye(count)) + prices.partial * _partial_entry()
+    alone = against + prices.stay * exchanged * np.gradient(stretch.times)[:, None]
+    total = (prices.change * exchanged + alone[0])[:, None] + alone[1] + prices.continuity * stretch.start_cost(1) + change
     back = np.zeros((length, count, count), dtype=np.uint8)
     for t in range(2, length):
-        options = total[:, :, None] + stretch.cost(t)
+        options = total[:, :, None] + prices.continuity * stretch.cost(t)
         back[t] = options.argmin(axis=0)
-        total = options.min(axis=0) + change + _STAY * exchanged * spans[t]
+        total = options.min(axis=0) + change + alone[t]
     states = np.zeros(length, dtype=int)
-    states[-2:] = np.unravel_index((total + _CHANGE * exchanged).argmin(), total.shape)
+    states[-2:] = np.unravel_index((total + prices.change * exchanged).argmin(), total.shape)
     for t in range(length - 1, 1, -1):
         states[t - 2] = back[t, states[t - 1], states[t]]
-    return _only_short(states, stretch.times)
+    return states
 
 
 def _partial_entry() -> np.ndarray:
@@ -172,15 +205,6 @@ def _robust(residual: np.ndarray, scale: float, weight: np.ndarray) -> np.ndarra
     """Sum over keypoints of a Cauchy cost; residual (..., K, C), weight broadcast over (..., K)."""
     cost = np.log1p(np.sum((residual / scale) ** 2, axis=-1))
     return np.sum(weight * np.where(np.isfinite(cost), cost, _UNKNOWN), axis=-1)
-
-
-def _state_orders(names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """(4, K) int: where each state takes each keypoint from; (4, K) bool: which keypoints it exchanges (a nose with itself)."""
-    mirror, own = mirror_order(names), np.arange(len(names))
-    parts = [n.removeprefix("Left").removeprefix("Right").removeprefix("l_").removeprefix("r_") for n in names]
-    groups = [1 if p in _ARMS else 2 if p in _LEGS else 0 for p in parts]
-    masks = np.array(_GROUPS)[:, groups]
-    return np.where(masks, mirror, own), masks
 
 
 def _reflected(world: np.ndarray, moved: np.ndarray) -> np.ndarray:

@@ -86,11 +86,11 @@ def choose_device(device: str) -> str:
 
 
 def lift(keypoints: Keypoints, K: np.ndarray, lifter: Lifter | str = "default", reporter: Reporter | None = None,
-         device: str = "auto") -> Lifted:
+         device: str = "auto", stage: str = "lift") -> Lifted:
     """3D markers of one person's keypoints.
 
     K: (3, 3) the camera's intrinsics (`core.camera.assume_intrinsics`). lifter: from `resolve_lifter`, or a name to resolve on
-    `device`. Reports progress as stage "lift" in frames. Raises InputError (see `resolve_lifter`) and Cancelled.
+    `device`. Reports progress as `stage` in frames. Raises InputError (see `resolve_lifter`) and Cancelled.
     """
     reporter = reporter or Reporter()
     if isinstance(lifter, str):
@@ -99,15 +99,15 @@ def lift(keypoints: Keypoints, K: np.ndarray, lifter: Lifter | str = "default", 
     sigma = np.full((len(keypoints), len(MARKERS)), np.inf)
     seen = np.flatnonzero(keypoints.seen)
     if len(seen):
-        positions[seen], sigma[seen] = _lift_any_way_up(keypoints, seen, np.asarray(K, dtype=np.float64), lifter, reporter)
-    reporter.progress("lift", len(keypoints), len(keypoints))
+        positions[seen], sigma[seen] = _lift_any_way_up(keypoints, seen, np.asarray(K, dtype=np.float64), lifter, reporter, stage)
+    reporter.progress(stage, len(keypoints), len(keypoints))
     return Lifted(MARKERS, positions, sigma)
 
 
-def _lift_any_way_up(keypoints: Keypoints, seen: np.ndarray, K: np.ndarray, lifter: Lifter,
-                     reporter: Reporter) -> tuple[np.ndarray, np.ndarray]:
+def _lift_any_way_up(keypoints: Keypoints, seen: np.ndarray, K: np.ndarray, lifter: Lifter, reporter: Reporter,
+                     stage: str) -> tuple[np.ndarray, np.ndarray]:
     """As `_lift_seen`; where that is unsure, in the picture turned by quarter turns as well."""
-    upright, times = _lift_seen(keypoints, seen, K, lifter, reporter), keypoints.times[seen]
+    upright, times = _lift_seen(keypoints, seen, K, lifter, reporter, stage), keypoints.times[seen]
     near = around_doubt(upright[1], times)
     if not near.any():
         return upright
@@ -115,13 +115,13 @@ def _lift_any_way_up(keypoints: Keypoints, seen: np.ndarray, K: np.ndarray, lift
     for quarters in (1, 2, 3):
         take, intrinsics = turned(keypoints, K, quarters)
         positions, sigma = (array.copy() for array in upright)
-        answer, sigma[near] = _lift_seen(take, seen[near], intrinsics, lifter, reporter, quarters)
+        answer, sigma[near] = _lift_seen(take, seen[near], intrinsics, lifter, reporter, f"{stage} turned", quarters)
         positions[near] = turned_points(answer, -quarters)
         answers.append((positions, sigma))
     return blended(answers, times)
 
 
-def _lift_seen(keypoints: Keypoints, seen: np.ndarray, K: np.ndarray, lifter: Lifter, reporter: Reporter,
+def _lift_seen(keypoints: Keypoints, seen: np.ndarray, K: np.ndarray, lifter: Lifter, reporter: Reporter, stage: str,
                quarters: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Positions (S, M, 3) in camera axes about the hips and sigma (S, M) of the frames `seen` (S,); quarters: turns of the picture, which
     are reported as a stage of their own."""
@@ -140,9 +140,9 @@ def _lift_seen(keypoints: Keypoints, seen: np.ndarray, K: np.ndarray, lifter: Li
             answer[chunk.frames[kept]] = row[kept]
             done += chunk.count
         if quarters:
-            reporter.progress("lift turned", done + (quarters - 1) * len(seen), 3 * len(seen))
+            reporter.progress(stage, done + (quarters - 1) * len(seen), 3 * len(seen))
         else:
-            reporter.progress("lift", done, len(keypoints))
+            reporter.progress(stage, done, len(keypoints))
     positions = np.einsum("tji,tmj->tmi", view.rotation, answer[..., :3])
     return positions - positions[:, _HIPS].mean(axis=1, keepdims=True), answer[..., 3]
 

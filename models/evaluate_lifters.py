@@ -211,8 +211,9 @@ def _clip(clip: Path, lifters: Sequence[Lifter], reporter: Reporter) -> dict[str
     if truth is None:
         return {"clip": clip.name}
     reporter.log(f"{clip.name} ...")
+    default = next(f for f in lifters if f.name == "default")
     try:
-        keypoints = extract_keypoints(open_source(clip / "video.mp4"), "largest", reporter)
+        keypoints = extract_keypoints(open_source(clip / "video.mp4"), "largest", reporter, judge=default)
     except InputError as error:
         reporter.warning(f"{clip.name}: {error}")
         return {"clip": clip.name}
@@ -220,7 +221,6 @@ def _clip(clip: Path, lifters: Sequence[Lifter], reporter: Reporter) -> dict[str
     landmarks = mediapipe_world(clip / "video.mp4", reporter)
     frames = truth.valid & np.isfinite(landmarks).all((1, 2)) & keypoints.seen
     flat = dataclasses.replace(keypoints, depth=None, world=None)
-    default = next(f for f in lifters if f.name == "default")
     answers = {f.name: lift(keypoints, K, f).positions[:, LIMB_MARKERS] for f in lifters}
     answers[f"{default.name} without depth and world"] = lift(flat, K, default).positions[:, LIMB_MARKERS]
     answers["MediaPipe"] = landmarks

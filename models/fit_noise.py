@@ -16,7 +16,7 @@ import numpy as np
 
 from core.camera import pixel_rays
 from core.detect.confidence import logit, steadiness
-from core.flips import mend_flips
+from core.flips import one_way_round
 from core.keypoints import CANONICAL, LIMB_KEYPOINTS
 
 from .detections import Run, held_out, keypoints_of, runs_in, too_few
@@ -34,7 +34,7 @@ def differences(data: Run) -> Take | None:
 
     What was seen is what the 2D stage's cleaning makes of it, but that keypoints outside the picture stay: the model describes them too.
     """
-    k = mend_flips(keypoints_of(data))[0].canonical()
+    k = one_way_round(keypoints_of(data)).canonical()
     if k.seen.sum() < 8:
         return None
     assert k.depth is not None and k.world is not None

@@ -24,6 +24,7 @@ from core.camera import assume_intrinsics
 from core.detect.cleaning import cleaned
 from core.detect.correct import correct
 from core.events import Reporter
+from core.flips import one_way_round
 from core.keypoints import CANONICAL, LIMB_KEYPOINTS, Keypoints
 from core.lift import Lifter, lift, resolve_lifter
 from core.markers import LIMB_MARKERS
@@ -63,7 +64,7 @@ def read_cases(folder: Path) -> list[Case]:
             joints = data["joints3d_cam"].astype(np.float64)
             distance = joints[:, [names.index("l_hip"), names.index("r_hip")], 2].mean(1)
             cases.append(Case(
-                cleaned(keypoints_of(data), Reporter()).canonical(), data["joints2d"][:, [names.index(n) for n in CANONICAL]],
+                cleaned(one_way_round(keypoints_of(data))).canonical(), data["joints2d"][:, [names.index(n) for n in CANONICAL]],
                 data["K"][0, 0] * float(data["stature"]) / distance, joints[:, [names.index(n) for n in LIMB_KEYPOINTS]]))
     if not cases:
         raise too_few(folder)

@@ -69,9 +69,7 @@ def main(argv: list[str]) -> int:
     args = _arguments(argv)
     shard, shards = args.shard
     tool = rendering_tool(args.tool)
-    motions = tool.runs.list_motions(args.mocap)
-    if not motions[0]:
-        raise InputError(f"There are no BVH files in {' '.join(map(str, args.mocap))}; give a folder of them as --mocap.")
+    motions = motions_in(tool, args.mocap)
     args.out.mkdir(parents=True, exist_ok=True)
     began, done, failed = time.monotonic(), 0, 0
     with Renderer() as renderer:
@@ -106,15 +104,28 @@ def _write(path: Path, run: Run, arrays: dict[str, Any]) -> None:
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m models.render_detections", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_run_arguments(parser, runs=1000)
+    parser.add_argument("--bundle", type=_file, required=True, help="MediaPipe's pose landmarker (.task)")
+    return parser.parse_args(argv)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, runs: int) -> None:
+    """What is rendered, and where it goes; `runs`: how many unless told."""
     parser.add_argument("--tool", type=_folder, required=True, help="where make_detections.py, human.py and retarget.py are")
     parser.add_argument("--mocap", type=_folder, nargs="+", required=True, help="where the motions are (BVH)")
-    parser.add_argument("--bundle", type=_file, required=True, help="MediaPipe's pose landmarker (.task)")
     parser.add_argument("--out", type=Path, required=True, help="where the runs go")
     parser.add_argument("--first", type=int, default=0, help="the first run (0)")
-    parser.add_argument("--runs", type=int, default=1000, help="how many (1000)")
+    parser.add_argument("--runs", type=int, default=runs, help=f"how many ({runs})")
     parser.add_argument("--seed", type=int, default=0, help="of all choices (0)")
     parser.add_argument("--shard", type=_shard, default=(0, 1), metavar="I/N", help="only every N-th run from the I-th, for N processes")
-    return parser.parse_args(argv)
+
+
+def motions_in(tool: SimpleNamespace, folders: list[Path]) -> tuple[list[str], Any, Any]:
+    """The tool's list of the BVH files in `folders`: paths, seconds, weights. Raises InputError where there are none."""
+    motions: tuple[list[str], Any, Any] = tool.runs.list_motions(folders)
+    if not motions[0]:
+        raise InputError(f"There are no BVH files in {' '.join(map(str, folders))}; give a folder of them as --mocap.")
+    return motions
 
 
 def _folder(text: str) -> Path:

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from core.detect.cleaning import cleaned
 from core.errors import InputError
-from core.events import Reporter
+from core.flips import one_way_round
 from core.keypoints import CANONICAL
 
 from . import mocap, registry
@@ -103,7 +103,7 @@ def read_exact(folder: Path, unseen: bool) -> Exact:
     for data in runs_in(folder):
         if held_out(str(data["motion"])) != unseen:
             continue
-        k = cleaned(keypoints_of(data), Reporter()).canonical()
+        k = cleaned(one_way_round(keypoints_of(data))).canonical()
         names = data["names"].tolist()
         truth = data["joints2d"][:, [names.index(n) for n in CANONICAL]]
         for name, value in {"xy": k.xy, "truth": truth, "confidence": k.confidence, "depth": k.depth}.items():

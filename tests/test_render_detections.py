@@ -11,7 +11,7 @@ from core.errors import InputError
 from core.export.bvh import read_bvh, write_bvh
 from core.keypoints import CANONICAL
 from core.skeleton import JOINTS, Skeleton
-from models import mocap, render_detections
+from models import mocap, render_clips, render_detections
 from models.detections import RIG_POINT
 from models.film_set import _POINT_OF, NAMES, Person, behind_box, build, look_rt, occluded, rendering_tool, shot_of
 from models.invent_motions import invented
@@ -165,3 +165,23 @@ def test_invented_takes_are_whole_above_the_floor_and_of_the_canonical_skeleton(
     take = read_bvh(tmp_path / "a.bvh")
     assert take.names == JOINTS and np.allclose(take.skeleton().rest_offsets, skeleton.rest_offsets, atol=1e-5)
     assert np.abs(take.root_translation - motions[0].root_translation).max() < 1e-4
+
+
+def test_clips_say_when_a_foot_stands() -> None:
+    names = [f"{side}_{part}" for side in "lr" for part in ("heel", "foot", "toe")]
+    joints = np.zeros((30, 6, 3))
+    joints[:, :, 2] = [0.02, 0.01, 0.01] * 2
+    joints[10:20, 3:, 2] += 0.2  # the right foot is lifted, and put down further on
+    joints[:, 3:, 1] = np.clip(np.arange(30)[:, None] - 10, 0, 10) * 0.03
+    told = render_clips.contacts(joints, names, 30.0)
+    assert told["contact_parts"].shape == (30, 2, 3) and told["contact"][:, 0].all()
+    assert told["contact"][[0, 5, 25], 1].all() and not told["contact"][10:20, 1].any()
+
+
+def test_a_clip_is_as_people_film(shared: Path, tool_folder: Path) -> None:
+    tool = rendering_tool(tool_folder)
+    motions = render_detections.motions_in(tool, [shared / "mocap" / "val"])
+    runs = [render_clips.drawn(tool, motions, 0, n) for n in range(40)]
+    assert all(2 <= r["frames"] <= 180 and r["fps"] == 30 and max(r["width"], r["height"]) == 640 for r in runs)
+    assert sum(r["camera"]["cut"] is None for r in runs) > 25 and len({r["motion"] for r in runs}) > 10
+    assert runs[3] == render_clips.drawn(tool, motions, 0, 3)

@@ -10,6 +10,7 @@ import pytest
 from synthetic import MARKERS, about_hips, film, walk, wander
 
 from core import rotations
+from core.place import locate
 from core.skeleton import INDEX, JOINTS, Skeleton
 from core.solve.banded import empty_chain, solve_chain
 from core.solve.body import DOF, Body
@@ -19,7 +20,6 @@ from core.solve.fit import State, _Problem, residuals
 from core.solve.footing import Footing
 from core.solve.gaps import bridged, fill
 from core.solve.limits import HINGES, MEAN, NEUTRAL, beyond_limits, prior_rows
-from core.solve.root import locate
 from core.solve.smoothness import smoothness
 from core.solve.solver import _windows, posed
 from core.solve.start import first_rotations

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..events import Reporter
-from ..flips import mend_flips
 from ..keypoints import Keypoints
 from .confidence import inside_picture, steadiness
 
+if TYPE_CHECKING:
+    from ..lift import Lifter
 
-def finished(keypoints: Keypoints, reporter: Reporter) -> Keypoints:
-    """Detections as the lifting networks take them. Training calls it as well."""
+
+def finished(keypoints: Keypoints, reporter: Reporter, judge: Lifter | None = None) -> Keypoints:
+    """Detections as the lifting networks take them.
+
+    judge: the network whose body tells left from right. Training has none: networks learn from what the judge sees, in order to see
+    through exchanged sides.
+    """
     from .correct import correct  # here: it loads torch, for which a mere look into a video need not wait
 
-    return correct(cleaned(keypoints, reporter), reporter)
+    if judge is not None:
+        from .sides import mended
+
+        keypoints = mended(keypoints, judge, reporter)
+    return correct(cleaned(keypoints), reporter)
 
 
-def cleaned(keypoints: Keypoints, reporter: Reporter) -> Keypoints:
-    """Sides mended, confidences lowered where they are not earned, what is outside the picture missing."""
-    mended, changed = mend_flips(keypoints)
-    if changed.any():
-        reporter.log(f"The detector had left and right exchanged in {int(changed.sum())} of {len(keypoints)} frames; they were mended.")
-    steady = steadiness(mended.xy, mended.times)
-    inside = inside_picture(mended.xy, mended.width, mended.height)
-    return mended.replace(confidence=np.where(inside, mended.confidence * steady, 0.0))
+def cleaned(keypoints: Keypoints) -> Keypoints:
+    """Confidences lowered where they are not earned, what is outside the picture missing."""
+    steady = steadiness(keypoints.xy, keypoints.times)
+    inside = inside_picture(keypoints.xy, keypoints.width, keypoints.height)
+    return keypoints.replace(confidence=np.where(inside, keypoints.confidence * steady, 0.0))

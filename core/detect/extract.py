@@ -1,8 +1,8 @@
 """The whole 2D stage: from frames to one wanted person's keypoints over time.
 
 Method:  one pass forward (detector, close-ups of people too small for it), people linked into tracks, the wanted one chosen, their gaps
-         filled backwards in close-ups; then exchanged sides are mended, confidences made honest, and implausible ankles and wrists
-         replaced. The same pass follows the background, which tells how the camera moved.
+         filled backwards in close-ups; then exchanged sides are mended (with a judge), confidences made honest, and implausible
+         ankles and wrists replaced. The same pass follows the background, which tells how the camera moved.
 Limits:  the close-ups are MediaPipe's: a detector given by the caller is taken as it is.
 """
 
@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,6 +30,9 @@ from .close_up import CloseUp, follow_back, pose
 from .detector import BLAZEPOSE, Detection, Detector
 from .egomotion import egomotion, surely_travels
 from .mediapipe_detector import MediaPipeDetector
+
+if TYPE_CHECKING:
+    from ..lift import Lifter
 
 STAGE = "2D keypoints"
 _ASK_CAMERA = 1.0  # seconds from one question whether the camera travels to the next
@@ -48,17 +52,18 @@ class PersonSummary:
     centre: tuple[float, float]
 
 
-def extract_keypoints(source: Source, person: str, reporter: Reporter, detector: Detector | None = None) -> Keypoints:
+def extract_keypoints(source: Source, person: str, reporter: Reporter, detector: Detector | None = None,
+                      judge: Lifter | None = None) -> Keypoints:
     """The wanted person's keypoints (BlazePose's 33) in every frame of `source`, missing where not seen.
 
     person: "largest", "central" or a number as `list_people` gives them for the same range; detector: None for MediaPipe, with
-    close-ups; one that is given stays open. Raises InputError when nobody is there, or the wanted one hardly ever, and as soon as it is
-    certain that the camera travels.
+    close-ups; one that is given stays open; judge: see `cleaning.finished`. Raises InputError when nobody is there, or the wanted one
+    hardly ever, and as soon as it is certain that the camera travels.
     """
     keypoints, colours_worn = _wanted(source, person, reporter, detector)
     check_presence(keypoints, source.path.name, reporter)
     check_identity(keypoints, reporter, looks_changed(colours_worn))
-    return finished(keypoints, reporter)
+    return finished(keypoints, reporter, judge)
 
 
 def _wanted(source: Source, person: str, reporter: Reporter, detector: Detector | None) -> tuple[Keypoints, np.ndarray]:

@@ -24,11 +24,11 @@ from scipy.special import expit
 
 from ..events import Reporter
 from ..keypoints import ATTACHMENTS, CANONICAL, Keypoints
+from ..place import locate
 from .bones import weighted_median
 from .contacts import FOOT_POINTS
 from .footing import stillness
 from .gaps import stretches
-from .root import locate
 
 ANY_LENS = 0.4
 """How much focal lengths differ from the assumed one: standard deviation of the logarithm; 24 mm is one of it away, 85 mm two."""

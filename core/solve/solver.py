@@ -20,6 +20,7 @@ from ..errors import InputError
 from ..events import Reporter
 from ..keypoints import ATTACHMENTS, CANONICAL, Keypoints
 from ..motion import Camera, Motion
+from ..place import locate
 from ..skeleton import INDEX, JOINTS, Skeleton
 from .body import Body, point_of
 from .bones import estimate_skeleton, of_stature, refine_skeleton
@@ -31,7 +32,6 @@ from .footing import footing, stillness
 from .gaps import bridged, fill
 from .gravity import MeasuredStature, find_flights, measured_stature
 from .quality import quality
-from .root import locate
 from .sides import one_way_round
 from .smoothness import LONGEST_GAP, independence
 from .start import first_rotations

@@ -1,0 +1,117 @@
+"""Clips with exact truth that nobody has tuned on, for `build.py evaluate`: rendered people in motions of your choice.
+
+    python -m models.render_clips --tool RENDER_TOOL_DIR --mocap BVH_DIR --out CLIPS_DIR [--first N] [--runs N]
+
+Problem: sixteen clips hide what goes wrong in one of fifty.
+Method:  the rendering tool's choices of run n (motion, person, camera, light, things, image quality), drawn by
+         `models.people_renderer`, but as people film who want the motion: 3 to 6 seconds of 30 frames a second at 640 pixels, a camera
+         mostly at a standing person's height, seldom rolled, half as often shaken, the body seldom cut off. Each clip is a
+         folder with video.mp4, gt.npz (the arrays that `core.evaluate` reads, in the layout of the tool's own clips) and meta.json.
+Limits:  needs numpy, scipy, opencv and moderngl and, as all that renders, the tool. The camera stands, shakes or follows by turning;
+         it never travels.
+Finished clips are skipped: start it again after a stop, or several times with another --shard.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from .film_set import NoCamera, Run, rendering_tool
+from .people_renderer import Array, Renderer
+from .render_detections import add_run_arguments, motions_in, render
+from .script import run_script
+
+_SIZE, _FPS = 640, 30.0  # pixels of the longer side; frames a second
+_FRAMES = (90, 180)
+_SOLE = ("heel", "foot", "toe")
+_LOW, _SLOW = 0.03, 0.15  # m, m/s: a part of a sole under the one and slower than the other is in contact, as in the tool's clips
+
+
+def drawn(tool: SimpleNamespace, motions: tuple[list[str], Any, Any], seed: int, number: int) -> Run:
+    """The choices of clip `number`: the tool's, made those of somebody who films a person to get the motion."""
+    run: Run = tool.runs.draw_run(seed, number, motions, _SIZE)
+    rng = np.random.default_rng([seed, number, 1])
+    seconds = float(motions[1][motions[0].index(run["motion"])])
+    run["fps"] = _FPS
+    run["frames"] = max(2, min(int(rng.integers(*_FRAMES)), int(seconds * _FPS) - 2))
+    run["start"] = float(rng.uniform(0, max(seconds - run["frames"] / _FPS - 0.05, 0)))
+    camera = run["camera"]
+    camera["height"] = float(np.clip(rng.normal(1.4, 0.4), 0.2, 3.0))
+    camera["fill"] = float(rng.uniform(0.35, 0.9))
+    camera["roll"] *= 0.4
+    camera["shake"] *= 0.5 * (rng.random() < 0.5)
+    camera["follow"] = bool(rng.random() < 0.1)
+    if rng.random() < 0.8:
+        camera["cut"] = None
+    if rng.random() < 0.5:
+        run["occluder"] = None
+    return run
+
+
+def contacts(joints: Array, names: list[str], fps: float) -> dict[str, Array]:
+    """Which parts of the soles stand on the floor at z = 0. joints: (T, J, 3) metres, z up. contact_parts: (T, 2, 3) left, right foot;
+    heel, ball, tip; contact: (T, 2)."""
+    parts = np.stack([joints[:, [names.index(f"{side}_{part}") for part in _SOLE]] for side in "lr"], axis=1)
+    speed = np.linalg.norm(np.gradient(parts, axis=0), axis=-1) * fps
+    lowest = np.minimum(parts[..., 2].min(axis=0), 0.05)  # the points lie inside of the foot, each at its own height
+    on_floor = (parts[..., 2] - lowest < _LOW) & (speed < _SLOW)
+    return {"contact_parts": on_floor, "contact": on_floor.any(-1)}
+
+
+def write(folder: Path, tool: SimpleNamespace, run: Run, frames: list[Array], truth: dict[str, Any]) -> None:
+    """A clip's folder; gt.npz comes last, so that a folder that has one is complete."""
+    import cv2
+
+    folder.mkdir(parents=True, exist_ok=True)
+    motion = Path(run["motion"]).name
+    (folder / "meta.json").write_text(json.dumps(run | {"motion": motion}, indent=1) + "\n")
+    quality = np.random.default_rng(run["scene"] + 1)
+    film = cv2.VideoWriter(str(folder / "video.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), run["fps"], (run["width"], run["height"]))
+    try:
+        for frame in frames:
+            film.write(np.ascontiguousarray(tool.runs.degrade(frame[..., ::-1], run["image"], quality)))
+    finally:
+        film.release()
+    part = folder / "gt.part"
+    with part.open("wb") as file:
+        names = [str(n) for n in truth["names"]]
+        np.savez_compressed(file, **(truth | contacts(truth["joints3d_world"], names, run["fps"]) | {"motion": motion}))
+    part.replace(folder / "gt.npz")
+
+
+def main(argv: list[str]) -> int:
+    """Renders the clips; 1 when some could not be filmed."""
+    parser = argparse.ArgumentParser(prog="python -m models.render_clips", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_run_arguments(parser, runs=40)
+    args = parser.parse_args(argv)
+    shard, shards = args.shard
+    tool = rendering_tool(args.tool)
+    motions = motions_in(tool, args.mocap)
+    failed = 0
+    with Renderer() as renderer:
+        for n in range(args.first + shard, args.first + args.runs, shards):
+            folder = args.out / f"clip_{n:06d}"
+            if (folder / "gt.npz").exists():
+                continue
+            run = drawn(tool, motions, args.seed, n)
+            try:
+                frames, truth = render(tool, renderer, run)
+            except NoCamera as e:
+                failed += 1
+                print(f"clip {n} left out: {e}", file=sys.stderr)
+                continue
+            write(folder, tool, run, frames, truth)
+            print(f"clip {n}: {len(frames)} frames of {Path(run['motion']).stem}", file=sys.stderr, flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    run_script(main)
