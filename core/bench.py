@@ -49,6 +49,7 @@ def main(argv: list[str]) -> int:
 def stages(video: Path, device: str, repeat: int) -> list[tuple[str, int, float]]:
     """(stage, frames, best seconds) of each stage."""
     from .detect import extract_keypoints
+    from .detect.sides import mended
     from .export.bvh import write_bvh
     from .export.overlay import write_overlay
     from .lift import lift, resolve_lifter
@@ -71,7 +72,8 @@ def stages(video: Path, device: str, repeat: int) -> list[tuple[str, int, float]
     frames = sum(1 for _ in source.frames())
     timed("decode", lambda: sum(1 for _ in source.frames()))
     lifter = resolve_lifter("default", device)
-    keypoints = timed("2D keypoints (decode included)", lambda: extract_keypoints(source, "largest", reporter, judge=lifter))
+    detected = timed("2D keypoints (decode included)", lambda: extract_keypoints(source, "largest", reporter))
+    keypoints = timed("left and right", lambda: mended(detected, lifter, reporter))
     K = assume_intrinsics(keypoints.width, keypoints.height)
     lifted = timed(f"lifting ({lifter.describe()['name']}, {lifter.describe()['device']})", lambda: lift(keypoints, K, lifter, reporter))
     motion = timed("solving", lambda: solve(lifted, keypoints, K, None, reporter))

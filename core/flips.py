@@ -55,7 +55,7 @@ _ALONE = _Prices(1.0, 14.0, 8.0, 60.0)
 _WITH_BODY = _Prices(0.25, 1.5, 0.0, 3.0)
 
 
-def one_way_round(keypoints: Keypoints) -> Keypoints:
+def by_continuity(keypoints: Keypoints) -> Keypoints:
     """The keypoints as continuity alone would have them."""
     return mend_flips(keypoints, find_flips(keypoints))
 

@@ -62,13 +62,12 @@ def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, re
     """
     options.check()
     lifter = resolve_lifter(options.lifter, options.device)
-    judge = lifter if options.lifter == "default" else resolve_lifter("default", options.device)  # sees through more than the others
     path, out = Path(path), Path(out)
     fresh = not out.exists()
     out = _writable_folder(out)
     try:
         _spare_the_input(path, out)
-        source, keypoints = _keypoints(path, options, judge, reporter)
+        source, keypoints = _keypoints(path, options, lifter, reporter)
     except (InputError, Cancelled):
         if fresh:  # nothing was made: leave no empty folder behind
             out.rmdir()
@@ -165,8 +164,8 @@ def _choices(options: RunOptions) -> Choices:
                    stature_is_a_guess=options.height is None and options.camera_height is None)
 
 
-def _keypoints(path: Path, options: RunOptions, judge: Lifter, reporter: Reporter) -> tuple[Source | None, Keypoints]:
-    """The wanted person's 2D keypoints, and the footage that they were found in (None for keypoint files). judge: tells left from right."""
+def _keypoints(path: Path, options: RunOptions, lifter: Lifter, reporter: Reporter) -> tuple[Source | None, Keypoints]:
+    """The wanted person's 2D keypoints, and the footage that they were found in (None for keypoint files)."""
     if is_keypoint_input(path):
         from .detect.cleaning import finished
 
@@ -176,7 +175,7 @@ def _keypoints(path: Path, options: RunOptions, judge: Lifter, reporter: Reporte
         check_presence(keypoints, path.name, reporter)
         if path.suffix.lower() != ".npz":  # our own were looked through when they were made
             check_identity(keypoints, reporter)
-            keypoints = finished(keypoints, reporter, judge)
+            keypoints = finished(keypoints, reporter, _judge(lifter))
         return None, keypoints
     from .detect import extract_keypoints
 
@@ -184,7 +183,12 @@ def _keypoints(path: Path, options: RunOptions, judge: Lifter, reporter: Reporte
         reporter.warning(f"The images in {path.name} hold no times; {DEFAULT_IMAGE_FPS:g} frames a second are assumed; "
                          "say the frame rate if it is another.")
     source = open_source(path, options.start, options.end, options.fps)
-    return source, extract_keypoints(source, options.person, reporter, judge=judge)
+    return source, extract_keypoints(source, options.person, reporter, judge=_judge(lifter))
+
+
+def _judge(lifter: Lifter) -> Lifter:
+    """Who tells left from right: the default, which sees through more than the others do."""
+    return lifter if lifter.name == "default" else resolve_lifter("default", lifter.device)
 
 
 def _warn_of_end(end: float | None, keypoints: Keypoints, what: str, reporter: Reporter) -> None:

@@ -1,7 +1,8 @@
 """Training data from a real detector: what MediaPipe saw of rendered people, beside the exact truth.
 
 A run is brought to what the 2D stage would have made of it: MediaPipe's smoothing taken out (`models.unsmooth`), then the same honest
-confidences, mended sides, replaced ankles and wrists and missing keypoints as at run time, by the same functions of `core.detect`.
+confidences, replaced ankles and wrists and missing keypoints as at run time, by the same functions of `core.detect`, and sides mended by
+continuity: who is to judge them by the body at run time (`core.detect.sides`) is still to be trained.
 The runs come from `make_detections.py` of the rendering tool or, three times as fast, from `models.render_detections` (16 to 32 frames
 each, varied people, cameras, light, occluders); those in motions of val/ judge, the others train. The truth is of the MakeHuman rig:
 its limbs, hands, feet, neck, head and skin points are ours; its pelvis, spine bones and clavicles are defined otherwise and get no weight.
@@ -23,6 +24,7 @@ from core.detect.confidence import honest_confidence
 from core.detect.detector import BLAZEPOSE
 from core.errors import InputError
 from core.events import Reporter
+from core.flips import by_continuity
 from core.keypoints import CANONICAL, NPZ_ERRORS, Keypoints
 from core.markers import MARKERS
 
@@ -135,7 +137,7 @@ def _window(data: Run) -> dict[str, np.ndarray]:
     known = np.array([m in RIG_POINT for m in MARKERS], dtype=np.float32)
     joints = data["joints3d_cam"]
     hips = joints[:, [names.index("l_hip"), names.index("r_hip")]].mean(1, keepdims=True)
-    k = finished(keypoints_of(data), Reporter()).canonical()
+    k = finished(by_continuity(keypoints_of(data)), Reporter()).canonical()
     return {
         "xy": _pad(k.xy, np.nan), "depth": _pad(k.depth, np.nan), "confidence": _pad(k.confidence, 0.0),
         "world": _pad(k.world, np.nan), "K": data["K"],

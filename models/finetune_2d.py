@@ -31,7 +31,7 @@ from core.camera import assume_intrinsics
 from core.detect.cleaning import finished
 from core.errors import InputError
 from core.events import Reporter
-from core.flips import one_way_round
+from core.flips import by_continuity
 from core.inputs import is_keypoint_input
 from core.keypoint_files import read_people
 from core.keypoints import Keypoints
@@ -127,7 +127,7 @@ def read_windows(source: Path, frames: int) -> tuple[Windows, np.ndarray]:
 
     A folder is searched for what runs leave (keypoints.npz), for OpenPose folders and COCO files. Raises InputError.
     """
-    people = [person if path.suffix == ".npz" else finished(one_way_round(person), Reporter())  # our own were mended when made
+    people = [person if path.suffix == ".npz" else finished(by_continuity(person), Reporter())  # our own were mended when made
               for path in _keypoint_inputs(source) for person in read_people(path)]
     rows = [(take, _cut(person, index, frames)) for take, person in enumerate(people) for index in _pieces(person, frames)]
     if not rows:

@@ -2,9 +2,10 @@
 
     python -m models.fit_noise DETECTIONS
 
-See `models.noise` for the model. Detections are taken as the 2D stage has them before it replaces ankles and wrists: the correction is
-trained on this model. Takes with sides that it could not mend are counted, and left out. What the bias leaves of takes of motions of
-val/ is kept apart, in data/noise_held_out.npz: a network must not be judged under errors that it may have learned by heart.
+See `models.noise` for the model. Detections are taken with sides mended by continuity, and before ankles and wrists are replaced: the
+correction is trained on this model. Takes with sides that continuity could not mend are counted, and left out. What the bias leaves of
+takes of motions of val/ is kept apart, in data/noise_held_out.npz: a network must not be judged under errors that it may have learned by
+heart.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from core.camera import pixel_rays
 from core.detect.confidence import logit, steadiness
-from core.flips import one_way_round
+from core.flips import by_continuity
 from core.keypoints import CANONICAL, LIMB_KEYPOINTS
 
 from .detections import Run, held_out, keypoints_of, runs_in, too_few
@@ -32,9 +33,9 @@ _LIMBS = [CANONICAL.index(n) for n in LIMB_KEYPOINTS]
 def differences(data: Run) -> Take | None:
     """The detected frames of a run; None with less than 8.
 
-    What was seen is what the 2D stage's cleaning makes of it, but that keypoints outside the picture stay: the model describes them too.
+    What was seen is taken with sides mended by continuity; keypoints outside the picture stay: the model describes them too.
     """
-    k = one_way_round(keypoints_of(data)).canonical()
+    k = by_continuity(keypoints_of(data)).canonical()
     if k.seen.sum() < 8:
         return None
     assert k.depth is not None and k.world is not None

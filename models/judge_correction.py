@@ -2,9 +2,9 @@
 
     build.py evaluate --correction RUNS
 
-On the held-out runs (what MediaPipe saw of rendered people in motions of val/, beside the truth), the 2D stage's keypoints are corrected
-as they are, and after an arm's or a leg's end was damaged in one of five ways for a part of the run. The damage knows nothing of what the
-trainer hides. Errors are in percent of the person's height as it appears at their distance; of the
+On the held-out runs (what MediaPipe saw of rendered people in motions of val/, beside the truth), the keypoints, their sides mended by
+continuity, are corrected as they are, and after an arm's or a leg's end was damaged in one of five ways for a part of the run. The damage
+knows nothing of what the trainer hides. Errors are in percent of the person's height as it appears at their distance; of the
 damaged keypoints those are counted that are now off by more than `OFF`, and of those nearer to the truth as detected, what is replaced or
 left out is a false alarm.
 Below, the same keypoints through the default lifter: error in mm of the ankle or wrist in question and of all 12 limb joints, each run at
@@ -24,7 +24,7 @@ from core.camera import assume_intrinsics
 from core.detect.cleaning import cleaned
 from core.detect.correct import correct
 from core.events import Reporter
-from core.flips import one_way_round
+from core.flips import by_continuity
 from core.keypoints import CANONICAL, LIMB_KEYPOINTS, Keypoints
 from core.lift import Lifter, lift, resolve_lifter
 from core.markers import LIMB_MARKERS
@@ -64,7 +64,7 @@ def read_cases(folder: Path) -> list[Case]:
             joints = data["joints3d_cam"].astype(np.float64)
             distance = joints[:, [names.index("l_hip"), names.index("r_hip")], 2].mean(1)
             cases.append(Case(
-                cleaned(one_way_round(keypoints_of(data))).canonical(), data["joints2d"][:, [names.index(n) for n in CANONICAL]],
+                cleaned(by_continuity(keypoints_of(data))).canonical(), data["joints2d"][:, [names.index(n) for n in CANONICAL]],
                 data["K"][0, 0] * float(data["stature"]) / distance, joints[:, [names.index(n) for n in LIMB_KEYPOINTS]]))
     if not cases:
         raise too_few(folder)

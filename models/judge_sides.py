@@ -17,7 +17,7 @@ import numpy as np
 
 from core.detect.sides import mended
 from core.events import Reporter
-from core.flips import one_way_round
+from core.flips import by_continuity
 from core.keypoints import Keypoints
 from core.lift import resolve_lifter
 
@@ -49,8 +49,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("runs", type=Path, metavar="DIR", help="runs of detections beside the truth (run_*.npz)")
     folder = parser.parse_args(argv).runs
     judge, reporter = resolve_lifter(), Reporter()
-    ways = {"as detected": lambda k: k, "continuity alone": one_way_round, "the lifted body": lambda k: mended(k, judge, reporter)}
-    counts = {way: dict.fromkeys(PAIRS, 0) for way in ways}
+    ways = {"as detected": lambda k: k, "continuity alone": by_continuity, "the lifted body": lambda k: mended(k, judge, reporter)}
+    counts = {way: np.zeros((len(PAIRS), 2), dtype=int) for way in ways}
     frames = 0
     for data in runs_in(folder):
         if not held_out(str(data["motion"])) or not data["detected"].any():
@@ -59,14 +59,15 @@ def main(argv: list[str]) -> int:
         truth = {f"{s}_{p}": data["joints2d"][:, names.index(f"{s}_{p}")] for s in "lr" for parts in PAIRS.values() for p in parts}
         detected = keypoints_of(data)
         frames += int(detected.seen.sum())
+        before = exchanged_limbs(detected, truth)
         for way, of in ways.items():
-            for pair, wrong in exchanged_limbs(of(detected), truth).items():
-                counts[way][pair] += int(wrong.sum())
+            after = exchanged_limbs(of(detected), truth)
+            counts[way] += [((after[p]).sum(), (after[p] & ~before[p]).sum()) for p in PAIRS]
     if not frames:
         raise too_few(folder)
-    print(f"Exchanged in {frames} frames:\n\n| | " + " | ".join(PAIRS) + " |\n|---|" + "---|" * len(PAIRS))
-    for way, row in counts.items():
-        print(f"| {way} | " + " | ".join(str(n) for n in row.values()) + " |")
+    print(f"Exchanged in {frames} frames (of these, right as detected):\n\n| | " + " | ".join(PAIRS) + " |\n|---|" + "---|" * len(PAIRS))
+    for way, rows in counts.items():
+        print(f"| {way} | " + " | ".join(f"{wrong} ({new})" for wrong, new in rows) + " |")
     return 0
 
 

@@ -4,9 +4,10 @@
 
 Problem: sixteen clips hide what goes wrong in one of fifty.
 Method:  the rendering tool's choices of run n (motion, person, camera, light, things, image quality), drawn by
-         `models.people_renderer`, but as people film who want the motion: 3 to 6 seconds of 30 frames a second at 640 pixels, a camera
-         mostly at a standing person's height, seldom rolled, half as often shaken, the body seldom cut off. Each clip is a
-         folder with video.mp4, gt.npz (the arrays that `core.evaluate` reads, in the layout of the tool's own clips) and meta.json.
+         `models.people_renderer`, but as people film who want the motion: 3 to 6 seconds (or all of a shorter motion), 30 frames a
+         second, 640 pixels, a camera mostly at a standing person's height, seldom rolled, half as often shaken, the body seldom cut off.
+         Each clip is a folder with video.mp4, gt.npz (the arrays that `core.evaluate` reads, in the layout of the tool's own clips) and
+         meta.json.
 Limits:  needs numpy, scipy, opencv and moderngl and, as all that renders, the tool. The camera stands, shakes or follows by turning;
          it never travels.
 Finished clips are skipped: start it again after a stop, or several times with another --shard.
@@ -23,6 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from core.errors import InputError
+
 from .film_set import NoCamera, Run, rendering_tool
 from .people_renderer import Array, Renderer
 from .render_detections import add_run_arguments, motions_in, render
@@ -31,11 +34,12 @@ from .script import run_script
 _SIZE, _FPS = 640, 30.0  # pixels of the longer side; frames a second
 _FRAMES = (90, 180)
 _SOLE = ("heel", "foot", "toe")
-_LOW, _SLOW = 0.03, 0.15  # m, m/s: a part of a sole under the one and slower than the other is in contact, as in the tool's clips
+_LOW, _SLOW = 0.03, 0.15  # m, m/s: a part of a sole under the one and slower than the other is in contact
 
 
 def drawn(tool: SimpleNamespace, motions: tuple[list[str], Any, Any], seed: int, number: int) -> Run:
-    """The choices of clip `number`: the tool's, made those of somebody who films a person to get the motion."""
+    """The choices of clip `number`: the tool's, made those of somebody who films a person to get the motion. A motion that is shorter than
+    the clip should be is filmed as long as it lasts."""
     run: Run = tool.runs.draw_run(seed, number, motions, _SIZE)
     rng = np.random.default_rng([seed, number, 1])
     seconds = float(motions[1][motions[0].index(run["motion"])])
@@ -44,12 +48,12 @@ def drawn(tool: SimpleNamespace, motions: tuple[list[str], Any, Any], seed: int,
     run["start"] = float(rng.uniform(0, max(seconds - run["frames"] / _FPS - 0.05, 0)))
     camera = run["camera"]
     camera["height"] = float(np.clip(rng.normal(1.4, 0.4), 0.2, 3.0))
-    camera["fill"] = float(rng.uniform(0.35, 0.9))
     camera["roll"] *= 0.4
     camera["shake"] *= 0.5 * (rng.random() < 0.5)
     camera["follow"] = bool(rng.random() < 0.1)
-    if rng.random() < 0.8:
-        camera["cut"] = None
+    fill = float(rng.uniform(0.35, 0.9))
+    if rng.random() < 0.8 or camera["cut"] is None:
+        camera["cut"], camera["fill"] = None, fill
     if rng.random() < 0.5:
         run["occluder"] = None
     return run
@@ -57,7 +61,7 @@ def drawn(tool: SimpleNamespace, motions: tuple[list[str], Any, Any], seed: int,
 
 def contacts(joints: Array, names: list[str], fps: float) -> dict[str, Array]:
     """Which parts of the soles stand on the floor at z = 0. joints: (T, J, 3) metres, z up. contact_parts: (T, 2, 3) left, right foot;
-    heel, ball, tip; contact: (T, 2)."""
+    heel, ball, tip; contact: (T, 2). The tool asks the skin, this asks the joints inside, each from its own lowest place."""
     parts = np.stack([joints[:, [names.index(f"{side}_{part}") for part in _SOLE]] for side in "lr"], axis=1)
     speed = np.linalg.norm(np.gradient(parts, axis=0), axis=-1) * fps
     lowest = np.minimum(parts[..., 2].min(axis=0), 0.05)  # the points lie inside of the foot, each at its own height
@@ -74,6 +78,8 @@ def write(folder: Path, tool: SimpleNamespace, run: Run, frames: list[Array], tr
     (folder / "meta.json").write_text(json.dumps(run | {"motion": motion}, indent=1) + "\n")
     quality = np.random.default_rng(run["scene"] + 1)
     film = cv2.VideoWriter(str(folder / "video.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), run["fps"], (run["width"], run["height"]))
+    if not film.isOpened():
+        raise InputError(f"OpenCV cannot write {folder / 'video.mp4'}; it needs an MPEG-4 encoder and a folder that it may write to.")
     try:
         for frame in frames:
             film.write(np.ascontiguousarray(tool.runs.degrade(frame[..., ::-1], run["image"], quality)))

@@ -3,7 +3,7 @@
     build.py train --config correction --data MOCAP --detections RUNS [--steps N] [--resume] [--install]
 
 Each step asks about limbs' ends in random frames of two sources: mocap under imagined cameras with a modelled detector, and what
-MediaPipe really saw of rendered people, after the 2D stage's own cleaning. The truth is the exact joint as it appears in the
+MediaPipe really saw of rendered people, its sides mended by continuity and cleaned. The truth is the exact joint as it appears in the
 picture. The frames about the one in question hide the limb too: all of them, a run, or single ones; other limbs' ends are now and
 then hidden or put onto the limb in question, so that the network neither needs nor trusts them. The loss is the likelihood of the
 error under a radial Laplace distribution whose mean the network says. All randomness of step n comes from (seed, n).
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from core.detect.cleaning import cleaned
 from core.errors import InputError
-from core.flips import one_way_round
+from core.flips import by_continuity
 from core.keypoints import CANONICAL
 
 from . import mocap, registry
@@ -103,7 +103,7 @@ def read_exact(folder: Path, unseen: bool) -> Exact:
     for data in runs_in(folder):
         if held_out(str(data["motion"])) != unseen:
             continue
-        k = cleaned(one_way_round(keypoints_of(data))).canonical()
+        k = cleaned(by_continuity(keypoints_of(data))).canonical()
         names = data["names"].tolist()
         truth = data["joints2d"][:, [names.index(n) for n in CANONICAL]]
         for name, value in {"xy": k.xy, "truth": truth, "confidence": k.confidence, "depth": k.depth}.items():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.flips import find_flips, mend_flips, one_way_round
+from core.flips import by_continuity, find_flips, mend_flips
 from core.keypoints import CONVENTIONS, Keypoints
 from core.track import mirror_order
 
@@ -59,7 +59,7 @@ def exchange(keypoints: Keypoints, rows: slice) -> Keypoints:
 @given(st.integers(0, 10**6), st.sampled_from([24.0, 30.0, 60.0]))
 def test_clean_motion_is_not_touched(seed: int, fps: float) -> None:
     clean = walker(np.random.default_rng(seed), 90, fps)
-    assert not find_flips(clean).any() and one_way_round(clean) is clean
+    assert not find_flips(clean).any() and by_continuity(clean) is clean
 
 
 def test_exchanges_of_random_length_are_mended() -> None:
@@ -106,7 +106,7 @@ def test_a_minority_of_a_take_goes_by_the_rest() -> None:
     broken = exchange(clean, slice(40, 90))
     changed = find_flips(broken) > 0
     assert changed[40:90].all() and changed.sum() == 50
-    np.testing.assert_allclose(one_way_round(broken).world, clean.world)
+    np.testing.assert_allclose(by_continuity(broken).world, clean.world)
 
 
 def test_arms_or_legs_alone() -> None:
@@ -123,7 +123,7 @@ def test_arms_or_legs_alone() -> None:
 def test_memory_is_that_of_the_result() -> None:
     take = exchange(walker(np.random.default_rng(0), 900, 30.0), slice(100, 110))
     tracemalloc.start()
-    one_way_round(take)
+    by_continuity(take)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     size = take.xy.nbytes + take.confidence.nbytes + take.depth.nbytes + take.world.nbytes
@@ -155,4 +155,4 @@ def test_without_depth_and_with_other_conventions() -> None:
         broken = clean.replace(xy=xy, depth=None)
         changed = find_flips(broken) > 0
         assert changed[20:25].all() and changed.sum() == 5
-        np.testing.assert_allclose(one_way_round(broken).xy, clean.xy)
+        np.testing.assert_allclose(by_continuity(broken).xy, clean.xy)

@@ -14,6 +14,7 @@ from core.events import Reporter
 from core.inputs import is_keypoint_input
 from core.keypoint_files import read_people
 from core.keypoints import CONVENTIONS, Keypoints
+from core.lift import resolve_lifter
 from core.options import RunOptions
 from core.pipeline import _keypoints
 from core.skeleton import mirror_order
@@ -67,8 +68,9 @@ def test_openpose_sides_that_change_for_a_moment_are_mended(tmp_path: Path) -> N
     for column, name in enumerate(names):
         if name in seen.names:
             rows[:, :, column] = np.column_stack([seen.xy[:, seen.names.index(name)], np.full(40, 0.9)])
+    judge = resolve_lifter("default", "cpu")
     rows[1, 18:21] = rows[1, 18:21][:, mirror_order(names)]
-    right, mended = (_keypoints(write_openpose(tmp_path / kind, [[frame] for frame in poses]), RunOptions(fps=30.0), Reporter())[1]
+    right, mended = (_keypoints(write_openpose(tmp_path / kind, [[frame] for frame in poses]), RunOptions(fps=30.0), judge, Reporter())[1]
                      for kind, poses in zip(("right", "exchanged"), rows, strict=True))
     np.testing.assert_allclose(mended.xy, right.xy)
 

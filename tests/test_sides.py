@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from synthetic import Scene, film, walk, wander
 
+from core.detect import sides
 from core.detect.sides import against, mended
+from core.errors import Cancelled
 from core.events import Reporter
-from core.flips import exchanged, find_flips
+from core.flips import exchanged, find_flips, mend_flips
 from core.keypoints import CANONICAL, Keypoints
 from core.lift import Lifter, resolve_lifter
 
@@ -81,6 +84,39 @@ def test_a_whole_body_that_is_exchanged_without_3d_goes_by_continuity(judge: Lif
     clean = film(*walk(FRAMES), azimuth=0.5, pixels=1.5).keypoints
     assert clean.world is None
     assert as_before(mended(broken(clean, during(1, STEP)), judge, Reporter()), clean).mean() > 0.97
+
+
+def test_of_two_beginnings_the_one_that_the_network_is_surer_of(monkeypatch: pytest.MonkeyPatch, judge: Lifter) -> None:
+    clean = seen_from_the_side().keypoints
+    wrong = broken(clean, during(LEGS, STEP))
+    sure = {id(clean): 0.03, id(wrong): 0.09}
+
+    def lifted(keypoints: Keypoints, *_: object) -> tuple[Keypoints, SimpleNamespace, None]:
+        return keypoints, SimpleNamespace(sigma=np.full((FRAMES, 3), sure[id(keypoints)])), None
+
+    monkeypatch.setattr(sides, "_lifted", lifted)
+    for a, b in ((clean, wrong), (wrong, clean)):
+        assert as_before(sides._surer(a, b, judge, Reporter()), clean).all()
+
+
+def test_the_detectors_own_depth_goes_along(judge: Lifter) -> None:
+    """Exchanged about the hips' middle, as `core.flips` takes an exchange for the body reflected in depth."""
+    clean = seen_from_the_side().keypoints
+    world = np.random.default_rng(0).normal(size=(*clean.xy.shape[:2], 3)) * 0.01
+    known = clean.replace(world=world, depth=world[..., 2] * 100)
+    states = during(LEGS, STEP)
+    result = mended(mend_flips(known, states), judge, Reporter())
+    right = as_before(result, clean)
+    assert right.mean() > 0.97
+    np.testing.assert_allclose(result.world[right], known.world[right])
+    np.testing.assert_allclose(result.depth[right], known.depth[right])
+
+
+def test_it_can_be_cancelled(judge: Lifter) -> None:
+    reporter = Reporter()
+    reporter.cancel()
+    with pytest.raises(Cancelled):
+        mended(seen_from_the_side().keypoints, judge, reporter)
 
 
 def test_what_is_missing_stays_missing(judge: Lifter) -> None:

@@ -17,7 +17,7 @@ from core.errors import Cancelled, InputError
 from core.evaluate import below_floor
 from core.events import Reporter
 from core.export.bvh import read_bvh
-from core.flips import exchanged, one_way_round
+from core.flips import by_continuity, exchanged
 from core.keypoints import ATTACHMENTS, CANONICAL, LIMB_KEYPOINTS, Keypoints
 from core.lift import lift, resolve_lifter
 from core.motion import Motion
@@ -209,7 +209,7 @@ def test_sides_exchanged_for_a_second_cost_little_on_the_whole_path() -> None:
     scene = film(*walk(90), azimuth=0.9, tilt=0.1, pixels=1.5)
     states = np.zeros(90, dtype=int)
     states[30:62] = 1
-    mended = one_way_round(scene.keypoints.replace(xy=exchanged(scene.keypoints.xy, CANONICAL, states)))
+    mended = by_continuity(scene.keypoints.replace(xy=exchanged(scene.keypoints.xy, CANONICAL, states)))
     network = resolve_lifter("temporal", "cpu")
     clean, ours = (error(solve(lift(k, scene.K, network), k, scene.K, 1.7), scene).mean() for k in (scene.keypoints, mended))
     assert ours < clean + 0.01  # 0.07 more where it is left

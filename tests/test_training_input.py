@@ -15,6 +15,7 @@ from core.detect.detector import BLAZEPOSE
 from core.detect.extract import _keypoints
 from core.detect.mediapipe_detector import _detection
 from core.events import Reporter
+from core.flips import by_continuity
 from core.keypoints import CANONICAL
 from core.lift import Lifter, lift
 from core.markers import MARKERS
@@ -96,7 +97,7 @@ def features_of_a_run(raw: np.ndarray) -> np.ndarray:
     rows = [_detection([mark(r) for r in frame], [place(r) for r in frame], WIDTH, HEIGHT) if np.isfinite(frame).all() else None
             for frame in raw]
     source = SimpleNamespace(width=WIDTH, height=HEIGHT, fps=FPS, lens=None)
-    keypoints = finished(_keypoints(rows, np.arange(FRAMES) / FPS, source), Reporter())
+    keypoints = finished(by_continuity(_keypoints(rows, np.arange(FRAMES) / FPS, source)), Reporter())
     shown = []
 
     def run(features: np.ndarray, seconds: np.ndarray, real: np.ndarray) -> np.ndarray:

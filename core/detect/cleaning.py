@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 def finished(keypoints: Keypoints, reporter: Reporter, judge: Lifter | None = None) -> Keypoints:
     """Detections as the lifting networks take them.
 
-    judge: the network whose body tells left from right. Training has none: networks learn from what the judge sees, in order to see
-    through exchanged sides.
+    judge: the network whose body tells left from right; None leaves sides as they are.
     """
     from .correct import correct  # here: it loads torch, for which a mere look into a video need not wait
 

@@ -7,8 +7,10 @@ Method:  the lifting network has seen people walk, and lifts them the right way 
          (`core.flips` decides, with continuity as the second witness). A body that is upside down, or exchanged as a whole, the network may
          lift wrongly: where continuity would begin otherwise, the same is done from there, and the keypoints count of which
          the network is surer. Of 3,056 frames of held-out runs legs are exchanged in 44 and arms in 27 as detected, in 38 and 35 by
-         continuity alone, in 19 and 10 by the body (`models.judge_sides`); in longer takes continuity does worse, the body does not.
-Limits:  what neither way of beginning gets right. Without any depth about half of the exchanged steps of a walk are seen through.
+         continuity alone, in FIXME by the body (`models.judge_sides`).
+Limits:  what neither way of beginning gets right: without the detector's own depth, exactly one step of a walk seen from the side is
+         often left exchanged, and sides exchanged for seconds always. Legs faster than people's (three strides a second) may be
+         exchanged where they were right.
 """
 
 from __future__ import annotations
@@ -17,13 +19,12 @@ import numpy as np
 
 from ..camera import assume_intrinsics, pixel_rays
 from ..events import Reporter
-from ..flips import find_flips, mend_flips, state_orders
+from ..flips import by_continuity, find_flips, mend_flips, state_orders
 from ..keypoints import ATTACHMENTS, LIMB_KEYPOINTS, Keypoints
 from ..lift import Lifted, Lifter, lift
 from ..place import locate
 from ..runs import runs
 from .cleaning import cleaned
-from .correct import correct
 
 _NOISE = 0.04  # metres: what a keypoint of the right side is off the body by
 _SHARE = 0.5  # of the network's stated error, which is mostly along the line of sight
@@ -35,36 +36,43 @@ _FAR = 4.0  # metres: where a take without a frame that tells would be put
 
 def mended(keypoints: Keypoints, judge: Lifter, reporter: Reporter) -> Keypoints:
     """Detections with the sides that the body has which `judge` lifts from them. Reports progress as stage "left and right"."""
-    result, sigma = _settled(keypoints, judge, reporter)
-    continuous = find_flips(keypoints)
-    if continuous.any():
-        result = _surer(result, sigma, *_settled(mend_flips(keypoints, continuous), judge, reporter))
+    result, continuous = _settled(keypoints, judge, reporter), by_continuity(keypoints)
+    if _differing(result, continuous).any():
+        result = _surer(result, _settled(continuous, judge, reporter), judge, reporter)
     touched = _differing(keypoints, result)
     if touched.any():
         reporter.log(f"The detector had left and right exchanged in {int(touched.sum())} of {len(keypoints)} frames; they were mended.")
     return result
 
 
-def _settled(keypoints: Keypoints, judge: Lifter, reporter: Reporter) -> tuple[Keypoints, np.ndarray]:
-    """The keypoints with sides as the body has them that is lifted from them, and (T,) metres, how wrong that body may be."""
-    K = assume_intrinsics(keypoints.width, keypoints.height)
-    for more in reversed(range(_ROUNDS + 1)):
-        shown = correct(cleaned(keypoints), Reporter())
-        lifted = lift(shown, K, judge, reporter, stage=_STAGE)
-        states = find_flips(keypoints, against(shown, lifted, K))
-        if not more or not states.any():
+def _settled(keypoints: Keypoints, judge: Lifter, reporter: Reporter) -> Keypoints:
+    """The keypoints with sides as the body has them that is lifted from them."""
+    for _ in range(_ROUNDS):
+        states = find_flips(keypoints, against(*_lifted(keypoints, judge, reporter)))
+        if not states.any():
             break
         keypoints = mend_flips(keypoints, states)
-    return keypoints, np.sqrt(np.mean(lifted.sigma**2, axis=1))
+    return keypoints
 
 
-def _surer(a: Keypoints, a_sigma: np.ndarray, b: Keypoints, b_sigma: np.ndarray) -> Keypoints:
+def _lifted(keypoints: Keypoints, judge: Lifter, reporter: Reporter) -> tuple[Keypoints, Lifted, np.ndarray]:
+    """What the judge is shown, its answer, and the intrinsics that it was told. Ankles and wrists are not corrected before: a correction
+    that goes by exchanged sides takes the right ones for implausible."""
+    shown, K = cleaned(keypoints), assume_intrinsics(keypoints.width, keypoints.height)
+    return shown, lift(shown, K, judge, reporter, stage=_STAGE), K
+
+
+def _surer(a: Keypoints, b: Keypoints, judge: Lifter, reporter: Reporter) -> Keypoints:
     """`a`, but of each stretch in which `b` differs the one whose body, from a little before to a little after, may be less wrong."""
+    differing = _differing(a, b)
+    if not differing.any():
+        return a
+    a_doubt, b_doubt = (np.sum(_lifted(k, judge, reporter)[1].sigma ** 2, axis=1) for k in (a, b))
+    told = np.isfinite(a_doubt) & np.isfinite(b_doubt)
     take_b = np.zeros(len(a), dtype=bool)
-    told = np.isfinite(a_sigma) & np.isfinite(b_sigma)
-    for first, after in runs(_differing(a, b)):
+    for first, after in runs(differing):
         about = told & (a.times >= a.times[first] - _ABOUT) & (a.times <= a.times[after - 1] + _ABOUT)
-        take_b[first:after] = np.sum(b_sigma[about] ** 2) < np.sum(a_sigma[about] ** 2)
+        take_b[first:after] = b_doubt[about].sum() < a_doubt[about].sum()
 
     def chosen(ours: np.ndarray | None, theirs: np.ndarray | None) -> np.ndarray | None:
         if ours is None or theirs is None:
