@@ -129,10 +129,13 @@ def _increasing(times: np.ndarray) -> np.ndarray:
 
 
 def _shown(names: tuple[str, ...], keypoints: Keypoints) -> np.ndarray:
-    """(M,) whether the take ever shows the part of the body that a marker is on; else the network only guesses it."""
+    """(M,) whether the take ever shows the part of the body that a marker is on; else the network only guesses it. What it guesses of a
+    shin or a forearm whose knee or elbow is seen is worth more than a straight limb."""
     enough = min(_GLIMPSE * keypoints.fps, 0.5 * len(keypoints))
     ever = {n: (keypoints.confidence[:, i] > _HARDLY).sum() > enough for i, n in enumerate(keypoints.names)}
     shows = {joint: ever[n] for n, (joint, offset) in ATTACHMENTS.items() if not any(offset)}
+    shows |= {f"{side}{end}": shows[f"{side}{end}"] or shows[f"{side}{middle}"]
+              for side in ("Left", "Right") for middle, end in (("Leg", "Foot"), ("ForeArm", "Hand"))}
     shows |= {f"{side}Toe": shows[f"{side}Foot"] for side in ("Left", "Right")}
     shows |= dict.fromkeys(_ALWAYS, True)
     return np.array([shows.get(ATTACHMENTS[n][0] if n in ATTACHMENTS else n, True) for n in names])
