@@ -16,6 +16,7 @@ from core import cli
 from core.errors import InputError
 from core.events import Reporter
 from core.export.bvh import read_bvh
+from core.lift import Lifter
 from core.motion import load_motion, project
 from core.options import RunOptions
 from core.pipeline import RunResult, run
@@ -155,3 +156,16 @@ def test_a_run_killed_while_it_writes_leaves_no_half_written_result(result: RunR
     assert list(tmp_path.glob("*.partial*")), "it was not killed while it wrote"
     assert not (tmp_path / "overlay.mp4").exists()
     assert len(load_motion(tmp_path / "motion.npz")) == 30
+
+
+def test_the_default_network_tells_left_from_right_in_a_video(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+
+    def stop(*_: object, judge: Lifter) -> None:
+        asked.append(judge.name)
+        raise InputError("enough")
+
+    monkeypatch.setattr("core.detect.extract_keypoints", stop)
+    with pytest.raises(InputError, match="enough"):
+        run(cli.SAMPLE, tmp_path / "out", RunOptions(lifter="residual"), Reporter())
+    assert asked == ["default"]
