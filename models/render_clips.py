@@ -26,9 +26,9 @@ import numpy as np
 
 from core.errors import InputError
 
-from .film_set import NoCamera, Run, rendering_tool
-from .people_renderer import Array, Renderer
-from .render_detections import add_run_arguments, motions_in, render
+from .film_set import Run, rendering_tool
+from .people_renderer import Array
+from .render_detections import add_run_arguments, film, motions_in
 from .script import run_script
 
 _SIZE, _FPS = 640, 30.0  # pixels of the longer side; frames a second
@@ -77,14 +77,14 @@ def write(folder: Path, tool: SimpleNamespace, run: Run, frames: list[Array], tr
     motion = Path(run["motion"]).name
     (folder / "meta.json").write_text(json.dumps(run | {"motion": motion}, indent=1) + "\n")
     quality = np.random.default_rng(run["scene"] + 1)
-    film = cv2.VideoWriter(str(folder / "video.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), run["fps"], (run["width"], run["height"]))
-    if not film.isOpened():
+    video = cv2.VideoWriter(str(folder / "video.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), run["fps"], (run["width"], run["height"]))
+    if not video.isOpened():
         raise InputError(f"OpenCV cannot write {folder / 'video.mp4'}; it needs an MPEG-4 encoder and a folder that it may write to.")
     try:
         for frame in frames:
-            film.write(np.ascontiguousarray(tool.runs.degrade(frame[..., ::-1], run["image"], quality)))
+            video.write(np.ascontiguousarray(tool.runs.degrade(frame[..., ::-1], run["image"], quality)))
     finally:
-        film.release()
+        video.release()
     part = folder / "gt.part"
     with part.open("wb") as file:
         names = [str(n) for n in truth["names"]]
@@ -98,25 +98,17 @@ def main(argv: list[str]) -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add_run_arguments(parser, runs=40)
     args = parser.parse_args(argv)
-    shard, shards = args.shard
     tool = rendering_tool(args.tool)
     motions = motions_in(tool, args.mocap)
-    failed = 0
-    with Renderer() as renderer:
-        for n in range(args.first + shard, args.first + args.runs, shards):
-            folder = args.out / f"clip_{n:06d}"
-            if (folder / "gt.npz").exists():
-                continue
-            run = drawn(tool, motions, args.seed, n)
-            try:
-                frames, truth = render(tool, renderer, run)
-            except NoCamera as e:
-                failed += 1
-                print(f"clip {n} left out: {e}", file=sys.stderr)
-                continue
-            write(folder, tool, run, frames, truth)
-            print(f"clip {n}: {len(frames)} frames of {Path(run['motion']).stem}", file=sys.stderr, flush=True)
-    return 1 if failed else 0
+
+    def folder(n: int) -> Path:
+        return Path(args.out / f"clip_{n:06d}")
+
+    def keep(n: int, run: Run, frames: list[Array], truth: dict[str, Any]) -> None:
+        write(folder(n), tool, run, frames, truth)
+        print(f"clip {n}: {len(frames)} frames of {Path(run['motion']).stem}", file=sys.stderr, flush=True)
+
+    return film(args, tool, lambda n: (folder(n) / "gt.npz").exists(), lambda n: drawn(tool, motions, args.seed, n), keep)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -67,29 +68,46 @@ def detected(tool: SimpleNamespace, frames: list[Array], run: Run, bundle: Path)
 def main(argv: list[str]) -> int:
     """Renders the runs; 1 when some could not be filmed."""
     args = _arguments(argv)
-    shard, shards = args.shard
     tool = rendering_tool(args.tool)
     motions = motions_in(tool, args.mocap)
     args.out.mkdir(parents=True, exist_ok=True)
-    began, done, failed = time.monotonic(), 0, 0
+    began, done = time.monotonic(), 0
+
+    def keep(n: int, run: Run, frames: list[Array], truth: dict[str, Any]) -> None:
+        nonlocal done
+        seen = detected(tool, frames, run, args.bundle)
+        _write(args.out / _file_name(n), run, seen | truth)
+        done += len(frames)
+        print(f"run {n}: {len(frames)} frames, somebody in {seen['detected'].sum()}; "
+              f"{60 * done / (time.monotonic() - began):.0f} frames a minute", file=sys.stderr, flush=True)
+
+    return film(args, tool, lambda n: (args.out / _file_name(n)).exists(),
+                lambda n: tool.runs.draw_run(args.seed, n, motions, _SIZE), keep)
+
+
+def film(args: argparse.Namespace, tool: SimpleNamespace, finished: Callable[[int], bool], draw: Callable[[int], Run],
+         keep: Callable[[int, Run, list[Array], dict[str, Any]], None]) -> int:
+    """Renders what `add_run_arguments` asks for and is not `finished`: what `draw` says of a number goes to `keep` with its frames and
+    truth. 1 when some could not be filmed, else 0."""
+    shard, shards = args.shard
+    failed = 0
     with Renderer() as renderer:
         for n in range(args.first + shard, args.first + args.runs, shards):
-            path = args.out / f"run_{n:06d}.npz"
-            if path.exists():
+            if finished(n):
                 continue
-            run = tool.runs.draw_run(args.seed, n, motions, _SIZE)
+            run = draw(n)
             try:
                 frames, truth = render(tool, renderer, run)
             except NoCamera as e:
                 failed += 1
                 print(f"run {n} left out: {e}", file=sys.stderr)
                 continue
-            seen = detected(tool, frames, run, args.bundle)
-            _write(path, run, seen | truth)
-            done += len(frames)
-            print(f"run {n}: {len(frames)} frames, somebody in {seen['detected'].sum()}; "
-                  f"{60 * done / (time.monotonic() - began):.0f} frames a minute", file=sys.stderr, flush=True)
+            keep(n, run, frames, truth)
     return 1 if failed else 0
+
+
+def _file_name(n: int) -> str:
+    return f"run_{n:06d}.npz"
 
 
 def _write(path: Path, run: Run, arrays: dict[str, Any]) -> None:
