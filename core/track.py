@@ -6,20 +6,23 @@ Method:  copies of one person are dropped; then frame by frame the people are as
          with the time since a track was last seen, so those who are there choose before those who were lost. A pose whose left and
          right are exchanged is compared both ways. A track that is over is joined with a later one, after whatever gap, if size and
          place allow it and nobody else can be meant.
-Limits:  positions and sizes only, no appearance: two people who meet, are both lost and part again may come out exchanged, and people
-         of one size who come one after the other, never two at a time, are taken for one (`core.presence` warns of what it can see).
+         Where it is known what people wear (`core.looks`), what looks like somebody else is not theirs: of two people who meet, a
+         detector often sees only one, now the one and now the other, where both might be.
+Limits:  two people in the same clothes who meet, are both lost and part again may come out exchanged, and people of one size who come
+         one after the other, never two at a time, are taken for one (`core.presence` warns of what it can see).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from .errors import InputError
 from .keypoints import Keypoints
+from .looks import Looks
 from .skeleton import mirror_order
 
 _SPREAD = 0.15  # of a person's size: how far a keypoint may be from its prediction for a similarity of 0.6
@@ -33,6 +36,9 @@ _END_SPAN = 1.0  # seconds at a track's end that its size is taken from
 _RETURN_REACH = 1.0  # of a person's size: how far from where they were lost a person may be seen again
 _RETURN_SPEED = 1.5  # and this much farther for each second of the gap; a walk
 _VELOCITY_MEMORY = 0.1  # seconds
+_UNLIKE, _UNSURE = 13.0, 3.0  # of Lab's units: where colours begin to speak against a person, and over how much more
+_RIVAL, _RIVAL_UNSURE = 4.0, 1.5  # by how much nearer somebody else's may be
+_BESIDE = 3  # frames that show several people: else there is but one
 _DUPLICATE = 0.07  # of a person's size: two poses closer than this (median) are one person seen twice
 _SHORTEST = 0.15  # seconds; shorter tracks are noise, unless there is nothing else
 _THINNEST = 0.25  # of the frames between first and last sight; thinner tracks are noise as well
@@ -40,10 +46,12 @@ _THINNEST = 0.25  # of the frames between first and last sight; thinner tracks a
 
 @dataclass(frozen=True)
 class Pose:
-    """One person in one picture. xy: (K, 2) pixels, NaN where missing; confidence: (K,)."""
+    """One person in one picture. xy: (K, 2) pixels, NaN where missing; confidence: (K,); colours: (3, 3) what they wear (`core.looks`),
+    None where nobody has looked."""
 
     xy: np.ndarray
     confidence: np.ndarray
+    colours: np.ndarray | None = None
 
     @property
     def size(self) -> float:
@@ -67,22 +75,24 @@ def follow(people: Sequence[Sequence[Pose]], times: np.ndarray, names: tuple[str
     """
     mirror = mirror_order(names)
     flash = max(_FLASH_GAP, (_FLASH_FRAMES + 0.5) * float(np.median(np.diff(times)))) if len(times) > 1 else _FLASH_GAP
+    kept_of = [distinct(poses, mirror) for poses in people]
+    if sum(len(kept) > 1 for kept in kept_of) < _BESIDE:  # whose colours change then is in other light
+        people = [[replace(p, colours=None) for p in poses] for poses in people]
     live: list[_Live] = []
     done: list[_Live] = []
-    for frame, (poses, time) in enumerate(zip(people, times, strict=True)):
+    for frame, (poses, kept, time) in enumerate(zip(people, kept_of, times, strict=True)):
         over = [t for t in live if time - t.time > (_LONGEST_GAP if t.lasting else flash)]
         done += over
         live = [t for t in live if t not in over]
-        kept = distinct(poses, mirror)
+        scores = _scores(live, poses, time, mirror)
         # People who have been there for a while choose first: a flash beside them must not take their place. Of these, those who have
         # just been seen do: of one who was lost, hardly anything is too far.
-        fresh = [t for t in live if t.lasting and time - t.time <= flash]
-        lost = [t for t in live if t.lasting and time - t.time > flash]
-        for group in (fresh, lost, [t for t in live if not t.lasting]):
-            taken = {kept[k]: track for track, k in _assign(group, [poses[i] for i in kept], time, mirror)}
-            for pick, track in taken.items():
-                track.add(frame, pick, poses[pick], time)
-            kept = [i for i in kept if i not in taken]
+        groups = [1 + (time - t.time > flash) if t.lasting else 3 for t in live]
+        for group in (1, 2, 3):
+            rows = [i for i, g in enumerate(groups) if g == group]
+            for row, column in _assigned(scores[np.ix_(rows, kept)]):
+                live[rows[row]].add(frame, kept[column], poses[kept[column]], time)
+            kept = [i for i in kept if not any(t.track.frames[-1] == frame and t.track.picks[-1] == i for t in live)]
         live += [_Live(frame, i, poses[i], time) for i in kept]
     tracks = sorted(done + live, key=lambda t: t.track.frames[0])
     return _joined([t.track for t in tracks if t.lasting and not t.thin] or [t.track for t in tracks], people, times)
@@ -138,6 +148,8 @@ class Follower:
     def __init__(self, pose: Pose, time: float) -> None:
         self.pose, self.time = pose, time
         self._velocity = np.zeros(2)
+        self._looks = Looks()
+        self._looks.add(pose.colours)
 
     def extend(self, pose: Pose, time: float) -> None:
         """The person was seen again, as `pose` at `time` seconds."""
@@ -147,20 +159,25 @@ class Follower:
         weight = 1.0 - np.exp(-dt / _VELOCITY_MEMORY)
         self._velocity = self._velocity + weight * (measured - self._velocity)
         self.pose, self.time = pose, time
+        self._looks.add(pose.colours)
 
     def predicted(self, time: float) -> Pose:
         """The pose moved on to `time`. A lost person's velocity is worth less and less: it fades within about 0.3 s."""
         reach = 0.3 * (1.0 - np.exp(-(time - self.time) / 0.3))
         return Pose(self.pose.xy + self._velocity * reach, self.pose.confidence)
 
-    def similarities(self, poses: Sequence[Pose], time: float, mirror: np.ndarray) -> np.ndarray:
-        """For each pose 0 to 1: how well it continues this person at `time`."""
+    def fits(self, poses: Sequence[Pose], time: float, mirror: np.ndarray) -> np.ndarray:
+        """For each pose 0 to 1: how well it continues this person at `time`, by its place."""
         expected = self.predicted(time)
         return np.array([_similarity(expected, p, mirror, time - self.time) for p in poses])
 
+    def unlikeness(self, poses: Sequence[Pose]) -> np.ndarray:
+        """For each pose how far its colours are from this person's; NaN where they are not known."""
+        return np.array([self._looks.unlikeness(p.colours) for p in poses])
+
     def best(self, poses: Sequence[Pose], time: float, mirror: np.ndarray) -> int | None:
         """Which of the poses continues this person, if any does."""
-        scores = self.similarities(poses, time, mirror)
+        scores = self.fits(poses, time, mirror) * _likeness(self.unlikeness(poses))
         return int(scores.argmax()) if len(poses) and scores.max() > _LEAST_SIMILARITY else None
 
 
@@ -189,12 +206,22 @@ class _Live(Follower):
         self.track.picks.append(pick)
 
 
-def _assign(live: list[_Live], poses: list[Pose], time: float, mirror: np.ndarray) -> list[tuple[_Live, int]]:
-    if not live or not poses:
-        return []
-    table = np.stack([t.similarities(poses, time, mirror) for t in live])
-    rows, columns = linear_sum_assignment(-table)
-    return [(live[r], int(c)) for r, c in zip(rows, columns, strict=True) if table[r, c] > _LEAST_SIMILARITY]
+def _scores(live: list[_Live], poses: Sequence[Pose], time: float, mirror: np.ndarray) -> np.ndarray:
+    """(L, P) 0 to 1: how well poses continue tracks at `time`, by place and colours. What looks much more like somebody else who may be
+    there is hardly anybody's but theirs, also where that one is lost."""
+    fits = np.array([t.fits(poses, time, mirror) for t in live]).reshape(len(live), len(poses))
+    apart = np.array([t.unlikeness(poses) for t in live]).reshape(fits.shape)
+    may = np.where((fits > _LEAST_SIMILARITY) & np.array([t.lasting for t in live], dtype=bool)[:, None], apart, np.nan)
+    nearest = np.full(fits.shape, np.nan)
+    for i in range(len(live)):
+        nearest[i] = np.fmin.reduce(np.delete(may, i, axis=0), axis=0, initial=np.nan)
+    return np.asarray(fits * _likeness(apart) * _likeness(apart - nearest, _RIVAL, _RIVAL_UNSURE))
+
+
+def _assigned(scores: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs (row, column) of a table (L, P) of scores, each once, so that their sum is largest."""
+    rows, columns = linear_sum_assignment(-scores)
+    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if scores[r, c] > _LEAST_SIMILARITY]
 
 
 def _joined(tracks: list[Track], people: Sequence[Sequence[Pose]], times: np.ndarray) -> list[Track]:
@@ -252,6 +279,11 @@ def _similarity(a: Pose, b: Pose, mirror: np.ndarray, gap: float) -> float:
         if shared.any():
             best = max(best, float(np.mean(np.exp(-0.5 * squares[shared] / spread**2))))
     return best * float(min(a.size, b.size) / size) ** 0.5
+
+
+def _likeness(apart: np.ndarray, unlike: float = _UNLIKE, unsure: float = _UNSURE) -> np.ndarray:
+    """0 to 1: how well colours that are so far from a person's fit them; 1 where they are not known."""
+    return np.where(np.isnan(apart), 1.0, 1.0 / (1.0 + np.exp((apart - unlike) / unsure)))
 
 
 def same_person(a: Pose, b: Pose, mirror: np.ndarray) -> bool:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.detect.appearance import colours, looks_changed, unlikeness
+from core.detect.appearance import colours, looks_changed
 from core.detect.confidence import honest_confidence, inside_picture, steadiness
 from core.detect.detector import BLAZEPOSE, Detection
 from core.detect.tiles import _starts, look_at, search
+from core.looks import Looks, unlikeness
 
 
 @given(st.integers(1, 5000), st.integers(96, 2000))
@@ -92,3 +93,19 @@ def test_colours_change_where_somebody_else_comes_after_a_gap() -> None:
     rows[:20], rows[25:40], rows[45:] = (50, 60, 40), (60, 62, 38), (50, 20, -60)
     assert list(np.flatnonzero(looks_changed(rows))) == [45]
     assert not looks_changed(np.full((5, 3, 3), np.nan)).any()
+
+
+def test_who_turns_round_is_still_known_by_what_they_wore_lately_and_all_in_all() -> None:
+    front, back = np.full((3, 3), (50.0, 40.0, 30.0)), np.full((3, 3), (50.0, -20.0, 0.0))
+    looks = Looks()
+    assert np.isnan(looks.unlikeness(front)) and np.isnan(looks.unlikeness(None))
+    apart = []
+    for turn in [0.0] * 30 + list(np.linspace(0, 1, 30)) + [1.0] * 10:
+        sight = (1 - turn) * front + turn * back
+        apart.append(looks.unlikeness(sight))
+        looks.add(sight)
+    assert np.nanmax(apart) < 12 < 60 < unlikeness(front, back)
+    assert looks.unlikeness(front) < unlikeness(front, back) / 2
+    looks.add(None)
+    looks.add(np.full((3, 3), np.nan))
+    assert looks.unlikeness(back) < 5 and np.isnan(looks.unlikeness(np.full((3, 3), np.nan)))

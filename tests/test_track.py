@@ -18,8 +18,11 @@ NAMES = CONVENTIONS["coco17"]
 SHAPE = np.random.default_rng(3).standard_normal((17, 2)) * (25, 60)
 
 
-def pose(x: float, y: float = 300.0, scale: float = 1.0) -> Pose:
-    return Pose(SHAPE * scale + (x, y), np.full(17, 0.9))
+RED, BLUE = (np.full((3, 3), (50.0, a, b)) for a, b in ((50.0, 30.0), (10.0, -40.0)))
+
+
+def pose(x: float, y: float = 300.0, scale: float = 1.0, colours: np.ndarray | None = None) -> Pose:
+    return Pose(SHAPE * scale + (x, y), np.full(17, 0.9), colours)
 
 
 @settings(max_examples=40, deadline=None)
@@ -146,3 +149,36 @@ def test_choose_person() -> None:
     with pytest.raises(InputError, match="no person 0"):
         choose_person(people, "0")
     assert abs(median_centre(people[1])[0] - 320) < 60
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_of_two_who_pass_each_other_none_becomes_a_mixture_where_only_one_is_seen_at_a_time(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frames, owners = [], []
+    for t in range(90):
+        both = [pose(200 + 3 * t, colours=RED + rng.normal(0, 2, (3, 3))), pose(470 - 3 * t, colours=BLUE + rng.normal(0, 2, (3, 3)))]
+        seen = [0, 1] if not 30 <= t < 60 else [int(rng.integers(2))]  # now the one, now the other
+        frames.append([both[i] for i in seen])
+        owners.append(seen)
+    tracks = follow(frames, np.arange(90) / 30.0, NAMES)
+    assert len(tracks) == 2 and sum(len(t.frames) for t in tracks) == sum(map(len, owners))
+    for track in tracks:
+        assert len({owners[f][p] for f, p in zip(track.frames, track.picks, strict=True)}) == 1
+
+
+def test_one_who_is_found_where_somebody_else_was_just_seen_is_told_by_the_colours() -> None:
+    frames = [[pose(300, colours=RED)] if t < 20 else [pose(310, colours=BLUE)] if t < 40 else [pose(305, colours=RED)] for t in range(60)]
+    for t in range(20, 24):
+        frames[t].append(pose(240, colours=RED))
+    assert [t.frames for t in follow(frames, np.arange(60) / 30.0, NAMES)] == [[*range(24), *range(40, 60)], [*range(20, 40)]]
+
+
+@pytest.mark.parametrize("every", [40, 5])
+def test_one_on_whom_the_light_changes_stays_one_person(every: int) -> None:
+    frames = [[pose(300 + t, colours=RED if t // every % 2 else BLUE)] for t in range(80)]
+    assert [len(t.frames) for t in follow(frames, np.arange(80) / 30.0, NAMES)] == [80]
+
+
+def test_one_of_several_on_whom_the_light_changes_for_good_stays_one_person() -> None:
+    frames = [[pose(300 + t, colours=RED if t < 40 else BLUE), pose(900, colours=RED if t < 40 else BLUE)] for t in range(80)]
+    assert [len(t.frames) for t in follow(frames, np.arange(80) / 30.0, NAMES)] == [80, 80]

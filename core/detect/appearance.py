@@ -1,26 +1,25 @@
-"""What colours a person wears, to notice somebody else in their place.
+"""What colours a person wears, to tell people from each other and to notice somebody else in one's place.
 
-Problem: people of one size who come one after the other are taken for one (`core.track`), and nobody is told.
-Method:  the median colour, in CIE Lab, of the upper and the lower trunk and of the thighs, picked at points between the keypoints.
-         Chroma counts, lightness hardly: the light changes more than the clothes do.
-Limits:  a hint, not an identity. Of 1,200 pairs of sights of one person, 0.3 to 2.5 s apart, one is more than `_OTHER` apart (the
+Method:  the median colour, in CIE Lab, of the upper and the lower trunk and of the thighs, picked at points between the keypoints; how
+         colours are compared: `core.looks`.
+Limits:  a hint, not an identity. Of 1,200 pairs of sights of one person, 0.3 to 2.5 s apart, one is more than `looks.OTHER` apart (the
          median 2.5), of pairs of different people, who were filmed in different places, 77 %; but two in grey against the light are 7.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 
 import cv2
 import numpy as np
 
-from .detector import BLAZEPOSE
+from ..looks import OTHER, unlikeness
+from .detector import BLAZEPOSE, Detection
 
 _CORNERS = [BLAZEPOSE.index(n) for n in ("l_shoulder", "r_shoulder", "l_hip", "r_hip")]
 _THIGHS = [BLAZEPOSE.index(n) for n in ("l_hip", "r_hip", "l_knee", "r_knee")]
 _FEWEST = 5  # pixels of a part that must be in the picture
-_LIGHTNESS = 0.1  # against chroma
-_OTHER = 22.0  # of Lab's units: people whose colours are further apart are not one
 _SIGHTS = 5  # before and after a gap, whose median counts
 
 
@@ -51,11 +50,9 @@ def colours(rgb: np.ndarray, xy: np.ndarray) -> np.ndarray:
     return result
 
 
-def unlikeness(a: np.ndarray, b: np.ndarray) -> float:
-    """How far the colours (3, 3) of two sights are apart, the mean over the parts that both show; NaN where they share none."""
-    apart = np.linalg.norm((a - b) * (_LIGHTNESS, 1.0, 1.0), axis=-1)
-    known = np.isfinite(apart)
-    return float(apart[known].mean()) if known.any() else float("nan")
+def dressed(detection: Detection, rgb: np.ndarray) -> Detection:
+    """A detection with the colours that its person wears in rgb (H, W, 3); another detector's keypoints as they are."""
+    return dataclasses.replace(detection, colours=colours(rgb, detection.xy)) if detection.names == BLAZEPOSE else detection
 
 
 def looks_changed(colours: np.ndarray) -> np.ndarray:
@@ -66,5 +63,5 @@ def looks_changed(colours: np.ndarray) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a part that none of the sights shows
             before, after = (np.nanmedian(colours[rows], axis=0) for rows in (seen[max(0, i - _SIGHTS):i], seen[i:i + _SIGHTS]))
-        changed[seen[i]] = unlikeness(before, after) > _OTHER
+        changed[seen[i]] = unlikeness(before, after) > OTHER
     return changed

@@ -9,7 +9,6 @@ Limits:  tiles are searched only while nobody at all is seen.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -18,7 +17,7 @@ from ..skeleton import mirror_order
 from ..track import Follower, Pose, same_person
 from ..video import Source
 from . import tiles
-from .appearance import colours
+from .appearance import dressed
 from .detector import BLAZEPOSE, Detection
 
 _SEARCH_EVERY = 0.5  # seconds
@@ -28,7 +27,7 @@ _MIRROR = mirror_order(BLAZEPOSE)
 
 def pose(detection: Detection) -> Pose:
     """The 2D part of a detection, as `core.track` takes it."""
-    return Pose(detection.xy, detection.confidence)
+    return Pose(detection.xy, detection.confidence, detection.colours)
 
 
 class CloseUp:
@@ -49,7 +48,7 @@ class CloseUp:
                 found.append(detection)
         if not seen and not found and time >= self._next_search:
             self._next_search = time + _SEARCH_EVERY
-            found = tiles.search(self._finder, rgb)
+            found = [dressed(d, rgb) for d in tiles.search(self._finder, rgb)]
             self._followed = [Follower(pose(d), time) for d in found]
         return found
 
@@ -58,7 +57,7 @@ def follow_back(finder: tiles.Finder, source: Source, first: int, stop: int, lat
                 others: Mapping[int, list[Pose]]) -> Iterator[tuple[int, Detection | None]]:
     """Frames first - 1, ..., stop with the person in them (and what they wear) or None; ends early when the person stays out of sight.
 
-    later: (time, detection) of the person in one or two frames from `first` on, the latest first; others: for each frame the other
+    later: (time, detection) of the person in a few frames from `first` on, the latest first; others: for each frame the other
     people in it.
     """
     (time, detection), *rest = later
@@ -69,7 +68,7 @@ def follow_back(finder: tiles.Finder, source: Source, first: int, stop: int, lat
         if frame.index < stop or follower.time + _PATIENCE < -frame.time:
             return
         found = _look(finder, follower, frame.rgb, -frame.time, others.get(frame.index, []))
-        yield frame.index, None if found is None else dataclasses.replace(found, colours=colours(frame.rgb, found.xy))
+        yield frame.index, found
 
 
 def _look(finder: tiles.Finder, follower: Follower, rgb: np.ndarray, time: float, others: list[Pose]) -> Detection | None:
@@ -77,7 +76,8 @@ def _look(finder: tiles.Finder, follower: Follower, rgb: np.ndarray, time: float
     expected = follower.predicted(time)
     if not _touches(expected.xy, rgb):
         return None
-    candidates = [d for d in tiles.look_at(finder, rgb, expected.xy) if not any(same_person(pose(d), o, _MIRROR) for o in others)]
+    found = [dressed(d, rgb) for d in tiles.look_at(finder, rgb, expected.xy)]
+    candidates = [d for d in found if not any(same_person(pose(d), o, _MIRROR) for o in others)]
     best = follower.best(_poses(candidates), time, _MIRROR)
     if best is None:
         return None

@@ -23,7 +23,7 @@ from ..keypoints import Keypoints
 from ..presence import check_identity, check_presence
 from ..track import Pose, Track, choose_person, follow, median_centre, median_height
 from ..video import Source
-from .appearance import colours, looks_changed
+from .appearance import dressed, looks_changed
 from .background import BackgroundTracker
 from .cleaning import finished
 from .close_up import CloseUp, follow_back, pose
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..lift import Lifter
 
 STAGE = "2D keypoints"
+_KNOWN_BY = 5  # frames after a gap that tell how the person moves and what they wear
 _ASK_CAMERA = 1.0  # seconds from one question whether the camera travels to the next
 
 
@@ -161,10 +162,9 @@ def _watch(source: Source, detector: Detector, finder: _StillFinder | None, repo
         reporter.warning(source.shortened)
     reporter.progress(STAGE, 0, source.expected_frames)
     for frame in source.frames():
-        seen = detector.detect(frame.rgb, frame.time)
+        seen = [dressed(d, frame.rgb) for d in detector.detect(frame.rgb, frame.time)]
         seen = seen if close_up is None else seen + close_up.missed(frame.rgb, frame.time, seen)
-        if background is not None:  # somebody is to be followed, not only counted
-            seen = [dataclasses.replace(d, colours=colours(frame.rgb, d.xy)) if d.names == BLAZEPOSE else d for d in seen]
+        if background is not None:
             background.add(frame.rgb, [d.xy for d in seen])
         sightings.append(seen)
         times.append(frame.time)
@@ -194,7 +194,9 @@ def _fill_gaps(take: _Take, wanted: int, source: Source, finder: _StillFinder, r
     done, total = frames, frames + sum(first - stop for stop, first in gaps)
     others = take.others(wanted)
     for stop, first in gaps:
-        later = [(float(take.times[f]), take.sightings[f][seen[f]]) for f in (first + 1, first) if f in seen]
+        sights = [(f, take.sightings[f][seen[f]]) for f in range(first + _KNOWN_BY - 1, first - 1, -1) if f in seen]
+        # Who is alone and changes their colours stands in other light.
+        later = [(float(take.times[f]), d if others else dataclasses.replace(d, colours=None)) for f, d in sights]
         for index, found in follow_back(finder, source, first, stop, later, others):
             if found is not None:
                 seen[index] = len(take.sightings[index])
