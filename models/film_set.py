@@ -166,6 +166,21 @@ def shot_of(tool: SimpleNamespace, run: Run) -> Shot:
     return Shot(person, K, R, t, size, to_camera, middle, eye, rng)
 
 
+def passer_by_of(tool: SimpleNamespace, run: Run, shot: Shot) -> Person:
+    """Who walks past the person, as run["passer_by"] says: what `person_in` reads, and "across", radians between their way and the
+    picture's plane, "before", metres nearer to the camera than the person when they pass, and "when", the part of the run when that is."""
+    choice = run["passer_by"]
+    other = person_in(tool, run | {name: choice[name] for name in ("person", "motion", "start")})
+    ahead, places = shot.to_camera[:2], other.heads[:, 1, :2]
+    way = places[-1] - places[0]
+    angle = np.arctan2(ahead[1], ahead[0]) + np.pi / 2 + choice["across"] - np.arctan2(way[1], way[0])
+    turn = np.eye(3)
+    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    heads, at = other.heads @ turn.T, int(choice["when"] * len(places))
+    heads[..., :2] += shot.person.heads[at, 1, :2] + choice["before"] * ahead - heads[at, 1, :2]
+    return Person(other.human, turn @ other.turns, heads)
+
+
 def look_rt(eye: Array, target: Array) -> tuple[Array, Array]:
     """Rotation (3, 3) and translation (3,) of an upright camera with OpenCV's axes that looks from a point at another (3,)."""
     ahead = np.asarray(target, float) - eye
@@ -187,7 +202,11 @@ class FilmSet:
         self._meshes: list[Mesh] = []
         self._dress(person.human)
 
-    def _dress(self, human: dict[str, Any]) -> None:
+    def join(self, other: Person) -> None:
+        """Somebody else, whose bones follow the person's and what does not move by now: nothing is to be added after them."""
+        self._dress(other.human, self._bones + len(self.still))
+
+    def _dress(self, human: dict[str, Any], first_bone: int = 0) -> None:
         c = human["colors"]
         lips = tuple(np.multiply(c["skin"], [0.85, 0.6, 0.6]))
         scale = {"stripes": 140.0, "noise": 14.0}.get(c["pattern"], 1.0)
@@ -199,7 +218,8 @@ class FilmSet:
             first = len(self.materials)
             self.materials += looks[part["name"]]
             faces = part["fmat"] if part["fmat"] is not None else np.zeros(len(part["f"]), int)
-            self._meshes.append(skinned(part["v"], part["f"], part["w"], first + np.asarray(faces)))
+            weights = np.pad(part["w"], ((0, 0), (first_bone, 0)))
+            self._meshes.append(skinned(part["v"], part["f"], weights, first + np.asarray(faces)))
 
     def add(self, low: Array | list, high: Array | list, place: Array, angle: float, material: Material) -> None:
         """A box between two corners (3,), metres, turned by `angle` radians about the vertical and put at a place (2,) on the floor."""

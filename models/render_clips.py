@@ -1,13 +1,14 @@
 """Clips with exact truth that nobody has tuned on, for `build.py evaluate`: rendered people in motions of your choice.
 
-    python -m models.render_clips --tool RENDER_TOOL_DIR --mocap BVH_DIR --out CLIPS_DIR [--first N] [--runs N]
+    python -m models.render_clips --tool RENDER_TOOL_DIR --mocap BVH_DIR --out CLIPS_DIR [--first N] [--runs N] [--passer-by]
 
 Problem: sixteen clips hide what goes wrong in one of fifty.
 Method:  the rendering tool's choices of run n (motion, person, camera, light, things, image quality), drawn by
          `models.people_renderer`, but as people film who want the motion: 3 to 6 seconds (or all of a shorter motion), 30 frames a
          second, 640 pixels, a camera mostly at a standing person's height, seldom rolled, half as often shaken, the body seldom cut off.
          Each clip is a folder with video.mp4, gt.npz (the arrays that `core.evaluate` reads, in the layout of the tool's own clips) and
-         meta.json.
+         meta.json. With a passer-by somebody walks close past the person (motions named "walk"); gt.npz has their points, too, as
+         other_*, and `models.judge_tracks` tells who was taken for whom.
 Limits:  needs numpy, scipy, opencv and moderngl and, as all that renders, the tool. The camera stands, shakes or follows by turning;
          it never travels.
 Finished clips are skipped: start it again after a stop, or several times with another --shard.
@@ -33,6 +34,7 @@ from .script import run_script
 
 _SIZE, _FPS = 640, 30.0  # pixels of the longer side; frames a second
 _FRAMES = (90, 180)
+_FEW_THINGS = 2  # the renderer has room for the materials of no more beside two people
 _SOLE = ("heel", "foot", "toe")
 _LOW, _SLOW = 0.03, 0.15  # m, m/s: a part of a sole under the one and slower than the other is in contact
 
@@ -59,6 +61,26 @@ def drawn(tool: SimpleNamespace, motions: tuple[list[str], Any, Any], seed: int,
     return run
 
 
+def with_passer_by(run: Run, motions: tuple[list[str], Any, Any], seed: int, number: int) -> Run:
+    """The run with somebody who walks past the person, in front of them or behind, who is as far from the camera as leaves room for both.
+    Raises InputError where no motion is a walk."""
+    rng = np.random.default_rng([seed, number, 2])
+    walks = {m: float(seconds) for m, seconds in zip(motions[0], motions[1], strict=True) if "walk" in Path(m).stem}
+    if not walks:
+        raise InputError("Nobody can pass by: no BVH file among the motions has 'walk' in its name.")
+    frames = min(run["frames"], int((max(walks.values()) - 0.2) * run["fps"]))
+    spare = {m: seconds - frames / run["fps"] - 0.1 for m, seconds in walks.items()}
+    long = [m for m in walks if spare[m] > 0]
+    motion = str(rng.choice(long))
+    side = 1.0 if rng.random() < 0.5 else -1.0
+    other = {"person": int(rng.integers(2**31)), "motion": motion, "start": float(rng.uniform(0, spare[motion])),
+             "across": float(rng.uniform(-0.5, 0.5) + np.pi * (rng.random() < 0.5)), "before": float(side * rng.uniform(0.5, 1.0)),
+             "when": float(rng.uniform(0.35, 0.65))}
+    camera = run["camera"] | {"cut": None, "fill": float(rng.uniform(0.35, 0.6)), "follow": False}
+    background = run["background"] | {"boxes": run["background"]["boxes"][:_FEW_THINGS]}
+    return run | {"frames": frames, "passer_by": other, "camera": camera, "background": background, "occluder": None}
+
+
 def contacts(joints: Array, names: list[str], fps: float) -> dict[str, Array]:
     """Which parts of the soles stand on the floor at z = 0. joints: (T, J, 3) metres, z up. contact_parts: (T, 2, 3) left, right foot;
     heel, ball, tip; contact: (T, 2). The tool asks the skin, this asks the joints inside, each from its own lowest place."""
@@ -75,7 +97,10 @@ def write(folder: Path, tool: SimpleNamespace, run: Run, frames: list[Array], tr
 
     folder.mkdir(parents=True, exist_ok=True)
     motion = Path(run["motion"]).name
-    (folder / "meta.json").write_text(json.dumps(run | {"motion": motion}, indent=1) + "\n")
+    told = run | {"motion": motion}
+    if "passer_by" in run:
+        told["passer_by"] = run["passer_by"] | {"motion": Path(run["passer_by"]["motion"]).name}
+    (folder / "meta.json").write_text(json.dumps(told, indent=1) + "\n")
     quality = np.random.default_rng(run["scene"] + 1)
     video = cv2.VideoWriter(str(folder / "video.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), run["fps"], (run["width"], run["height"]))
     if not video.isOpened():
@@ -97,6 +122,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m models.render_clips", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add_run_arguments(parser, runs=40)
+    parser.add_argument("--passer-by", action="store_true", help="somebody walks close past the person")
     args = parser.parse_args(argv)
     tool = rendering_tool(args.tool)
     motions = motions_in(tool, args.mocap)
@@ -108,7 +134,11 @@ def main(argv: list[str]) -> int:
         write(folder(n), tool, run, frames, truth)
         print(f"clip {n}: {len(frames)} frames of {Path(run['motion']).stem}", file=sys.stderr, flush=True)
 
-    return film(args, tool, lambda n: (folder(n) / "gt.npz").exists(), lambda n: drawn(tool, motions, args.seed, n), keep)
+    def draw(n: int) -> Run:
+        run = drawn(tool, motions, args.seed, n)
+        return with_passer_by(run, motions, args.seed, n) if args.passer_by else run
+
+    return film(args, tool, lambda n: (folder(n) / "gt.npz").exists(), draw, keep)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ Blender.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import time
@@ -23,7 +24,7 @@ import numpy as np
 
 from core.errors import InputError
 
-from .film_set import NAMES, NoCamera, Run, build, occluded, rendering_tool, shot_of
+from .film_set import NAMES, NoCamera, Run, build, occluded, passer_by_of, rendering_tool, shot_of
 from .people_renderer import Array, Renderer
 from .script import run_script
 
@@ -34,11 +35,17 @@ def render(tool: SimpleNamespace, renderer: Renderer, run: Run) -> tuple[list[Ar
     """The frames of a run, (h, w, 3) uint8 RGB, and the truth beside them. Raises InputError and NoCamera, as `film_set.shot_of`."""
     shot = shot_of(tool, run)
     scene, light = build(shot, run)
-    renderer.load(scene.mesh(), scene.materials, light)
     bones, spheres = shot.person.matrices(), shot.person.spheres()
-    frames = [renderer.image(np.concatenate([bones[f], scene.still]), spheres[f], shot.R[f], shot.t[f], shot.K, shot.size)
-              for f in range(len(bones))]
+    moving = [bones, np.broadcast_to(np.array(scene.still), (len(bones), len(scene.still), 4, 4))]
     truth: dict[str, Any] = shot.truth()
+    if "passer_by" in run:
+        other = passer_by_of(tool, run, shot)
+        scene.join(other)
+        moving.append(other.matrices())
+        truth |= {f"other_{name}": value for name, value in dataclasses.replace(shot, person=other).truth().items()}
+    renderer.load(scene.mesh(), scene.materials, light)
+    frames = [renderer.image(matrices, spheres[f], shot.R[f], shot.t[f], shot.K, shot.size)
+              for f, matrices in enumerate(np.concatenate(moving, axis=1))]
     truth["occluded"] = occluded(shot, scene, truth["joints3d_world"])
     return frames, truth | {"names": np.array(NAMES), "K": shot.K, "R": shot.R, "t": shot.t, "fps": run["fps"], "width": run["width"],
                             "height": run["height"], "stature": shot.person.human["stature"]}

@@ -11,9 +11,10 @@ from core.errors import InputError
 from core.export.bvh import read_bvh, write_bvh
 from core.keypoints import CANONICAL
 from core.skeleton import JOINTS, Skeleton
-from models import mocap, render_clips, render_detections
+from core.track import Pose
+from models import judge_tracks, mocap, render_clips, render_detections
 from models.detections import RIG_POINT
-from models.film_set import _POINT_OF, NAMES, Person, behind_box, build, look_rt, occluded, rendering_tool, shot_of
+from models.film_set import _POINT_OF, NAMES, Person, behind_box, build, look_rt, occluded, passer_by_of, rendering_tool, shot_of
 from models.invent_motions import invented
 from models.people_renderer import _MOST_MATERIALS, _MOST_SPHERES, _projection, box, joined, skinned
 
@@ -185,3 +186,37 @@ def test_a_clip_is_as_people_film(shared: Path, tool_folder: Path) -> None:
     assert all(2 <= r["frames"] <= 180 and r["fps"] == 30 and max(r["width"], r["height"]) == 640 for r in runs)
     assert sum(r["camera"]["cut"] is None for r in runs) > 25 and len({r["motion"] for r in runs}) > 10
     assert runs[3] == render_clips.drawn(tool, motions, 0, 3)
+
+
+def test_a_passer_by_passes_close_and_both_fit_into_the_renderer(shared: Path, tool_folder: Path) -> None:
+    tool = rendering_tool(tool_folder)
+    motions = render_detections.motions_in(tool, [shared / "mocap" / "val", shared / "mocap" / "train"])
+    runs = [render_clips.with_passer_by(render_clips.drawn(tool, motions, 0, n), motions, 0, n) for n in range(20)]
+    assert {r["passer_by"]["before"] > 0 for r in runs} == {True, False}
+    for run in runs[:3]:
+        shot = shot_of(tool, run)
+        other = passer_by_of(tool, run, shot)
+        at = int(run["passer_by"]["when"] * run["frames"])
+        apart = (other.heads[at, 1] - shot.person.heads[at, 1])[:2]
+        assert apart @ shot.to_camera[:2] == pytest.approx(run["passer_by"]["before"]) and 0.5 <= np.linalg.norm(apart) <= 1.0
+        scene, _ = build(shot, run)
+        mesh, materials = scene.mesh(), len(scene.materials)
+        scene.join(other)
+        both = scene.mesh()
+        assert len(scene.materials) <= _MOST_MATERIALS and len(both.v) > len(mesh.v)
+        bones = len(shot.person.matrices()[0]) + len(scene.still)
+        assert both.weights.shape[1] == bones + len(other.matrices()[0])
+        assert not both.weights[both.material >= materials, :bones].any() and not both.weights[both.material < materials, bones:].any()
+    with pytest.raises(InputError, match="walk"):
+        render_clips.with_passer_by(runs[0], (["a/jump.bvh"], np.array([3.0]), np.ones(1)), 0, 0)
+
+
+def test_a_track_is_wrong_where_it_holds_somebody_else() -> None:
+    rng = np.random.default_rng(0)
+    body = rng.uniform(0, 100, (33, 2))
+    people = np.stack([body[judge_tracks._LIMBS], body[judge_tracks._LIMBS] + (300, 0)])
+    assert judge_tracks.whose(people[0] + 5, people) == 0 and judge_tracks.whose(people[1] - 5, people) == 1
+    assert judge_tracks.whose(people.mean(0), people) == -1
+    sights = [[Pose(body, np.ones(33))] for _ in range(20)]
+    owners = [[0]] * 15 + [[1]] * 3 + [[-1]] * 2
+    assert judge_tracks.wrong_frames(sights, owners, np.arange(20) / 30.0) == (20, 3)
