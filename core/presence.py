@@ -13,7 +13,6 @@ from .runs import runs
 _LEAST = 0.10  # of the frames: less is somebody who passed by
 _WHOLE = 0.90  # of the frames: less is worth a word
 _REACH, _PACE = 1.0, 0.5  # of the person's size, and this much more for each second: found again farther away is worth a word
-_GAP = 0.3  # seconds: after a shorter gap colours say nothing new
 _MOST_TOLD = 3  # gaps
 
 
@@ -35,9 +34,10 @@ def check_presence(keypoints: Keypoints, what: str, reporter: Reporter) -> None:
 
 
 def check_identity(keypoints: Keypoints, reporter: Reporter, changed: np.ndarray | None = None) -> None:
-    """Warns where the person is lost and found again so far away, or in such other colours, that it may be somebody else.
+    """Warns where the person is lost and found again so far away, or in such other colours, that it may be somebody else, and where the
+    colours are others from one frame to the next.
 
-    changed: (T,) bool, the frames that follow a gap and show other colours than before it; None where colours are not known.
+    changed: (T,) bool, the frames that show other colours than those before; None where colours are not known.
     """
     seen = np.flatnonzero(keypoints.seen)
     xy = keypoints.xy[seen]
@@ -45,11 +45,15 @@ def check_identity(keypoints: Keypoints, reporter: Reporter, changed: np.ndarray
     gaps = np.diff(keypoints.times[seen])
     ways = np.linalg.norm(np.diff(middles, axis=0), axis=-1) / np.maximum(np.maximum(sizes[1:], sizes[:-1]), np.median(sizes))
     told = []
-    for i in np.flatnonzero(np.diff(seen) > 1):
+    changed = np.zeros(len(keypoints), dtype=bool) if changed is None else changed
+    for i in np.flatnonzero((np.diff(seen) > 1) | changed[seen[1:]]):
+        before, after = keypoints.times[seen[i:i + 2]]
+        if seen[i + 1] == seen[i] + 1:
+            told.append(f"in other colours from {after:.1f} s on")
+            continue
         reasons = [f"{ways[i]:.1f} body heights away"] if ways[i] > _REACH + _PACE * gaps[i] else []
-        reasons += ["in other colours"] if changed is not None and changed[seen[i + 1]] and gaps[i] > _GAP else []
+        reasons += ["in other colours"] if changed[seen[i + 1]] else []
         if reasons:
-            before, after = keypoints.times[seen[i:i + 2]]
             told.append(f"lost at {before:.1f} s and found again at {after:.1f} s {' and '.join(reasons)}")
     if told:
         more = f" (and {len(told) - _MOST_TOLD} times more)" if len(told) > _MOST_TOLD else ""

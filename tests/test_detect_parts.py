@@ -88,11 +88,18 @@ def test_clothes_are_known_again_in_other_light_and_others_are_not() -> None:
     assert np.isnan(away).all() and np.isnan(unlikeness(red, away))
 
 
-def test_colours_change_where_somebody_else_comes_after_a_gap() -> None:
-    rows = np.full((60, 3, 3), np.nan)
-    rows[:20], rows[25:40], rows[45:] = (50, 60, 40), (60, 62, 38), (50, 20, -60)
-    assert list(np.flatnonzero(looks_changed(rows))) == [45]
-    assert not looks_changed(np.full((5, 3, 3), np.nan)).any()
+def test_colours_change_where_somebody_else_comes_after_a_gap_or_takes_the_place() -> None:
+    times = np.arange(90) / 10.0
+    rows = np.full((90, 3, 3), np.nan)
+    rows[:20], rows[25:40], rows[45:60] = (50, 60, 40), (60, 62, 38), (50, 20, -60)
+    rows[60:72] = (50, 60, 40)  # without a gap
+    rows[75:] = (50, 60, 40)
+    rows[80:83] = (50, 20, -60)  # a thing in front of them
+    assert list(np.flatnonzero(looks_changed(rows, times))) == [45, 60]
+    assert list(np.flatnonzero(looks_changed(rows, times / 20))) == [45, 60]  # gaps of 25 ms, but surely somebody else
+    rows[45:60] = (50, 60, 15)
+    assert list(np.flatnonzero(looks_changed(rows, times))) == [45] and not looks_changed(rows, times / 20).any()
+    assert not looks_changed(np.full((5, 3, 3), np.nan), times[:5]).any() and not looks_changed(rows[:1], times[:1]).any()
 
 
 def test_who_turns_round_is_still_known_by_what_they_wore_lately_and_all_in_all() -> None:

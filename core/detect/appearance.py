@@ -13,14 +13,18 @@ import warnings
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ..looks import OTHER, unlikeness
+from ..runs import runs
 from .detector import BLAZEPOSE, Detection
 
 _CORNERS = [BLAZEPOSE.index(n) for n in ("l_shoulder", "r_shoulder", "l_hip", "r_hip")]
 _THIGHS = [BLAZEPOSE.index(n) for n in ("l_hip", "r_hip", "l_knee", "r_knee")]
 _FEWEST = 5  # pixels of a part that must be in the picture
-_SIGHTS = 5  # before and after a gap, whose median counts
+_SIGHTS, _LONGER = 5, 8  # before and after a gap, and where there is none, whose median counts
+_GAP = 0.3  # seconds: after a shorter gap the light is the same, too
+_SURELY = 30.0  # of Lab's units: so other that it need not be light; of one person's 71 takes none had 28
 
 
 def _weights() -> np.ndarray:
@@ -55,13 +59,28 @@ def dressed(detection: Detection, rgb: np.ndarray) -> Detection:
     return dataclasses.replace(detection, colours=colours(rgb, detection.xy)) if detection.names == BLAZEPOSE else detection
 
 
-def looks_changed(colours: np.ndarray) -> np.ndarray:
-    """(T,) bool, the frames that follow a gap and show other colours than before it; colours (T, 3, 3), NaN where not seen."""
+def looks_changed(colours: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """(T,) bool, the frames that show other colours than those before them: where a gap lies between, or, without one, where they are
+    `_SURELY` other for a while; colours (T, 3, 3), NaN where not seen; times (T,) seconds."""
     changed = np.zeros(len(colours), dtype=bool)
     seen = np.flatnonzero(np.isfinite(colours).any(axis=(1, 2)))
-    for i in np.flatnonzero(np.diff(seen) > 1) + 1:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a part that none of the sights shows
-            before, after = (np.nanmedian(colours[rows], axis=0) for rows in (seen[max(0, i - _SIGHTS):i], seen[i:i + _SIGHTS]))
-        changed[seen[i]] = unlikeness(before, after) > OTHER
+    if len(seen) < 2:
+        return changed
+    apart = _apart_at(colours[seen], _SIGHTS)
+    changed[seen[1:]] = (np.diff(seen) > 1) & (np.diff(times[seen]) > _GAP) & (apart[1:] > OTHER)
+    longer = _apart_at(colours[seen], _LONGER)
+    longer[:_LONGER] = longer[len(seen) - _LONGER + 1:] = np.nan  # a few sights are no while
+    for first, last in runs(longer > _SURELY):  # around the change: as soon as half of the sights are others
+        gaps = first + np.flatnonzero(np.diff(seen[first - 1:last]) > 1)
+        middle = (first + last) // 2
+        changed[seen[min(gaps, key=lambda at: abs(at - middle), default=middle)]] = True
     return changed
+
+
+def _apart_at(colours: np.ndarray, sights: int) -> np.ndarray:
+    """(S,) how far the median colours of as many sights before each one and from it on are apart; colours (S, 3, 3)."""
+    padded = np.concatenate([np.full((sights, 3, 3), np.nan, dtype=colours.dtype), colours, np.full((sights - 1, 3, 3), np.nan)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a part that none of the sights shows
+        median = np.nanmedian(sliding_window_view(padded, sights, axis=0), axis=-1)
+    return np.array([unlikeness(before, after) for before, after in zip(median[:len(colours)], median[sights:], strict=True)])

@@ -63,7 +63,7 @@ def extract_keypoints(source: Source, person: str, reporter: Reporter, detector:
     """
     keypoints, colours_worn = _wanted(source, person, reporter, detector)
     check_presence(keypoints, source.path.name, reporter)
-    check_identity(keypoints, reporter, looks_changed(colours_worn))
+    check_identity(keypoints, reporter, looks_changed(colours_worn, keypoints.times))
     return finished(keypoints, reporter, judge)
 
 
