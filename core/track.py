@@ -6,23 +6,27 @@ Method:  copies of one person are dropped; then frame by frame the people are as
          with the time since a track was last seen, so those who are there choose before those who were lost. A pose whose left and
          right are exchanged is compared both ways. A track that is over is joined with a later one, after whatever gap, if size and
          place allow it and nobody else can be meant.
-         Where it is known what people wear (`core.looks`), what looks like somebody else is not theirs: of two people who meet, a
-         detector often sees only one, now the one and now the other, where both might be.
-Limits:  two people in the same clothes who meet, are both lost and part again may come out exchanged, and people of one size who come
-         one after the other, never two at a time, are taken for one (`core.presence` warns of what it can see).
+         Where several people are seen at a time and it is known what they wear (`core.looks`), what looks like somebody else is not
+         theirs: of two people who meet, a detector often sees only one, now the one and now the other, where both might be. What was
+         cut out for its colours goes back where nobody who was about looks like it.
+Limits:  two people in like colours who meet, are both lost and part again may come out exchanged, and so may somebody who is never seen
+         beside the other; who shows the colours of somebody who has just left is taken for them; people of one size who come one after
+         the other, never two at a time, are taken for one (`core.presence` warns of what it can see).
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from .errors import InputError
 from .keypoints import Keypoints
-from .looks import Looks
+from .looks import Looks, unlikeness
 from .skeleton import mirror_order
 
 _SPREAD = 0.15  # of a person's size: how far a keypoint may be from its prediction for a similarity of 0.6
@@ -37,8 +41,10 @@ _RETURN_REACH = 1.0  # of a person's size: how far from where they were lost a p
 _RETURN_SPEED = 1.5  # and this much farther for each second of the gap; a walk
 _VELOCITY_MEMORY = 0.1  # seconds
 _UNLIKE, _UNSURE = 13.0, 3.0  # of Lab's units: where colours begin to speak against a person, and over how much more
-_RIVAL, _RIVAL_UNSURE = 4.0, 1.5  # by how much nearer somebody else's may be
-_BESIDE = 3  # frames that show several people: else there is but one
+_RIVAL, _RIVAL_UNSURE = 5.0, 1.0  # by how much nearer somebody else's may be
+_BESIDE = 3  # frames in which several people have been seen: fewer are chance
+_ABOUT, _NEARBY = 1.0, 1.5  # seconds, and sizes of a person: who was so near could be taken for them
+_SAME_PLACE = 0.5  # the similarity of two sights, one after the other
 _DUPLICATE = 0.07  # of a person's size: two poses closer than this (median) are one person seen twice
 _SHORTEST = 0.15  # seconds; shorter tracks are noise, unless there is nothing else
 _THINNEST = 0.25  # of the frames between first and last sight; thinner tracks are noise as well
@@ -73,29 +79,44 @@ def follow(people: Sequence[Sequence[Pose]], times: np.ndarray, names: tuple[str
 
     people: for each frame its poses; times: (T,) seconds; names: (K,) the keypoints' names.
     """
+    bare = [[replace(p, colours=None) for p in poses] for poses in people]
+    tracks = _linked(bare, times, names)
+    if company(tracks) and any(p.colours is not None for poses in people for p in poses):
+        tracks = _linked(people, times, names)
+    return tracks
+
+
+def company(tracks: Sequence[Track]) -> bool:
+    """Whether several people are seen at a time, so that colours tell who is who; where there is only one, they tell of the light."""
+    _, counts = np.unique([f for t in tracks for f in t.frames], return_counts=True)
+    return int((counts > 1).sum()) >= _BESIDE
+
+
+def _linked(people: Sequence[Sequence[Pose]], times: np.ndarray, names: tuple[str, ...]) -> list[Track]:
+    """As `follow`, by what the poses hold."""
     mirror = mirror_order(names)
     flash = max(_FLASH_GAP, (_FLASH_FRAMES + 0.5) * float(np.median(np.diff(times)))) if len(times) > 1 else _FLASH_GAP
-    kept_of = [distinct(poses, mirror) for poses in people]
-    if sum(len(kept) > 1 for kept in kept_of) < _BESIDE:  # whose colours change then is in other light
-        people = [[replace(p, colours=None) for p in poses] for poses in people]
     live: list[_Live] = []
     done: list[_Live] = []
-    for frame, (poses, kept, time) in enumerate(zip(people, kept_of, times, strict=True)):
+    for frame, (poses, time) in enumerate(zip(people, times, strict=True)):
         over = [t for t in live if time - t.time > (_LONGEST_GAP if t.lasting else flash)]
         done += over
         live = [t for t in live if t not in over]
-        scores = _scores(live, poses, time, mirror)
+        kept = distinct(poses, mirror)
         # People who have been there for a while choose first: a flash beside them must not take their place. Of these, those who have
         # just been seen do: of one who was lost, hardly anything is too far.
-        groups = [1 + (time - t.time > flash) if t.lasting else 3 for t in live]
-        for group in (1, 2, 3):
-            rows = [i for i, g in enumerate(groups) if g == group]
-            for row, column in _assigned(scores[np.ix_(rows, kept)]):
-                live[rows[row]].add(frame, kept[column], poses[kept[column]], time)
-            kept = [i for i in kept if not any(t.track.frames[-1] == frame and t.track.picks[-1] == i for t in live)]
+        fresh = [t for t in live if t.lasting and time - t.time <= flash]
+        lost = [t for t in live if t.lasting and time - t.time > flash]
+        rivals = fresh + lost
+        for group in (fresh, lost, [t for t in live if not t.lasting]):
+            taken = {kept[k]: track for track, k in _assign(group, rivals, [poses[i] for i in kept], time, mirror)}
+            for pick, track in taken.items():
+                track.add(frame, pick, poses[pick], time)
+            kept = [i for i in kept if i not in taken]
         live += [_Live(frame, i, poses[i], time) for i in kept]
     tracks = sorted(done + live, key=lambda t: t.track.frames[0])
-    return _joined([t.track for t in tracks if t.lasting and not t.thin] or [t.track for t in tracks], people, times)
+    lasting = _reunited([t.track for t in tracks if t.lasting and not t.thin], people, times, mirror)
+    return _joined(lasting or [t.track for t in tracks], people, times)
 
 
 def distinct(poses: Sequence[Pose], mirror: np.ndarray) -> list[int]:
@@ -149,7 +170,7 @@ class Follower:
         self.pose, self.time = pose, time
         self._velocity = np.zeros(2)
         self._looks = Looks()
-        self._looks.add(pose.colours)
+        self._looks.add(pose.colours, 0.0)
 
     def extend(self, pose: Pose, time: float) -> None:
         """The person was seen again, as `pose` at `time` seconds."""
@@ -159,17 +180,17 @@ class Follower:
         weight = 1.0 - np.exp(-dt / _VELOCITY_MEMORY)
         self._velocity = self._velocity + weight * (measured - self._velocity)
         self.pose, self.time = pose, time
-        self._looks.add(pose.colours)
+        self._looks.add(pose.colours, dt)
 
     def predicted(self, time: float) -> Pose:
         """The pose moved on to `time`. A lost person's velocity is worth less and less: it fades within about 0.3 s."""
         reach = 0.3 * (1.0 - np.exp(-(time - self.time) / 0.3))
         return Pose(self.pose.xy + self._velocity * reach, self.pose.confidence)
 
-    def fits(self, poses: Sequence[Pose], time: float, mirror: np.ndarray) -> np.ndarray:
-        """For each pose 0 to 1: how well it continues this person at `time`, by its place."""
+    def fits(self, poses: Sequence[Pose], time: float, mirror: np.ndarray, gap: float | None = None) -> np.ndarray:
+        """For each pose 0 to 1: how well it continues this person at `time`, by its place, after `gap` seconds (None: since last seen)."""
         expected = self.predicted(time)
-        return np.array([_similarity(expected, p, mirror, time - self.time) for p in poses])
+        return np.array([_similarity(expected, p, mirror, time - self.time if gap is None else gap) for p in poses])
 
     def unlikeness(self, poses: Sequence[Pose]) -> np.ndarray:
         """For each pose how far its colours are from this person's; NaN where they are not known."""
@@ -206,22 +227,74 @@ class _Live(Follower):
         self.track.picks.append(pick)
 
 
-def _scores(live: list[_Live], poses: Sequence[Pose], time: float, mirror: np.ndarray) -> np.ndarray:
-    """(L, P) 0 to 1: how well poses continue tracks at `time`, by place and colours. What looks much more like somebody else who may be
-    there is hardly anybody's but theirs, also where that one is lost."""
-    fits = np.array([t.fits(poses, time, mirror) for t in live]).reshape(len(live), len(poses))
-    apart = np.array([t.unlikeness(poses) for t in live]).reshape(fits.shape)
-    may = np.where((fits > _LEAST_SIMILARITY) & np.array([t.lasting for t in live], dtype=bool)[:, None], apart, np.nan)
-    nearest = np.full(fits.shape, np.nan)
-    for i in range(len(live)):
-        nearest[i] = np.fmin.reduce(np.delete(may, i, axis=0), axis=0, initial=np.nan)
-    return np.asarray(fits * _likeness(apart) * _likeness(apart - nearest, _RIVAL, _RIVAL_UNSURE))
+def _assign(live: list[_Live], rivals: list[_Live], poses: list[Pose], time: float, mirror: np.ndarray) -> list[tuple[_Live, int]]:
+    """Which poses continue which of the tracks `live` at `time`, by place and colours; rivals: who else may be meant."""
+    if not live or not poses:
+        return []
+    table = np.stack([t.fits(poses, time, mirror) for t in live])
+    if any(p.colours is not None for p in poses):
+        table *= _likeness(np.stack([t.unlikeness(poses) for t in live])) * _against_rivals(live, rivals, poses, time, mirror)
+    rows, columns = linear_sum_assignment(-table)
+    return [(live[r], int(c)) for r, c in zip(rows, columns, strict=True) if table[r, c] > _LEAST_SIMILARITY]
 
 
-def _assigned(scores: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs (row, column) of a table (L, P) of scores, each once, so that their sum is largest."""
-    rows, columns = linear_sum_assignment(-scores)
-    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if scores[r, c] > _LEAST_SIMILARITY]
+def _against_rivals(live: list[_Live], rivals: list[_Live], poses: list[Pose], time: float, mirror: np.ndarray) -> np.ndarray:
+    """(L, P) 0 to 1: what looks much more like somebody else who was last seen about there is hardly anybody's but theirs, also where that
+    one is lost."""
+    about = np.array([t.fits(poses, time, mirror, gap=0.0) > _LEAST_SIMILARITY for t in rivals]).reshape(len(rivals), len(poses))
+    apart = np.where(about, np.array([t.unlikeness(poses) for t in rivals]).reshape(about.shape), np.nan)
+    result = np.ones((len(live), len(poses)))
+    for row, track in enumerate(live):
+        others = apart[[r is not track for r in rivals]]
+        nearest = np.fmin.reduce(others, axis=0, initial=np.nan)
+        result[row] = _likeness(track.unlikeness(poses) - nearest, _RIVAL, _RIVAL_UNSURE)
+    return result
+
+
+def _reunited(tracks: list[Track], people: Sequence[Sequence[Pose]], times: np.ndarray, mirror: np.ndarray) -> list[Track]:
+    """The tracks with those made one that only their colours tell apart, where nobody who was about looks like the one of them: whoever
+    is half hidden, or stands in other light, is the same person. In order of appearance."""
+    sights = [[people[f][p] for f, p in zip(t.frames, t.picks, strict=True)] for t in tracks]
+    if not all(p.colours is not None for row in sights for p in row):
+        return tracks
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a part that is never to be seen
+        worn = [np.nanmedian([p.colours for p in row], axis=0) for row in sights]
+    centres = [np.array([np.nanmedian(p.xy, axis=0) for p in row]) for row in sights]
+
+    def somebody_else(piece: int, whole: int) -> bool:
+        first, last = times[tracks[piece].frames[0]] - _ABOUT, times[tracks[piece].frames[-1]] + _ABOUT
+        middle, reach = np.median(centres[piece], axis=0), _NEARBY * max(p.size for p in sights[piece])
+        for other in set(range(len(tracks))) - {piece, whole}:
+            if set(tracks[other].frames) & set(tracks[piece].frames):
+                continue  # seen beside it
+            then = (times[tracks[other].frames] >= first) & (times[tracks[other].frames] <= last)
+            near = np.linalg.norm(centres[other][then] - middle, axis=-1) < reach
+            if near.any() and unlikeness(worn[piece], worn[other]) < _UNLIKE:
+                return True
+        return False
+
+    order = sorted(range(len(tracks)), key=lambda i: len(tracks[i].frames))
+    for at, piece in enumerate(order):
+        for whole in order[:at:-1]:
+            if _alternates(tracks[piece], tracks[whole], people, times, mirror) and not somebody_else(piece, whole):
+                pairs = sorted(zip(tracks[piece].frames + tracks[whole].frames, tracks[piece].picks + tracks[whole].picks, strict=True))
+                merged = Track([f for f, _ in pairs], [p for _, p in pairs])
+                rest = [t for i, t in enumerate(tracks) if i not in (piece, whole)]
+                return _reunited(sorted([*rest, merged], key=lambda t: t.frames[0]), people, times, mirror)
+    return tracks
+
+
+def _alternates(a: Track, b: Track, people: Sequence[Sequence[Pose]], times: np.ndarray, mirror: np.ndarray) -> bool:
+    """Whether wherever one of the tracks takes over from the other, the other was just there, and never both are seen."""
+    ends = [(times[t.frames[0]], times[t.frames[-1]]) for t in (a, b)]
+    if max(first for first, _ in ends) > min(last for _, last in ends) + _FLASH_GAP or set(a.frames) & set(b.frames):
+        return False
+    rows = [(f, people[f][p], owner) for owner, t in enumerate((a, b)) for f, p in zip(t.frames, t.picks, strict=True)]
+    rows.sort(key=lambda row: row[0])
+    handed = [(times[g] - times[f], _similarity(x, y, mirror, times[g] - times[f]))
+              for (f, x, i), (g, y, j) in pairwise(rows) if i != j]
+    return len(handed) > 0 and all(gap <= _FLASH_GAP and alike > _SAME_PLACE for gap, alike in handed)
 
 
 def _joined(tracks: list[Track], people: Sequence[Sequence[Pose]], times: np.ndarray) -> list[Track]:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.detect.appearance import colours, looks_changed
+from core.detect.close_up import pose
 from core.detect.confidence import honest_confidence, inside_picture, steadiness
 from core.detect.detector import BLAZEPOSE, Detection
 from core.detect.tiles import _starts, look_at, search
@@ -102,17 +103,26 @@ def test_colours_change_where_somebody_else_comes_after_a_gap_or_takes_the_place
     assert not looks_changed(np.full((5, 3, 3), np.nan), times[:5]).any() and not looks_changed(rows[:1], times[:1]).any()
 
 
-def test_who_turns_round_is_still_known_by_what_they_wore_lately_and_all_in_all() -> None:
+@pytest.mark.parametrize("fps", [10, 30, 120])
+def test_who_turns_round_is_still_known_by_what_they_wore_just_now(fps: int) -> None:
     front, back = np.full((3, 3), (50.0, 40.0, 30.0)), np.full((3, 3), (50.0, -20.0, 0.0))
     looks = Looks()
     assert np.isnan(looks.unlikeness(front)) and np.isnan(looks.unlikeness(None))
     apart = []
-    for turn in [0.0] * 30 + list(np.linspace(0, 1, 30)) + [1.0] * 10:
+    for turn in [0.0] * fps + list(np.linspace(0, 1, 2 * fps)):
         sight = (1 - turn) * front + turn * back
         apart.append(looks.unlikeness(sight))
-        looks.add(sight)
-    assert np.nanmax(apart) < 12 < 60 < unlikeness(front, back)
-    assert looks.unlikeness(front) < unlikeness(front, back) / 2
-    looks.add(None)
-    looks.add(np.full((3, 3), np.nan))
-    assert looks.unlikeness(back) < 5 and np.isnan(looks.unlikeness(np.full((3, 3), np.nan)))
+        looks.add(sight, 1 / fps)
+    assert 4 < np.nanmax(apart) < 13 < 60 < unlikeness(front, back)
+    for _ in range(fps // 5):
+        looks.add(back, 1 / fps)
+    assert 13 < looks.unlikeness(front) < unlikeness(front, back)  # still remembered a little
+    looks.add(None, 1 / fps)
+    looks.add(np.full((3, 3), np.nan), 1 / fps)
+    assert looks.unlikeness(back) < 13 and np.isnan(looks.unlikeness(np.full((3, 3), np.nan)))
+
+
+def test_what_a_detection_wears_goes_with_its_pose() -> None:
+    worn = np.full((3, 3), 7.0)
+    detection = Detection(np.zeros((33, 2)), np.ones(33), np.zeros(33), np.zeros((33, 3)), colours=worn)
+    assert pose(detection).colours is worn

@@ -167,10 +167,32 @@ def test_of_two_who_pass_each_other_none_becomes_a_mixture_where_only_one_is_see
 
 
 def test_one_who_is_found_where_somebody_else_was_just_seen_is_told_by_the_colours() -> None:
-    frames = [[pose(300, colours=RED)] if t < 20 else [pose(310, colours=BLUE)] if t < 40 else [pose(305, colours=RED)] for t in range(60)]
-    for t in range(20, 24):
+    frames = [[pose(300, colours=RED)] if t < 20 else [pose(310, colours=BLUE)] if t < 60 else [pose(305, colours=RED)] for t in range(90)]
+    for t in range(20, 40):
         frames[t].append(pose(240, colours=RED))
-    assert [t.frames for t in follow(frames, np.arange(60) / 30.0, NAMES)] == [[*range(24), *range(40, 60)], [*range(20, 40)]]
+    assert [t.frames for t in follow(frames, np.arange(90) / 30.0, NAMES)] == [[*range(40), *range(60, 90)], [*range(20, 60)]]
+
+
+def test_colours_that_differ_little_tell_who_is_meant_but_not_that_it_is_somebody_else() -> None:
+    other = RED - (0.0, 11.0, 0.0)
+    frames = [[pose(300, colours=RED), pose(340, colours=other)] if t < 40 else [pose(320, colours=other)] if t % 2 else
+              [pose(320, colours=RED)] for t in range(80)]
+    for track in follow(frames, np.arange(80) / 30.0, NAMES):
+        assert len({bool(np.allclose(frames[f][p].colours, RED)) for f, p in zip(track.frames, track.picks, strict=True)}) == 1
+    frames = [[pose(300, colours=RED if t < 40 else other), pose(900, colours=BLUE)] for t in range(80)]
+    assert [len(t.frames) for t in follow(frames, np.arange(80) / 30.0, NAMES)] == [80, 80]
+
+
+@pytest.mark.parametrize("aside", [160, 600])
+def test_one_who_is_half_hidden_for_a_while_stays_one_person_beside_another(aside: int) -> None:
+    desk = np.full((3, 3), (40.0, 0.0, 0.0))
+    frames = [[pose(300, colours=desk if 40 <= t < 80 else RED), pose(300 + aside, colours=BLUE)] for t in range(160)]
+    assert [len(t.frames) for t in follow(frames, np.arange(160) / 30.0, NAMES)] == [160, 160]
+
+
+def test_a_few_ghosts_beside_one_person_do_not_make_them_two_where_the_light_changes() -> None:
+    frames = [[pose(300, colours=RED if t // 10 % 2 else BLUE)] + [pose(800, colours=RED)] * (t in (3, 50, 90)) for t in range(160)]
+    assert [len(t.frames) for t in follow(frames, np.arange(160) / 30.0, NAMES)] == [160]
 
 
 @pytest.mark.parametrize("every", [40, 5])

@@ -9,6 +9,7 @@ Limits:  tiles are searched only while nobody at all is seen.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -43,45 +44,46 @@ class CloseUp:
         self._followed = [f for f in self._followed if time - f.time <= _PATIENCE and f.best(_poses(seen), time, _MIRROR) is None]
         found: list[Detection] = []
         for follower in self._followed:
-            detection = _look(self._finder, follower, rgb, time, _poses(seen + found))
+            detection = _look(self._finder, follower, rgb, time, _poses(seen + found), by_colours=False)
             if detection is not None:
                 found.append(detection)
         if not seen and not found and time >= self._next_search:
             self._next_search = time + _SEARCH_EVERY
             found = [dressed(d, rgb) for d in tiles.search(self._finder, rgb)]
-            self._followed = [Follower(pose(d), time) for d in found]
+            self._followed = [Follower(_pose(d, by_colours=False), time) for d in found]
         return found
 
 
 def follow_back(finder: tiles.Finder, source: Source, first: int, stop: int, later: list[tuple[float, Detection]],
-                others: Mapping[int, list[Pose]]) -> Iterator[tuple[int, Detection | None]]:
+                others: Mapping[int, list[Pose]], by_colours: bool) -> Iterator[tuple[int, Detection | None]]:
     """Frames first - 1, ..., stop with the person in them (and what they wear) or None; ends early when the person stays out of sight.
 
     later: (time, detection) of the person in a few frames from `first` on, the latest first; others: for each frame the other
-    people in it.
+    people in it; by_colours: whether what they wear tells who it is, too.
     """
     (time, detection), *rest = later
-    follower = Follower(pose(detection), -time)
+    follower = Follower(_pose(detection, by_colours), -time)
     for time, detection in rest:
-        follower.extend(pose(detection), -time)
+        follower.extend(_pose(detection, by_colours), -time)
     for frame in source.frames_before(first):
         if frame.index < stop or follower.time + _PATIENCE < -frame.time:
             return
-        found = _look(finder, follower, frame.rgb, -frame.time, others.get(frame.index, []))
+        found = _look(finder, follower, frame.rgb, -frame.time, others.get(frame.index, []), by_colours)
         yield frame.index, found
 
 
-def _look(finder: tiles.Finder, follower: Follower, rgb: np.ndarray, time: float, others: list[Pose]) -> Detection | None:
+def _look(finder: tiles.Finder, follower: Follower, rgb: np.ndarray, time: float, others: list[Pose],
+          by_colours: bool) -> Detection | None:
     """The followed person in a cut-out, if they are there and none of the others."""
     expected = follower.predicted(time)
     if not _touches(expected.xy, rgb):
         return None
     found = [dressed(d, rgb) for d in tiles.look_at(finder, rgb, expected.xy)]
     candidates = [d for d in found if not any(same_person(pose(d), o, _MIRROR) for o in others)]
-    best = follower.best(_poses(candidates), time, _MIRROR)
+    best = follower.best([_pose(d, by_colours) for d in candidates], time, _MIRROR)
     if best is None:
         return None
-    follower.extend(pose(candidates[best]), time)
+    follower.extend(_pose(candidates[best], by_colours), time)
     return candidates[best]
 
 
@@ -92,3 +94,7 @@ def _touches(xy: np.ndarray, rgb: np.ndarray) -> bool:
 
 def _poses(detections: list[Detection]) -> list[Pose]:
     return [pose(d) for d in detections]
+
+
+def _pose(detection: Detection, by_colours: bool) -> Pose:
+    return pose(detection if by_colours else dataclasses.replace(detection, colours=None))

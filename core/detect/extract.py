@@ -8,7 +8,6 @@ Limits:  the close-ups are MediaPipe's: a detector given by the caller is taken 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from ..errors import InputError
 from ..events import Reporter
 from ..keypoints import Keypoints
 from ..presence import check_identity, check_presence
-from ..track import Pose, Track, choose_person, follow, median_centre, median_height
+from ..track import Pose, Track, choose_person, company, follow, median_centre, median_height
 from ..video import Source
 from .appearance import dressed, looks_changed
 from .background import BackgroundTracker
@@ -194,10 +193,8 @@ def _fill_gaps(take: _Take, wanted: int, source: Source, finder: _StillFinder, r
     done, total = frames, frames + sum(first - stop for stop, first in gaps)
     others = take.others(wanted)
     for stop, first in gaps:
-        sights = [(f, take.sightings[f][seen[f]]) for f in range(first + _KNOWN_BY - 1, first - 1, -1) if f in seen]
-        # Who is alone and changes their colours stands in other light.
-        later = [(float(take.times[f]), d if others else dataclasses.replace(d, colours=None)) for f, d in sights]
-        for index, found in follow_back(finder, source, first, stop, later, others):
+        later = [(float(take.times[f]), take.sightings[f][seen[f]]) for f in range(first + _KNOWN_BY - 1, first - 1, -1) if f in seen]
+        for index, found in follow_back(finder, source, first, stop, later, others, company(take.tracks)):
             if found is not None:
                 seen[index] = len(take.sightings[index])
                 take.sightings[index].append(found)
