@@ -27,6 +27,7 @@ from scipy.optimize import linear_sum_assignment
 from .errors import InputError
 from .keypoints import Keypoints
 from .looks import Looks, unlikeness
+from .runs import runs
 from .skeleton import mirror_order
 
 _SPREAD = 0.15  # of a person's size: how far a keypoint may be from its prediction for a similarity of 0.6
@@ -42,7 +43,7 @@ _RETURN_SPEED = 1.5  # and this much farther for each second of the gap; a walk
 _VELOCITY_MEMORY = 0.1  # seconds
 _UNLIKE, _UNSURE = 13.0, 3.0  # of Lab's units: where colours begin to speak against a person, and over how much more
 _RIVAL, _RIVAL_UNSURE = 5.0, 1.0  # by how much nearer somebody else's may be
-_BESIDE = 3  # frames in which several people have been seen: fewer are chance
+_BESIDE = 3  # frames in which several people are seen: fewer are chance
 _ABOUT, _NEARBY = 1.0, 1.5  # seconds, and sizes of a person: who was so near could be taken for them
 _SAME_PLACE = 0.5  # the similarity of two sights, one after the other
 _DUPLICATE = 0.07  # of a person's size: two poses closer than this (median) are one person seen twice
@@ -79,30 +80,18 @@ def follow(people: Sequence[Sequence[Pose]], times: np.ndarray, names: tuple[str
 
     people: for each frame its poses; times: (T,) seconds; names: (K,) the keypoints' names.
     """
-    bare = [[replace(p, colours=None) for p in poses] for poses in people]
-    tracks = _linked(bare, times, names)
-    if company(tracks) and any(p.colours is not None for poses in people for p in poses):
-        tracks = _linked(people, times, names)
-    return tracks
-
-
-def company(tracks: Sequence[Track]) -> bool:
-    """Whether several people are seen at a time, so that colours tell who is who; where there is only one, they tell of the light."""
-    _, counts = np.unique([f for t in tracks for f in t.frames], return_counts=True)
-    return int((counts > 1).sum()) >= _BESIDE
-
-
-def _linked(people: Sequence[Sequence[Pose]], times: np.ndarray, names: tuple[str, ...]) -> list[Track]:
-    """As `follow`, by what the poses hold."""
     mirror = mirror_order(names)
+    without_copies = [distinct(poses, mirror) for poses in people]
+    beside = np.array([len(kept) > 1 for kept in without_copies], dtype=bool)
+    if max((last - first for first, last in runs(beside)), default=0) < _BESIDE:  # whose colours change then is in other light
+        people = [[replace(p, colours=None) for p in poses] for poses in people]
     flash = max(_FLASH_GAP, (_FLASH_FRAMES + 0.5) * float(np.median(np.diff(times)))) if len(times) > 1 else _FLASH_GAP
     live: list[_Live] = []
     done: list[_Live] = []
-    for frame, (poses, time) in enumerate(zip(people, times, strict=True)):
+    for frame, (poses, kept, time) in enumerate(zip(people, without_copies, times, strict=True)):
         over = [t for t in live if time - t.time > (_LONGEST_GAP if t.lasting else flash)]
         done += over
         live = [t for t in live if t not in over]
-        kept = distinct(poses, mirror)
         # People who have been there for a while choose first: a flash beside them must not take their place. Of these, those who have
         # just been seen do: of one who was lost, hardly anything is too far.
         fresh = [t for t in live if t.lasting and time - t.time <= flash]
@@ -117,6 +106,12 @@ def _linked(people: Sequence[Sequence[Pose]], times: np.ndarray, names: tuple[st
     tracks = sorted(done + live, key=lambda t: t.track.frames[0])
     lasting = _reunited([t.track for t in tracks if t.lasting and not t.thin], people, times, mirror)
     return _joined(lasting or [t.track for t in tracks], people, times)
+
+
+def company(tracks: Sequence[Track]) -> bool:
+    """Whether several people are seen at a time, so that colours tell who is who; where there is only one, they tell of the light."""
+    _, counts = np.unique([f for t in tracks for f in t.frames], return_counts=True)
+    return int((counts > 1).sum()) >= _BESIDE
 
 
 def distinct(poses: Sequence[Pose], mirror: np.ndarray) -> list[int]:
