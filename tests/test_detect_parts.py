@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.detect.appearance import colours, looks_changed
-from core.detect.close_up import pose
+from core.detect.close_up import follow_back, pose
 from core.detect.confidence import honest_confidence, inside_picture, steadiness
 from core.detect.detector import BLAZEPOSE, Detection
 from core.detect.tiles import _starts, look_at, search
@@ -126,3 +128,17 @@ def test_what_a_detection_wears_goes_with_its_pose() -> None:
     worn = np.full((3, 3), 7.0)
     detection = Detection(np.zeros((33, 2)), np.ones(33), np.zeros(33), np.zeros((33, 3)), colours=worn)
     assert pose(detection).colours is worn
+
+
+def test_who_is_alone_is_followed_back_into_other_light_and_who_is_not_is_told_from_others() -> None:
+    red, blue = (dressed(np.zeros((160, 120, 3), np.uint8), top, top) for top in ((190, 40, 40), (40, 40, 190)))
+    frames = [SimpleNamespace(index=i, time=i / 30, rgb=red if i >= 30 else blue) for i in range(60)]
+    source = SimpleNamespace(frames_before=lambda first: reversed(frames[:first]))
+    person = Detection(STANDING, np.ones(33), np.zeros(33), np.zeros((33, 3)))
+    later = [(50 / 30, dataclasses.replace(person, colours=colours(red, STANDING)))]
+
+    def found(by_colours: bool) -> list[int]:
+        return [i for i, d in follow_back(lambda rgb: [person], source, 50, 0, later, {}, by_colours) if d is not None]
+
+    assert found(by_colours=False) == list(range(49, -1, -1))
+    assert found(by_colours=True) == list(range(49, 29, -1))
