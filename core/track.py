@@ -247,37 +247,52 @@ def _against_rivals(live: list[_Live], rivals: list[_Live], poses: list[Pose], t
 
 
 def _reunited(tracks: list[Track], people: Sequence[Sequence[Pose]], times: np.ndarray, mirror: np.ndarray) -> list[Track]:
-    """The tracks with those made one that only their colours tell apart, where nobody who was about looks like the one of them: whoever
-    is half hidden, or stands in other light, is the same person. In order of appearance."""
-    sights = [[people[f][p] for f, p in zip(t.frames, t.picks, strict=True)] for t in tracks]
-    if not all(p.colours is not None for row in sights for p in row):
+    """The tracks with those made one that only their colours tell apart, unless somebody else who was about looks like the shorter one:
+    whoever is half hidden, or stands in other light, is the same person. In order of appearance."""
+    if not all(people[f][p].colours is not None for t in tracks for f, p in zip(t.frames, t.picks, strict=True)):
         return tracks
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a part that is never to be seen
-        worn = [np.nanmedian([p.colours for p in row], axis=0) for row in sights]
-    centres = [np.array([np.nanmedian(p.xy, axis=0) for p in row]) for row in sights]
-
-    def somebody_else(piece: int, whole: int) -> bool:
-        first, last = times[tracks[piece].frames[0]] - _ABOUT, times[tracks[piece].frames[-1]] + _ABOUT
-        middle, reach = np.median(centres[piece], axis=0), _NEARBY * max(p.size for p in sights[piece])
-        for other in set(range(len(tracks))) - {piece, whole}:
-            if set(tracks[other].frames) & set(tracks[piece].frames):
-                continue  # seen beside it
-            then = (times[tracks[other].frames] >= first) & (times[tracks[other].frames] <= last)
-            near = np.linalg.norm(centres[other][then] - middle, axis=-1) < reach
-            if near.any() and unlikeness(worn[piece], worn[other]) < _UNLIKE:
-                return True
-        return False
-
-    order = sorted(range(len(tracks)), key=lambda i: len(tracks[i].frames))
+    seen = dict(enumerate(_Sights.of(t, people) for t in tracks))
+    order = sorted(seen, key=lambda i: len(tracks[i].frames))
     for at, piece in enumerate(order):
         for whole in order[:at:-1]:
-            if _alternates(tracks[piece], tracks[whole], people, times, mirror) and not somebody_else(piece, whole):
-                pairs = sorted(zip(tracks[piece].frames + tracks[whole].frames, tracks[piece].picks + tracks[whole].picks, strict=True))
-                merged = Track([f for f, _ in pairs], [p for _, p in pairs])
-                rest = [t for i, t in enumerate(tracks) if i not in (piece, whole)]
-                return _reunited(sorted([*rest, merged], key=lambda t: t.frames[0]), people, times, mirror)
-    return tracks
+            others = [s for i, s in seen.items() if i not in (piece, whole)]
+            if _alternates(seen[piece].track, seen[whole].track, people, times, mirror) and not seen[piece].may_be(others, times):
+                both = (seen[piece].track, seen[whole].track)
+                pairs = sorted((f, p) for t in both for f, p in zip(t.frames, t.picks, strict=True))
+                seen[whole] = _Sights.of(Track([f for f, _ in pairs], [p for _, p in pairs]), people)
+                del seen[piece]
+                break
+    return sorted((s.track for s in seen.values()), key=lambda t: t.frames[0])
+
+
+@dataclass(frozen=True)
+class _Sights:
+    """A track with where its sights (S) are. worn: (3, 3) their median colours; centres: (S, 2) and sizes (S,), pixels."""
+
+    track: Track
+    worn: np.ndarray
+    centres: np.ndarray
+    sizes: np.ndarray
+
+    @staticmethod
+    def of(track: Track, people: Sequence[Sequence[Pose]]) -> _Sights:
+        poses = [people[f][p] for f, p in zip(track.frames, track.picks, strict=True)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a part that is never to be seen
+            worn = np.nanmedian(np.array([p.colours for p in poses]), axis=0)
+            centres = np.array([np.nanmedian(p.xy, axis=0) for p in poses])
+        return _Sights(track, worn, centres, np.array([p.size for p in poses]))
+
+    def may_be(self, others: Sequence[_Sights], times: np.ndarray) -> bool:
+        """Whether one of the others was about, but not seen beside it, and looks like it."""
+        frames, first, last = set(self.track.frames), times[self.track.frames[0]] - _ABOUT, times[self.track.frames[-1]] + _ABOUT
+        middle, reach = np.median(self.centres, axis=0), _NEARBY * self.sizes.max()
+        for other in others:
+            when = times[other.track.frames]
+            near = (np.linalg.norm(other.centres - middle, axis=-1) < reach) & (when >= first) & (when <= last)
+            if near.any() and not frames & set(other.track.frames) and unlikeness(self.worn, other.worn) < _UNLIKE:
+                return True
+        return False
 
 
 def _alternates(a: Track, b: Track, people: Sequence[Sequence[Pose]], times: np.ndarray, mirror: np.ndarray) -> bool:
