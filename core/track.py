@@ -19,6 +19,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -60,7 +61,7 @@ class Pose:
     confidence: np.ndarray
     colours: np.ndarray | None = None
 
-    @property
+    @cached_property
     def size(self) -> float:
         """The longer side of the keypoints' box, pixels; at least 1."""
         there = self.xy[np.isfinite(self.xy).all(-1)]
