@@ -7,6 +7,8 @@ Method:  small grey pictures without their slow changes of brightness; corners s
          pyramids after Bouguet 2001) from the key frame's corners, started where the last homography (robust, MAGSAC++,
          Barath et al. 2020) expects them, and back as a check. Where the overlap gets small, another key frame is taken: an
          earlier one that overlaps, else this frame. What neither a key frame nor the frame before explains begins a new stretch: a cut.
+         Few corners may belong to a shadow, and many key frames drift; so the whole picture is asked, too, whether it looks more like
+         the stretch's first one as it is or like it moved by what the corners say.
 Limits:  a motion of more than about a tenth of the picture from one frame to the next is taken for a cut; a picture in which fewer
          than `FEWEST` corners can be followed says nothing.
 """
@@ -35,6 +37,9 @@ _OFF_PLANE, _TRIES = 1.5, 300  # pixels; samples of corners that the homography 
 _FOLLOWED, _AGREE = 0.35, 0.25  # of the corners in sight: with fewer the two pictures do not show the same
 _TIRED, _OVERLAP = 0.6, 0.6  # shares of corners followed and of the key frame in sight below which another key frame is taken
 _KEPT = 24  # key frames that can be returned to
+_PART, _SMOOTH = 20, 1.5  # pixels; parts of two pictures that are compared, and how much these are smoothed before, as moving one does
+_NOISE, _TELLS = 0.1, 0.15  # of brightness, added to the differences of a part; the logarithm of their ratio in parts that tell
+_FEWEST_PARTS = 3  # that have to tell
 _MARGIN = 0.15  # of a person's size around their keypoints
 _LINGER = 5  # frames for which the place of a person who is no longer detected is left out
 
@@ -51,11 +56,14 @@ class KeyFrame:
 @dataclass(frozen=True)
 class Row:
     """A frame compared with key frame number `key`. places: (N, 2) where its corners are now, from the picture's middle, in longer
-    sides of the picture, NaN where not followed; agree: (N,) bool, those that move as a plane would."""
+    sides of the picture, NaN where not followed; agree: (N,) bool, those that move as a plane would; standing: of the parts of the
+    picture that tell, the share that looks more like the stretch's first key frame as it is than moved by the corners' plane; NaN where
+    too few tell."""
 
     key: int
     places: np.ndarray
     agree: np.ndarray
+    standing: float
 
 
 @dataclass(frozen=True)
@@ -67,12 +75,21 @@ class Background:
 
 
 @dataclass
+class _Picture:
+    """One small picture. free: (h, w) uint8, 0 where people are."""
+
+    frame: int
+    grey: np.ndarray
+    free: np.ndarray
+
+
+@dataclass
 class _Key:
-    """A key frame. points: (N, 2) pixels; home: (3, 3) to it from its stretch's first; plane: as last seen, see
-    `_Match`."""
+    """A key frame. first: its stretch's first; points: (N, 2) pixels; home: (3, 3) to it from there; plane: as last seen, see `_Match`."""
 
     number: int
     stretch: int
+    first: _Picture
     grey: np.ndarray
     points: np.ndarray
     home: np.ndarray
@@ -94,15 +111,6 @@ class _Match:
     def here(self) -> np.ndarray:
         """(3, 3) from the stretch's first key frame."""
         return np.asarray(self.plane @ self.key.home)
-
-
-@dataclass
-class _Picture:
-    """One small picture. free: (h, w) uint8, 0 where people are."""
-
-    frame: int
-    grey: np.ndarray
-    free: np.ndarray
 
 
 class BackgroundTracker:
@@ -129,7 +137,8 @@ class BackgroundTracker:
         if match is None:
             self._match = None
             return
-        self._rows[-1] = Row(match.key.number, _units(match.places, self._size).astype(np.float32), match.agree)
+        standing = _standing(match.key.first, picture, match.here)
+        self._rows[-1] = Row(match.key.number, _units(match.places, self._size).astype(np.float32), match.agree, standing)
         self._match = self._renewed(match, picture)
 
     def background(self) -> Background:
@@ -150,7 +159,7 @@ class BackgroundTracker:
         if last is not None:
             match = _follow(last.key, picture)
             if match is None and self._last is not None:
-                step = self._new_key(self._last, last.key.stretch, last.here)
+                step = self._new_key(self._last, last)
                 match = None if step is None else _follow(step, picture)
             if match is not None:
                 return match
@@ -158,7 +167,7 @@ class BackgroundTracker:
             match = _follow(key, picture)
             if match is not None:
                 return match
-        fresh = self._new_key(picture, self._keys[-1].stretch + 1 if self._keys else 0, np.eye(3))
+        fresh = self._new_key(picture, None)
         return None if fresh is None else _itself(fresh)
 
     def _renewed(self, match: _Match, picture: _Picture) -> _Match:
@@ -173,18 +182,41 @@ class BackgroundTracker:
                 earlier = _follow(key, picture)
                 if earlier is not None and earlier.share > _TIRED:
                     return earlier
-        fresh = self._new_key(picture, match.key.stretch, match.here)
+        fresh = self._new_key(picture, match)
         return match if fresh is None else _itself(fresh)
 
-    def _new_key(self, picture: _Picture, stretch: int, home: np.ndarray) -> _Key | None:
-        """A picture with corners enough, as a key frame; `home`: (3, 3) to it from its stretch's first."""
+    def _new_key(self, picture: _Picture, match: _Match | None) -> _Key | None:
+        """A picture with corners enough, as a key frame; match: it beside an earlier one, None where a new stretch begins."""
         points = _corners(picture)
         if len(points) < FEWEST:
             return None
-        key = _Key(len(self._key_frames), stretch, picture.grey, points, home, np.eye(3))
+        if match is None:
+            stretch, first, home = self._keys[-1].stretch + 1 if self._keys else 0, picture, np.eye(3)
+        else:
+            stretch, first, home = match.key.stretch, match.key.first, match.here
+        key = _Key(len(self._key_frames), stretch, first, picture.grey, points, home, np.eye(3))
         self._key_frames.append(KeyFrame(picture.frame, stretch, _units(points, self._size)))
         self._keys = [*self._keys, key][-_KEPT:]
         return key
+
+
+def _standing(first: _Picture, picture: _Picture, plane: np.ndarray) -> float:
+    """How much of the picture looks as if the camera stood: `Row.standing`; plane: (3, 3) homography from `first`."""
+    size = picture.grey.shape[::-1]
+    both = (first.free > 0) & (cv2.warpPerspective(first.free, plane, size, flags=cv2.INTER_NEAREST) > 0) & (picture.free > 0)
+    before, now = (cv2.GaussianBlur(p.grey.astype(np.float32), (0, 0), _SMOOTH) for p in (first, picture))
+    moved = cv2.warpPerspective(before, plane, size, flags=cv2.INTER_LINEAR)
+    asked, as_it_is, as_moved = (_part_means(np.where(both, x, 0.0)) for x in (1.0, np.abs(before - now), np.abs(moved - now)))
+    enough = asked > 0.5
+    better = np.log((as_moved[enough] / asked[enough] + _NOISE) / (as_it_is[enough] / asked[enough] + _NOISE))
+    tells = np.abs(better) > _TELLS
+    return float((better[tells] > 0).mean()) if tells.sum() >= _FEWEST_PARTS else np.nan
+
+
+def _part_means(values: np.ndarray) -> np.ndarray:
+    """The means of whole parts of a picture (h, w)."""
+    rows, columns = values.shape[0] // _PART, values.shape[1] // _PART
+    return np.asarray(values[: rows * _PART, : columns * _PART].reshape(rows, _PART, columns, _PART).mean((1, 3)))
 
 
 def _itself(key: _Key) -> _Match:
