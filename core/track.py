@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -99,7 +100,7 @@ def follow(people: Sequence[Sequence[Pose]], times: np.ndarray, names: tuple[str
         lost = [t for t in live if t.lasting and time - t.time > flash]
         rivals = fresh + lost
         for group in (fresh, lost, [t for t in live if not t.lasting]):
-            taken = {kept[k]: track for track, k in _assign(group, rivals, [poses[i] for i in kept], time, mirror)}
+            taken = {kept[k]: track for track, k in assigned(group, rivals, [poses[i] for i in kept], time, mirror)}
             for pick, track in taken.items():
                 track.add(frame, pick, poses[pick], time)
             kept = [i for i in kept if i not in taken]
@@ -164,6 +165,7 @@ class Follower:
 
     def __init__(self, pose: Pose, time: float) -> None:
         self.pose, self.time = pose, time
+        self._since, self._sights = time, 1
         self._velocity = np.zeros(2)
         self._looks = Looks()
         self._looks.add(pose.colours, 0.0)
@@ -176,7 +178,13 @@ class Follower:
         weight = 1.0 - np.exp(-dt / _VELOCITY_MEMORY)
         self._velocity = self._velocity + weight * (measured - self._velocity)
         self.pose, self.time = pose, time
+        self._sights += 1
         self._looks.add(pose.colours, dt)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether they have been seen long enough to be a person rather than a flash."""
+        return abs(self.time - self._since) >= _SHORTEST and self._sights >= 3
 
     def predicted(self, time: float) -> Pose:
         """The pose moved on to `time`. A lost person's velocity is worth less and less: it fades within about 0.3 s."""
@@ -198,18 +206,15 @@ class Follower:
         return int(scores.argmax()) if len(poses) and scores.max() > _LEAST_SIMILARITY else None
 
 
+Someone = TypeVar("Someone", bound=Follower)
+
+
 class _Live(Follower):
     """A track while it grows."""
 
     def __init__(self, frame: int, pick: int, pose: Pose, time: float) -> None:
         super().__init__(pose, time)
         self.track = Track([frame], [pick])
-        self._since = time
-
-    @property
-    def lasting(self) -> bool:
-        """Whether it has been seen long enough to be a person rather than a flash."""
-        return self.time - self._since >= _SHORTEST and len(self.track.frames) >= 3
 
     @property
     def thin(self) -> bool:
@@ -223,8 +228,9 @@ class _Live(Follower):
         self.track.picks.append(pick)
 
 
-def _assign(live: list[_Live], rivals: list[_Live], poses: list[Pose], time: float, mirror: np.ndarray) -> list[tuple[_Live, int]]:
-    """Which poses continue which of the tracks `live` at `time`, by place and colours; rivals: who else may be meant."""
+def assigned(live: Sequence[Someone], rivals: Sequence[Follower], poses: Sequence[Pose], time: float,
+             mirror: np.ndarray) -> list[tuple[Someone, int]]:
+    """Which poses continue which of those `live` at `time`, by place and colours; rivals: who else may be meant."""
     if not live or not poses:
         return []
     table = np.stack([t.fits(poses, time, mirror) for t in live])
@@ -234,7 +240,8 @@ def _assign(live: list[_Live], rivals: list[_Live], poses: list[Pose], time: flo
     return [(live[r], int(c)) for r, c in zip(rows, columns, strict=True) if table[r, c] > _LEAST_SIMILARITY]
 
 
-def _against_rivals(live: list[_Live], rivals: list[_Live], poses: list[Pose], time: float, mirror: np.ndarray) -> np.ndarray:
+def _against_rivals(live: Sequence[Follower], rivals: Sequence[Follower], poses: Sequence[Pose], time: float,
+                    mirror: np.ndarray) -> np.ndarray:
     """(L, P) 0 to 1: what looks much more like somebody else who was last seen about there is hardly anybody's but theirs, also where that
     one is lost."""
     about = np.array([t.fits(poses, time, mirror, gap=0.0) > _LEAST_SIMILARITY for t in rivals]).reshape(len(rivals), len(poses))

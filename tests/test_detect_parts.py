@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.detect.appearance import colours, looks_changed
-from core.detect.close_up import follow_back, pose
+from core.detect.close_up import CloseUp, follow_back, pose
 from core.detect.confidence import honest_confidence, inside_picture, steadiness
 from core.detect.detector import BLAZEPOSE, Detection
 from core.detect.tiles import _starts, look_at, search
@@ -142,3 +142,25 @@ def test_who_is_alone_is_followed_back_into_other_light_and_who_is_not_is_told_f
 
     assert found(by_colours=False) == list(range(49, -1, -1))
     assert found(by_colours=True) == list(range(49, 29, -1))
+
+
+@pytest.mark.parametrize(("seen_for", "found"), [(10, 20), (2, 0)])
+def test_who_is_lost_beside_others_is_looked_for_in_cut_outs(seen_for: int, found: int) -> None:
+    """Recorded: of a woman before a mirror and her image MediaPipe saw, in half of the frames, only the image. Who was seen for a moment
+    only is not looked for."""
+    def person(x: float, y: float) -> Detection:
+        return Detection(STANDING + (x, y), np.ones(33), np.zeros(33), np.zeros((33, 3)))
+
+    def finder(cut: np.ndarray) -> list[Detection]:
+        return [person(x, y) for y, x in np.argwhere(cut[..., 0])]
+
+    close_up = CloseUp(finder)
+    added = []
+    for frame in range(30):
+        picture, x = np.zeros((480, 640, 3), np.uint8), 20 + 2 * frame
+        picture[100, x] = 255  # where the finder sees somebody
+        seen = [person(300, 100), person(x, 100)][: 2 if frame < seen_for else 1]
+        for detection in close_up.missed(picture, frame / 30, seen):
+            np.testing.assert_allclose(detection.xy, STANDING + (x, 100))
+            added.append(frame)
+    assert added == list(range(30 - found, 30))

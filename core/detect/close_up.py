@@ -2,7 +2,8 @@
 
 Problem: a person who comes from afar is too small to be acquired, and one lost for a moment may not come back by themselves.
 Method:  going forward: while nobody is seen, tiles are searched every half second; whoever is found is followed in cut-outs until the
-         detector sees them in the whole picture. Going backwards: from where the wanted person appears, or appears again, they are
+         detector sees them in the whole picture. So is whoever is lost while others are seen: of people near each other it often sees
+         only one. Going backwards: from where the wanted person appears, or appears again, they are
          followed in cut-outs towards the frame where they were lost, or the beginning.
 Limits:  tiles are searched only while nobody at all is seen.
 """
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from ..skeleton import mirror_order
-from ..track import Follower, Pose, same_person
+from ..track import Follower, Pose, assigned, same_person
 from ..video import Source
 from . import tiles
 from .appearance import dressed
@@ -37,14 +38,16 @@ class CloseUp:
     def __init__(self, finder: tiles.Finder) -> None:
         self._finder = finder
         self._followed: list[Follower] = []
+        self._people: list[Follower] = []
         self._next_search = 0.0
 
     def missed(self, rgb: np.ndarray, time: float, seen: list[Detection]) -> list[Detection]:
         """The people in rgb (H, W, 3) at `time` seconds who are not among those `seen` in the whole picture."""
         self._followed = [f for f in self._followed if time - f.time <= _PATIENCE and f.best(_poses(seen), time, _MIRROR) is None]
         found: list[Detection] = []
-        for follower in self._followed:
-            detection = _look(self._finder, follower, rgb, time, _poses(seen + found), by_colours=False)
+        lost = self._lost(_poses(seen), time)
+        for follower in self._followed + lost:
+            detection = _look(self._finder, follower, rgb, time, _poses(seen + found), by_colours=follower in lost)
             if detection is not None:
                 found.append(detection)
         if not seen and not found and time >= self._next_search:
@@ -52,6 +55,17 @@ class CloseUp:
             found = [dressed(d, rgb) for d in tiles.search(self._finder, rgb)]
             self._followed = [Follower(_pose(d, by_colours=False), time) for d in found]
         return found
+
+    def _lost(self, seen: list[Pose], time: float) -> list[Follower]:
+        """Who was there, and is not, while others are."""
+        self._people = [p for p in self._people if time - p.time <= _PATIENCE]
+        again = assigned(self._people, self._people, seen, time, _MIRROR)
+        for person, pick in again:
+            person.extend(seen[pick], time)
+        known = {pick for _, pick in again}
+        lost = [p for p in self._people if p.time < time and p.lasting] if seen else []
+        self._people += [Follower(p, time) for pick, p in enumerate(seen) if pick not in known]
+        return lost
 
 
 def follow_back(finder: tiles.Finder, source: Source, first: int, stop: int, later: list[tuple[float, Detection]],
