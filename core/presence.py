@@ -1,5 +1,5 @@
-"""How much of a take the person is there: refuses what is too little to be a motion, says what is missing, and where the one who is
-found again after a gap may be somebody else."""
+"""How much of a take the person is there: refuses what is too little to be a motion, says what is missing, where the video is cut,
+and where the one who is found again after a gap may be somebody else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .runs import runs
 _LEAST = 0.10  # of the frames: less is somebody who passed by
 _WHOLE = 0.90  # of the frames: less is worth a word
 _REACH, _PACE = 1.0, 0.5  # of the person's size, and this much more for each second: found again farther away is worth a word
-_MOST_TOLD = 3  # gaps
+_MOST_TOLD = 3  # gaps, cuts
 
 
 def check_presence(keypoints: Keypoints, what: str, reporter: Reporter) -> None:
@@ -31,6 +31,17 @@ def check_presence(keypoints: Keypoints, what: str, reporter: Reporter) -> None:
     if seen < _WHOLE * frames:
         parts = ", ".join(f"{a:.1f} s to {b:.1f} s" for a, b in _stretches(keypoints))
         reporter.warning(f"The person is seen in {seen} of the {frames} frames ({parts}); what is between is made up.")
+
+
+def check_one_shot(keypoints: Keypoints, cuts: list[int], reporter: Reporter) -> None:
+    """Warns of `cuts`, frames with which another shot begins, between the first and the last frame in which the person is seen."""
+    seen = np.flatnonzero(keypoints.seen)
+    inside = [cut for cut in cuts if seen[0] < cut <= seen[-1]]
+    if inside:
+        when = ", ".join(f"{keypoints.times[cut]:.2f} s" for cut in inside[:_MOST_TOLD])
+        more = f" (and {len(inside) - _MOST_TOLD} times more)" if len(inside) > _MOST_TOLD else ""
+        reporter.warning(f"The video is cut at {when}{more}: how the person gets from one shot to the next is made up; choose one shot by "
+                         "start and end.")
 
 
 def check_identity(keypoints: Keypoints, reporter: Reporter, changed: np.ndarray | None = None) -> None:

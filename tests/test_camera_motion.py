@@ -204,6 +204,34 @@ def test_a_cut_is_no_motion() -> None:
     assert watched([first] * 10 + [second] * 10 + [first] * 10).kind == STILL
 
 
+def cuts_in(pictures: list[np.ndarray]) -> list[int]:
+    tracker = BackgroundTracker()
+    for rgb in pictures:
+        tracker.add(rgb, NOBODY)
+    return tracker.background().cuts()
+
+
+def test_cuts_are_told() -> None:
+    shots = [picture(panorama(seed), np.eye(3)) for seed in (1, 2, 3)]
+    panned = [picture(panorama(4), turned(turns_of(np.radians([[0, 0.5 * t, 0]]))[0])) for t in range(12)]
+    assert cuts_in([shots[0]] * 12 + [shots[1]] * 9 + [shots[2]] * 12 + panned) == [12, 21, 33]
+    assert cuts_in([shots[0], shots[1]]) == []  # two pictures are no shots
+
+
+@pytest.mark.parametrize("what", ["flash", "pan", "shake", "noise", "slow"])
+def test_what_is_no_cut(what: str) -> None:
+    wall, generator = panorama(5), np.random.default_rng(5)
+    turns = {"pan": np.stack([np.zeros(30), np.radians(1.8 * np.arange(30)), np.zeros(30)], axis=-1), "shake": shake(5, 30, 2.0)}
+    pictures = [picture(wall, turned(turn)) for turn in turns_of(turns.get(what, np.zeros((30, 3))))]
+    if what == "flash":
+        pictures[12] = np.full_like(pictures[12], 250)
+    if what == "noise":
+        pictures = [np.clip(128 + generator.normal(0, 6, rgb.shape), 0, 255).astype(np.uint8) for rgb in pictures]
+    if what == "slow":  # a picture now and then, each of something else
+        pictures = [picture(panorama(seed), np.eye(3)) for seed in range(6)]
+    assert cuts_in(pictures) == []
+
+
 def test_each_side_of_a_cut_has_its_own_mean_view() -> None:
     truth = turns_of(shake(3, 40, 1.0))
     walls = [panorama(1)] * 20 + [panorama(2)] * 20

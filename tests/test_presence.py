@@ -8,7 +8,7 @@ import pytest
 from core.errors import InputError
 from core.events import Reporter
 from core.keypoints import Keypoints
-from core.presence import check_identity, check_presence
+from core.presence import check_identity, check_one_shot, check_presence
 
 
 def take(seen: np.ndarray) -> Keypoints:
@@ -40,6 +40,17 @@ def test_a_blink_is_not_worth_a_word() -> None:
     reporter = Reporter()
     check_presence(take(seen), "a.mp4", reporter)
     assert not reporter.warnings
+
+
+def test_cuts_in_the_persons_part_are_told() -> None:
+    seen = np.ones(300, bool)
+    seen[:60] = False
+    reporter = Reporter()
+    check_one_shot(take(seen), [30, 60], reporter)
+    assert not reporter.warnings  # before the person is there, and with them
+    check_one_shot(take(seen), [30, 90, 120, 150, 180, 299], reporter)
+    (warning,) = reporter.warnings
+    assert "cut at 3.00 s, 4.00 s, 5.00 s (and 2 times more)" in warning and "start and end" in warning
 
 
 def walk(where: np.ndarray) -> Keypoints:

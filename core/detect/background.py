@@ -25,6 +25,7 @@ FEWEST = 12
 """Corners that a frame needs to say anything about the camera."""
 
 _SIDE = 320  # pixels, the longer side of the small picture at most
+_MIDDLE = 128.0  # the brightness of a plain picture
 _SLOW = (31, 31)  # pixels: brightness that changes over more than this is left out
 _CELL, _PER_CELL = 40, 5  # pixels; corners that one cell of the picture may give
 _WEAKEST = 3e-5  # of a corner (the smaller eigenvalue of its gradients): what compression leaves of a dull wall stays below
@@ -40,6 +41,8 @@ _KEPT = 24  # key frames that can be returned to
 _PART, _SMOOTH = 20, 1.5  # pixels; parts of two pictures that are compared, and how much these are smoothed before, as moving one does
 _NOISE, _TELLS = 0.1, 0.15  # of brightness, added to the differences of a part; the logarithm of their ratio in parts that tell
 _FEWEST_PARTS = 3  # that have to tell
+_CUT, _AROUND = 0.45, 8  # of the picture that changes at once where a shot begins, more than in so many frames before and after
+_LEAST_SHOWN = 0.1  # of the picture without people that tells of a change
 _MARGIN = 0.15  # of a person's size around their keypoints
 _LINGER = 5  # frames for which the place of a person who is no longer detected is left out
 
@@ -68,19 +71,39 @@ class Row:
 
 @dataclass(frozen=True)
 class Background:
-    """What was seen of the background. rows: one a frame, None where too little was seen."""
+    """What was seen of the background. rows: one a frame, None where too little was seen; changes: one a frame, 0 to 1, how much of the
+    picture is other than in the frame before."""
 
     keys: list[KeyFrame]
     rows: list[Row | None]
+    changes: list[float]
+
+    def cuts(self) -> list[int]:
+        """The frames with which another shot begins: all of the picture changes at once, and the corners do not go on."""
+        seen = [t for t, row in enumerate(self.rows) if row is not None]
+        stretches = [self.keys[row.key].stretch for row in self.rows if row is not None]
+        changes, found = np.array(self.changes), []
+        for t in np.flatnonzero(changes > _CUT).tolist():
+            around = [changes[s] for s in range(max(t - _AROUND, 1), min(t + _AROUND + 1, len(changes))) if s != t]
+            after = int(np.searchsorted(seen, t))
+            goes_on = not 0 < after < len(seen) or stretches[after - 1] == stretches[after]
+            if not goes_on and around and changes[t] - np.median(around) > _CUT:
+                found.append(t)
+        return found
 
 
 @dataclass
 class _Picture:
-    """One small picture. free: (h, w) uint8, 0 where people are."""
+    """One small picture. free: (h, w) uint8, 0 where people are; smooth: (h, w) float32, the grey one's difference from its middle."""
 
     frame: int
     grey: np.ndarray
     free: np.ndarray
+    smooth: np.ndarray
+
+    @staticmethod
+    def of(frame: int, grey: np.ndarray, free: np.ndarray) -> _Picture:
+        return _Picture(frame, grey, free, cv2.GaussianBlur(grey.astype(np.float32) - _MIDDLE, (0, 0), _SMOOTH))
 
 
 @dataclass
@@ -118,6 +141,7 @@ class BackgroundTracker:
 
     def __init__(self) -> None:
         self._rows: list[Row | None] = []
+        self._changes: list[float] = []
         self._key_frames: list[KeyFrame] = []
         self._keys: list[_Key] = []
         self._match: _Match | None = None
@@ -129,7 +153,8 @@ class BackgroundTracker:
         """The next frame (H, W, 3) uint8 and the keypoints (K, 2) of everybody in it, pixels, NaN where missing."""
         shrink = -(-max(rgb.shape[:2]) // _SIDE)
         grey = _small(rgb, shrink)
-        picture = _Picture(len(self._rows), grey, self._free(grey.shape, [xy / shrink for xy in people]))
+        picture = _Picture.of(len(self._rows), grey, self._free(grey.shape, [xy / shrink for xy in people]))
+        self._changes.append(0.0 if self._last is None else _change(self._last, picture))
         self._size = np.array(rgb.shape[1::-1]) / shrink
         match = self._compare(picture)
         self._last = picture
@@ -143,7 +168,7 @@ class BackgroundTracker:
 
     def background(self) -> Background:
         """Over all frames so far."""
-        return Background(self._key_frames, self._rows)
+        return Background(self._key_frames, self._rows, self._changes)
 
     def _free(self, shape: tuple[int, ...], people: Sequence[np.ndarray]) -> np.ndarray:
         """(h, w) 255 where nobody is, nor was a moment ago."""
@@ -204,13 +229,20 @@ def _standing(first: _Picture, picture: _Picture, plane: np.ndarray) -> float:
     """How much of the picture looks as if the camera stood: `Row.standing`; plane: (3, 3) homography from `first`."""
     size = picture.grey.shape[::-1]
     both = (first.free > 0) & (cv2.warpPerspective(first.free, plane, size, flags=cv2.INTER_NEAREST) > 0) & (picture.free > 0)
-    before, now = (cv2.GaussianBlur(p.grey.astype(np.float32), (0, 0), _SMOOTH) for p in (first, picture))
+    before, now = first.smooth, picture.smooth
     moved = cv2.warpPerspective(before, plane, size, flags=cv2.INTER_LINEAR)
     asked, as_it_is, as_moved = (_part_means(np.where(both, x, 0.0)) for x in (1.0, np.abs(before - now), np.abs(moved - now)))
     enough = asked > 0.5
     better = np.log((as_moved[enough] / asked[enough] + _NOISE) / (as_it_is[enough] / asked[enough] + _NOISE))
     tells = np.abs(better) > _TELLS
     return float((better[tells] > 0).mean()) if tells.sum() >= _FEWEST_PARTS else np.nan
+
+
+def _change(before: _Picture, now: _Picture) -> float:
+    """0 to 1: how much of what two pictures show, people left out, only one of them shows."""
+    both = (before.free > 0) & (now.free > 0)
+    shown = np.abs(before.smooth[both]).sum() + np.abs(now.smooth[both]).sum()
+    return float(np.abs(before.smooth[both] - now.smooth[both]).sum() / shown) if both.mean() > _LEAST_SHOWN and shown > 0 else 0.0
 
 
 def _part_means(values: np.ndarray) -> np.ndarray:
@@ -235,7 +267,7 @@ def _small(rgb: np.ndarray, shrink: int) -> np.ndarray:
     height, width = rgb.shape[0] // shrink, rgb.shape[1] // shrink  # whole blocks of pixels average several times faster
     small = cv2.resize(rgb[:height * shrink, :width * shrink], (width, height), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    return cv2.addWeighted(grey, 1.0, cv2.blur(grey, _SLOW), -1.0, 128.0)
+    return cv2.addWeighted(grey, 1.0, cv2.blur(grey, _SLOW), -1.0, _MIDDLE)
 
 
 def _units(places: np.ndarray, size: np.ndarray) -> np.ndarray:

@@ -83,7 +83,7 @@ def surely_travels(background: Background, times: np.ndarray) -> bool:
     if times[-1] - times[0] < _SURE:
         return False
     asked = np.unique(np.searchsorted(times, np.linspace(times[-1] - _SURE, times[-1], _MOST_ASKED)))
-    recent = Background(background.keys, [background.rows[t] for t in asked])
+    recent = dataclasses.replace(background, rows=[background.rows[t] for t in asked])
     frames = _fit(recent, ASSUMED_FOCAL)
     if not _suspicious(frames).all() or _stands(recent, times[asked]):
         return False

@@ -19,7 +19,7 @@ from ..camera_motion import travel_error
 from ..errors import InputError
 from ..events import Reporter
 from ..keypoints import Keypoints
-from ..presence import check_identity, check_presence
+from ..presence import check_identity, check_one_shot, check_presence
 from ..track import Pose, Track, choose_person, company, follow, median_centre, median_height
 from ..video import Source
 from .appearance import dressed, looks_changed
@@ -60,14 +60,16 @@ def extract_keypoints(source: Source, person: str, reporter: Reporter, detector:
     close-ups; one that is given stays open; judge: see `cleaning.finished`. Raises InputError when nobody is there, or the wanted one
     hardly ever, and as soon as it is certain that the camera travels.
     """
-    keypoints, colours_worn = _wanted(source, person, reporter, detector)
+    keypoints, colours_worn, cuts = _wanted(source, person, reporter, detector)
     check_presence(keypoints, source.path.name, reporter)
+    check_one_shot(keypoints, cuts, reporter)
     check_identity(keypoints, reporter, looks_changed(colours_worn, keypoints.times))
     return finished(keypoints, reporter, judge)
 
 
-def _wanted(source: Source, person: str, reporter: Reporter, detector: Detector | None) -> tuple[Keypoints, np.ndarray]:
-    """The wanted person as detected, and (T, 3, 3) what they wear (`appearance.colours`), NaN where that was not seen.
+def _wanted(source: Source, person: str, reporter: Reporter, detector: Detector | None) -> tuple[Keypoints, np.ndarray, list[int]]:
+    """The wanted person as detected, (T, 3, 3) what they wear (`appearance.colours`), NaN where that was not seen, and the frames with
+    which another shot begins.
 
     What else was seen goes when this returns: it takes more room than the result.
     """
@@ -83,7 +85,8 @@ def _wanted(source: Source, person: str, reporter: Reporter, detector: Detector 
         wanted = next(i for i, k in enumerate(people) if k is choose_person(people, person))
         if finder is not None:
             _fill_gaps(take, wanted, source, finder, reporter)
-    return take.person(wanted, source).replace(camera=egomotion(background.background(), take.times)), take.colours(wanted)
+    seen = background.background()
+    return take.person(wanted, source).replace(camera=egomotion(seen, take.times)), take.colours(wanted), seen.cuts()
 
 
 def list_people(source: Source, reporter: Reporter) -> list[PersonSummary]:
