@@ -39,9 +39,8 @@ def check_one_shot(keypoints: Keypoints, cuts: list[int], reporter: Reporter) ->
     inside = [cut for cut in cuts if seen[0] < cut <= seen[-1]]
     if inside:
         when = ", ".join(f"{keypoints.times[cut]:.2f} s" for cut in inside[:_MOST_TOLD])
-        more = f" (and {len(inside) - _MOST_TOLD} times more)" if len(inside) > _MOST_TOLD else ""
-        reporter.warning(f"The video is cut at {when}{more}: how the person gets from one shot to the next is made up; choose one shot by "
-                         "start and end.")
+        reporter.warning(f"The video seems to be cut at {when}{_more(inside)}: how the person gets from one shot to the next is made up; "
+                         "choose one shot by start and end.")
 
 
 def check_identity(keypoints: Keypoints, reporter: Reporter, changed: np.ndarray | None = None) -> None:
@@ -67,8 +66,14 @@ def check_identity(keypoints: Keypoints, reporter: Reporter, changed: np.ndarray
         if reasons:
             told.append(f"lost at {before:.1f} s and found again at {after:.1f} s {' and '.join(reasons)}")
     if told:
-        more = f" (and {len(told) - _MOST_TOLD} times more)" if len(told) > _MOST_TOLD else ""
-        reporter.warning(f"The person is {', '.join(told[:_MOST_TOLD])}{more}; if it is somebody else, choose a part by start and end.")
+        reporter.warning(f"The person is {', '.join(told[:_MOST_TOLD])}{_more(told)}; "
+                         "if it is somebody else, choose a part by start and end.")
+
+
+def _more(told: list) -> str:
+    """How often more than is told one by one."""
+    left = len(told) - _MOST_TOLD
+    return "" if left < 1 else " (and once more)" if left == 1 else f" (and {left} times more)"
 
 
 def _stretches(keypoints: Keypoints, most: int = 6) -> list[tuple[float, float]]:

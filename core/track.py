@@ -53,6 +53,10 @@ _SHORTEST = 0.15  # seconds; shorter tracks are noise, unless there is nothing e
 _THINNEST = 0.25  # of the frames between first and last sight; thinner tracks are noise as well
 
 
+Someone = TypeVar("Someone", bound="Follower")
+"""Whoever is followed: the same kind comes back."""
+
+
 @dataclass(frozen=True)
 class Pose:
     """One person in one picture. xy: (K, 2) pixels, NaN where missing; confidence: (K,); colours: (3, 3) what they wear (`core.looks`),
@@ -204,9 +208,6 @@ class Follower:
         """Which of the poses continues this person, if any does."""
         scores = self.fits(poses, time, mirror) * _likeness(self.unlikeness(poses))
         return int(scores.argmax()) if len(poses) and scores.max() > _LEAST_SIMILARITY else None
-
-
-Someone = TypeVar("Someone", bound=Follower)
 
 
 class _Live(Follower):

@@ -185,6 +185,20 @@ def test_shadows_on_a_dull_wall_do_not_move_the_camera(seed: int, strength: floa
     assert shadowed(seed, strength, noise, shadows, 6.0).kind != STILL  # it looks, and does not only say no
 
 
+@pytest.mark.parametrize("what", ["bars", "fade-in", "short"])
+def test_a_shake_is_not_taken_for_standing(what: str) -> None:
+    """Bars beside an upright film always stand, what fades in cannot be compared with what it fades from, and some takes are short."""
+    vectors = shake(3, 8 if what == "short" else 60, 2.5)
+    if what == "fade-in":
+        vectors[:45] = 0.0
+    pictures = [picture(panorama(3), turned(turn)) for turn in turns_of(vectors)]
+    if what == "bars":
+        pictures = [np.where(np.abs(np.arange(WIDTH) - 160)[None, :, None] < 50, rgb, 0).astype(np.uint8) for rgb in pictures]
+    if what == "fade-in":
+        pictures = [(rgb * min(1.0, t / 15)).astype(np.uint8) for t, rgb in enumerate(pictures)]
+    assert watched(pictures).kind == SHAKING
+
+
 @pytest.mark.parametrize("what", ["grey", "black", "noise", "stripes"])
 def test_a_picture_without_corners_says_nothing(what: str) -> None:
     generator = np.random.default_rng(0)
@@ -216,6 +230,8 @@ def test_cuts_are_told() -> None:
     panned = [picture(panorama(4), turned(turns_of(np.radians([[0, 0.5 * t, 0]]))[0])) for t in range(12)]
     assert cuts_in([shots[0]] * 12 + [shots[1]] * 9 + [shots[2]] * 12 + panned) == [12, 21, 33]
     assert cuts_in([shots[0], shots[1]]) == []  # two pictures are no shots
+    jerk = [picture(panorama(5), turned(turns_of(np.radians([[0, 12.0 * t, 0]]))[0])) for t in range(5)]
+    assert len(cuts_in([jerk[0]] * 12 + jerk + [jerk[-1]] * 12)) <= 1  # one event is told once
 
 
 @pytest.mark.parametrize("what", ["flash", "pan", "shake", "noise", "slow"])

@@ -9,7 +9,8 @@ Method:  small grey pictures without their slow changes of brightness; corners s
          earlier one that overlaps, else this frame. What neither a key frame nor the frame before explains begins a new stretch: a cut.
          Few corners may belong to a shadow, and many key frames drift; so the whole picture is asked, too, whether it looks more like
          the stretch's first one as it is or like it moved by what the corners say.
-Limits:  a motion of more than about a tenth of the picture from one frame to the next is taken for a cut; a picture in which fewer
+Limits:  a motion of more than about a tenth of the picture from one frame to the next is taken for a cut, and so is a thing that covers
+         the picture for a moment; a picture in which fewer
          than `FEWEST` corners can be followed says nothing.
 """
 
@@ -39,7 +40,7 @@ _FOLLOWED, _AGREE = 0.35, 0.25  # of the corners in sight: with fewer the two pi
 _TIRED, _OVERLAP = 0.6, 0.6  # shares of corners followed and of the key frame in sight below which another key frame is taken
 _KEPT = 24  # key frames that can be returned to
 _PART, _SMOOTH = 20, 1.5  # pixels; parts of two pictures that are compared, and how much these are smoothed before, as moving one does
-_NOISE, _TELLS = 0.1, 0.15  # of brightness, added to the differences of a part; the logarithm of their ratio in parts that tell
+_NOISE, _TELLS = 0.1, 0.15  # grey levels, added to the differences of a part; the logarithm of their ratio in parts that tell
 _FEWEST_PARTS = 3  # that have to tell
 _CUT, _AROUND = 0.45, 8  # of the picture that changes at once where a shot begins, more than in so many frames before and after
 _LEAST_SHOWN = 0.1  # of the picture without people that tells of a change
@@ -79,15 +80,17 @@ class Background:
     changes: list[float]
 
     def cuts(self) -> list[int]:
-        """The frames with which another shot begins: all of the picture changes at once, and the corners do not go on."""
+        """The frames with which another shot seems to begin: all of the picture changes at once, and the corners do not go on."""
         seen = [t for t, row in enumerate(self.rows) if row is not None]
         stretches = [self.keys[row.key].stretch for row in self.rows if row is not None]
-        changes, found = np.array(self.changes), []
+        changes = np.array(self.changes)
+        found: list[int] = []
         for t in np.flatnonzero(changes > _CUT).tolist():
             around = [changes[s] for s in range(max(t - _AROUND, 1), min(t + _AROUND + 1, len(changes))) if s != t]
             after = int(np.searchsorted(seen, t))
             goes_on = not 0 < after < len(seen) or stretches[after - 1] == stretches[after]
-            if not goes_on and around and changes[t] - np.median(around) > _CUT:
+            told = bool(found) and t - found[-1] <= _AROUND
+            if not goes_on and not told and around and changes[t] - np.median(around) > _CUT:
                 found.append(t)
         return found
 

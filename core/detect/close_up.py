@@ -5,7 +5,8 @@ Method:  going forward: while nobody is seen, tiles are searched every half seco
          detector sees them in the whole picture. So is whoever is lost while others are seen: of people near each other it often sees
          only one. Going backwards: from where the wanted person appears, or appears again, they are
          followed in cut-outs towards the frame where they were lost, or the beginning.
-Limits:  tiles are searched only while nobody at all is seen.
+Limits:  tiles are searched only while nobody at all is seen; a thing that looks like somebody who has left may be taken for them for
+         some seconds.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from ..skeleton import mirror_order
-from ..track import Follower, Pose, assigned, same_person
+from ..track import Follower, Pose, assigned, distinct, same_person
 from ..video import Source
 from . import tiles
 from .appearance import dressed
@@ -24,6 +25,7 @@ from .detector import BLAZEPOSE, Detection
 
 _SEARCH_EVERY = 0.5  # seconds
 _PATIENCE = 0.5  # seconds without a sight of a followed person until they are given up
+_LOST_FOR = 5.0  # seconds beside others without a sight in the whole picture: by then it may be a thing
 _MIRROR = mirror_order(BLAZEPOSE)
 
 
@@ -32,22 +34,30 @@ def pose(detection: Detection) -> Pose:
     return Pose(detection.xy, detection.confidence, detection.colours)
 
 
+class _Known(Follower):
+    """Somebody whom the detector has seen in the whole picture, last at `whole` seconds."""
+
+    def __init__(self, pose: Pose, time: float) -> None:
+        super().__init__(pose, time)
+        self.whole = time
+
+
 class CloseUp:
     """Goes along with the detector, frame by frame, and adds the people whom it misses."""
 
     def __init__(self, finder: tiles.Finder) -> None:
         self._finder = finder
         self._followed: list[Follower] = []
-        self._people: list[Follower] = []
+        self._people: list[_Known] = []
         self._next_search = 0.0
 
     def missed(self, rgb: np.ndarray, time: float, seen: list[Detection]) -> list[Detection]:
         """The people in rgb (H, W, 3) at `time` seconds who are not among those `seen` in the whole picture."""
         self._followed = [f for f in self._followed if time - f.time <= _PATIENCE and f.best(_poses(seen), time, _MIRROR) is None]
         found: list[Detection] = []
-        lost = self._lost(_poses(seen), time)
-        for follower in self._followed + lost:
-            detection = _look(self._finder, follower, rgb, time, _poses(seen + found), by_colours=follower in lost)
+        wanted: list[tuple[Follower, bool]] = [(f, False) for f in self._followed] + [(p, True) for p in self._lost(_poses(seen), time)]
+        for follower, by_colours in wanted:
+            detection = _look(self._finder, follower, rgb, time, _poses(seen + found), by_colours)
             if detection is not None:
                 found.append(detection)
         if not seen and not found and time >= self._next_search:
@@ -56,15 +66,17 @@ class CloseUp:
             self._followed = [Follower(_pose(d, by_colours=False), time) for d in found]
         return found
 
-    def _lost(self, seen: list[Pose], time: float) -> list[Follower]:
+    def _lost(self, seen: list[Pose], time: float) -> list[_Known]:
         """Who was there, and is not, while others are."""
-        self._people = [p for p in self._people if time - p.time <= _PATIENCE]
+        seen = [seen[i] for i in distinct(seen, _MIRROR)]
+        self._people = [p for p in self._people if time - p.time <= _PATIENCE and time - p.whole <= _LOST_FOR]
         again = assigned(self._people, self._people, seen, time, _MIRROR)
         for person, pick in again:
             person.extend(seen[pick], time)
+            person.whole = time
         known = {pick for _, pick in again}
         lost = [p for p in self._people if p.time < time and p.lasting] if seen else []
-        self._people += [Follower(p, time) for pick, p in enumerate(seen) if pick not in known]
+        self._people += [_Known(p, time) for pick, p in enumerate(seen) if pick not in known]
         return lost
 
 

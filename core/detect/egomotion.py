@@ -3,13 +3,14 @@
 Method:  frame by frame against a key frame the corners are explained by a rotation about the camera's own centre (x' ~ K R K^-1 x; robust
          Gauss-Newton over three angles). A clip that turns far enough tells its focal length too: the one with which rotations explain most
          (Hartley 1994); so does one that only the assumed focal length cannot explain. Corners that stay where they are outvote those that
-         move: a bus is not the camera; and where hardly ever a moment looks more as the corners say than as if the camera stood, it stands.
+         move: a bus is not the camera; and where nearly all the frames that corners call moved look, as a whole, as if the camera stood
+         (`background.Row.standing`), it stands.
          The camera travels (or zooms) where rotations leave much unexplained that an essential matrix does
          explain (Nister 2004, robustly), with corners shifted by more than a hand's sway would. Turns are relative to the mean of the
          stretch between two cuts.
 Limits:  a sway of up to a twentieth of the distance to the background is taken for rotation; travel along a flat wall that fills the
          picture looks like a turn; frames that show too little of the background borrow from their neighbours, and a clip that shows
-         hardly any is taken as still; nothing is known across a cut.
+         hardly any is taken as still; overlays that cover most of the picture hide a shake; nothing is known across a cut.
 
 Lengths in the picture are shares of its longer side, from its middle (`background.Row`).
 """
@@ -33,8 +34,8 @@ _SPREAD = 0.0015  # how well a corner is followed
 _MOVES = 0.003  # a picture that moves less is still
 _LEAST = 3  # frames that a motion lasts
 _STAYING = 1 / 3  # of the corners: when as many stay, the camera does, whatever the others do
-_MOVED = 0.5  # of the parts of the picture that tell: when fewer look as if the camera stood, it moves
-_MOMENT = 0.25  # seconds: corners on a shadow may drag the rest along for less
+_STANDS = 0.6  # of the parts of the picture that tell: when as many look as if the camera stood, it does; bars and captions always do
+_SELDOM, _MOMENT = 0.5, 0.25  # of the frames, and seconds on end, that may look otherwise: a shadow on most of the picture
 _WIDE = 0.14  # of the longer side, the standard deviation of the agreeing corners' places: less may be one thing that moves
 _SLOW = np.radians(4.0)  # the range of a shaken camera's mean view over a second is less
 _FOCALS = np.geomspace(0.5, 3.0, 25)
@@ -66,7 +67,7 @@ def egomotion(background: Background, times: np.ndarray) -> CameraMotion:
     turns = _relative_to_mean(_chained(background, frames), frames)
     still = CameraMotion(STILL, np.tile(np.eye(3), (len(times), 1, 1)), ASSUMED_FOCAL, seen=float(frames.known.mean()))
     moving = frames.known & (_shift(turns, focal) > _MOVES)
-    if moving.sum() < _LEAST or _stands(background, times):
+    if moving.sum() < _LEAST or _stands(background, times, moving):
         return still
     travels = _travels(background, frames, times)
     if travels:
@@ -83,9 +84,9 @@ def surely_travels(background: Background, times: np.ndarray) -> bool:
     if times[-1] - times[0] < _SURE:
         return False
     asked = np.unique(np.searchsorted(times, np.linspace(times[-1] - _SURE, times[-1], _MOST_ASKED)))
-    recent = dataclasses.replace(background, rows=[background.rows[t] for t in asked])
+    recent = Background(background.keys, [background.rows[t] for t in asked], [background.changes[t] for t in asked])
     frames = _fit(recent, ASSUMED_FOCAL)
-    if not _suspicious(frames).all() or _stands(recent, times[asked]):
+    if not _suspicious(frames).all() or _stands(recent, times[asked], np.ones(len(asked), bool)):
         return False
     frames = dataclasses.replace(frames, off=np.min([_fit(recent, focal).off for focal in _FOCALS], axis=0))
     return bool(_suspicious(frames).all()) and sum(_is_passed(recent, t, frames.off[t]) for t in range(len(asked))) >= _SURELY_PASSED
@@ -105,12 +106,17 @@ class _Frames:
     stretch: np.ndarray
 
 
-def _stands(background: Background, times: np.ndarray) -> bool:
-    """Whether at no time but a moment the picture looks more as if the camera had moved than as if it stood; times: (T,) seconds."""
+def _stands(background: Background, times: np.ndarray, asked: np.ndarray) -> bool:
+    """Whether the frames `asked` (T,) bool look, but for moments and seldom, as if the camera stood; times: (T,) seconds.
+
+    Not where most of them tell nothing: a picture that fades in cannot be compared.
+    """
     standing = np.array([np.nan if row is None else row.standing for row in background.rows])
-    telling = np.flatnonzero(np.isfinite(standing))
-    moves = runs(standing[telling] < _MOVED)
-    return all(times[telling[after - 1]] - times[telling[first]] < _MOMENT for first, after in moves)
+    telling = np.flatnonzero(asked & np.isfinite(standing))
+    moves = standing[telling] < _STANDS
+    if 2 * len(telling) < asked.sum() or not len(telling) or moves.mean() > _SELDOM:
+        return False
+    return all(times[telling[after - 1]] - times[telling[first]] < _MOMENT for first, after in runs(moves))
 
 
 def _blocks(background: Background) -> list[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
