@@ -10,8 +10,7 @@ Method:  small grey pictures without their slow changes of brightness; corners s
          Few corners may belong to a shadow, and many key frames drift; so the whole picture is asked, too, whether it looks more like
          the stretch's first one as it is or like it moved by what the corners say.
 Limits:  a motion of more than about a tenth of the picture from one frame to the next is taken for a cut, and so is a thing that covers
-         the picture for a moment; a picture in which fewer
-         than `FEWEST` corners can be followed says nothing.
+         the picture for a moment; a picture in which fewer than `FEWEST` corners can be followed says nothing.
 """
 
 from __future__ import annotations

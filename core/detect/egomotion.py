@@ -107,14 +107,14 @@ class _Frames:
 
 
 def _stands(background: Background, times: np.ndarray, asked: np.ndarray) -> bool:
-    """Whether the frames `asked` (T,) bool look, but for moments and seldom, as if the camera stood; times: (T,) seconds.
+    """Whether the frames `asked` (T,) bool, at least one, look as if the camera stood, but for moments and seldom; times: (T,) seconds.
 
     Not where most of them tell nothing: a picture that fades in cannot be compared.
     """
     standing = np.array([np.nan if row is None else row.standing for row in background.rows])
     telling = np.flatnonzero(asked & np.isfinite(standing))
     moves = standing[telling] < _STANDS
-    if 2 * len(telling) < asked.sum() or not len(telling) or moves.mean() > _SELDOM:
+    if 2 * len(telling) < asked.sum() or moves.mean() > _SELDOM:
         return False
     return all(times[telling[after - 1]] - times[telling[first]] < _MOMENT for first, after in runs(moves))
 
