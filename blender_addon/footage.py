@@ -1,9 +1,9 @@
 """The camera that took the video, with the video behind it.
 
-The camera follows the figure's `Placement`, so that the figure covers the person in the picture on any rig in any place. The
-scene's frame rate is the user's: where it is not the video's, the picture's frame offset is keyed, so that film and motion run
-together; where Blender ignores a phone's rotation flag, the picture is turned. Limits: lens distortion is not modelled, Blender's
-cameras have square pixels, and a turned picture fits the frame that the scene had at the import.
+The camera follows the figure's `Placement`, so that the figure covers the person in the picture on any rig in any place, and zooms where
+the video's did. The scene's frame rate is the user's: where it is not the video's, the picture's frame offset is keyed, so that film and
+motion run together; where Blender ignores a phone's rotation flag, the picture is turned. Limits: lens distortion is not modelled,
+Blender's cameras have square pixels, and a turned picture fits the frame that the scene had at the import.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import bpy
 import numpy as np
@@ -28,6 +28,15 @@ SENSOR = 36.0  # millimetres, full frame
 _STILL = 1e-6  # metres and radians: a camera that moves less is not keyed
 
 
+class _Curve(NamedTuple):
+    """What changes of the camera's lens and picture. frames, values: (K,)."""
+
+    path: str
+    frames: np.ndarray
+    values: np.ndarray
+    interpolation: str
+
+
 def add_camera(context: Any, motion: Motion, placement: Placement, frames: np.ndarray, footage: Path | None, name: str) -> Any:
     """A camera in the scene that sees what the video's camera saw, the footage behind it; the scene's active camera only if it had none."""
     data = bpy.data.cameras.new(f"{name} camera")
@@ -37,8 +46,14 @@ def add_camera(context: Any, motion: Motion, placement: Placement, frames: np.nd
     aspect = render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)
     set_lens(data, motion.camera, aspect)
     _place(camera, motion.camera, placement, frames, name)
+    changes = [] if motion.camera.zooms is None else [_Curve("lens", frames, data.lens * motion.camera.zooms, "LINEAR")]
     if footage is not None:
-        _show_footage(data, footage, motion, frames, aspect, name)
+        changes += _show_footage(data, footage, motion, frames, aspect)
+    if changes:
+        action, curves = versions.new_take(data, f"{name} film")
+        for change in changes:
+            key_curves(curves, change.path, "Film", change.frames, change.values[:, None], change.interpolation)
+        versions.assign_take(data, action)
     if context.scene.camera is None:
         context.scene.camera = camera
     return camera
@@ -71,7 +86,8 @@ def _place(camera: Any, source: Camera, placement: Placement, frames: np.ndarray
     versions.assign_take(camera, action)
 
 
-def _show_footage(data: Any, footage: Path, motion: Motion, frames: np.ndarray, aspect: float, name: str) -> None:
+def _show_footage(data: Any, footage: Path, motion: Motion, frames: np.ndarray, aspect: float) -> list[_Curve]:
+    """Puts the footage behind the camera; what must be keyed for it."""
     image, size, numbers = _load(footage)
     data.show_background_images = True
     behind = data.background_images.new()
@@ -88,11 +104,10 @@ def _show_footage(data: Any, footage: Path, motion: Motion, frames: np.ndarray, 
     offsets = shown - (scene_frames - user.frame_start + 1)
     user.frame_offset = int(offsets[0])
     changes = np.flatnonzero(np.diff(offsets, prepend=offsets[0] - 1))
-    if len(changes) > 1:
-        action, curves = versions.new_take(data, f"{name} footage")
-        key_curves(curves, "background_images[0].image_user.frame_offset", "Footage", scene_frames[changes].astype(float),
-                   offsets[changes, None].astype(float), "CONSTANT")
-        versions.assign_take(data, action)
+    if len(changes) <= 1:
+        return []
+    path = "background_images[0].image_user.frame_offset"
+    return [_Curve(path, scene_frames[changes].astype(float), offsets[changes].astype(float), "CONSTANT")]
 
 
 def check_footage(footage: Path) -> None:

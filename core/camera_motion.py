@@ -1,9 +1,10 @@
 """A camera that moved while it filmed, and a world that stands still whatever the camera does.
 
-Problem: the solver's world belongs to one camera that stands still; in a hand, or on a turning head, it takes the camera's motion for
-         the person's, and feet slide.
-Method:  `core.detect.egomotion` tells how the camera turned. Rays of keypoints and lifted poses are turned into one reference view, in
-         which the background stands still; the solver sees only that one, and afterwards the camera of every frame is turned back.
+Problem: the solver's world belongs to one camera that stands still; in a hand, on a turning head or behind a zoom it takes the
+         camera's motion for the person's, and feet slide.
+Method:  `core.detect.egomotion` tells how the camera turned and zoomed. Keypoints are seen through one lens (`through_one_lens`); rays of
+         keypoints and lifted poses are turned into one reference view, in which the background stands still; the solver sees only that
+         one, and afterwards the camera of every frame is turned and zoomed back.
 Limits:  the turns belong to the focal length that they were found with; with another one the same motion in the picture is a larger or
          smaller turn, exact for small ones only. What lies more than `WIDEST` off the reference view cannot be used.
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from .lift import Lifted
     from .motion import Motion
 
-STILL, SHAKING, TURNING, TRAVELLING = "still", "shaking", "turning", "travelling"
+STILL, SHAKING, TURNING, ZOOMING, TRAVELLING = "still", "shaking", "turning", "zooming", "travelling"
 WIDEST = np.radians(70.0)
 
 
@@ -36,10 +37,11 @@ WIDEST = np.radians(70.0)
 class CameraMotion:
     """What the camera did in T frames.
 
-    kind: one of the four above. turns: (T, 3, 3), ray in a frame = turn @ ray in the reference view, camera axes; identities when
-    still, the nearest to what the picture does when travelling. focal: that they belong to, in longer sides of the picture; measured:
-    whether the turns told it. travels: seconds (from, to) in which it travelled. seen: the share of the frames with background enough to
-    tell.
+    kind: one of the five above; one that shakes or turns may zoom as well. turns: (T, 3, 3), ray in a frame = turn @ ray in the reference
+    view, camera axes; identities when still, the nearest to what the picture does when travelling. focal: that they belong to, in longer
+    sides of the picture; measured: whether the turns told it. zooms: (T,) focal length of a frame over that of its widest view, which is
+    the `focal` meant; None where it did not zoom. travels: seconds (from, to) in which it travelled. seen: the share of the frames with
+    background enough to tell.
     """
 
     kind: str
@@ -48,13 +50,14 @@ class CameraMotion:
     measured: bool = False
     travels: tuple[tuple[float, float], ...] = ()
     seen: float = 1.0
+    zooms: np.ndarray | None = None
 
     def cut(self, wanted: np.ndarray, times: np.ndarray) -> CameraMotion:
         """The frames wanted (T,) bool, of those at times (T,) seconds; a camera that travelled in others only has shaken in these."""
         turns, first, last = self.turns[wanted], times[wanted].min(), times[wanted].max()
         travels = tuple((a, b) for a, b in self.travels if b >= first and a <= last)
         kind = self.kind if travels or self.kind != TRAVELLING else SHAKING if np.ptp(turns, axis=0).any() else STILL
-        return dataclasses.replace(self, turns=turns, travels=travels, kind=kind)
+        return dataclasses.replace(self, turns=turns, travels=travels, kind=kind, zooms=None if self.zooms is None else self.zooms[wanted])
 
     def turns_with(self, focal: float) -> np.ndarray:
         """(T, 3, 3) for another focal length, in longer sides: pan and tilt move the picture by focal length times angle."""
@@ -63,7 +66,8 @@ class CameraMotion:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """For an npz file."""
-        return {"camera_motion": np.array(self.kind), "camera_turns": self.turns.astype(np.float32), "camera_travels":
+        zooms = {} if self.zooms is None else {"camera_zooms": self.zooms.astype(np.float32)}
+        return zooms | {"camera_motion": np.array(self.kind), "camera_turns": self.turns.astype(np.float32), "camera_travels":
                 np.array(self.travels).reshape(-1, 2), "camera_figures": np.array([self.focal, self.measured, self.seen])}
 
     @staticmethod
@@ -74,20 +78,32 @@ class CameraMotion:
         focal, measured, seen = (float(v) for v in data["camera_figures"])
         turns = rotations.to_matrix(rotations.from_matrix(data["camera_turns"]))
         travels = tuple((float(a), float(b)) for a, b in data["camera_travels"])
-        return CameraMotion(str(data["camera_motion"]), turns, focal, bool(measured), travels, seen)
+        zooms = data["camera_zooms"].astype(np.float64) if "camera_zooms" in data else None
+        return CameraMotion(str(data["camera_motion"]), turns, focal, bool(measured), travels, seen, zooms)
 
     def describe(self) -> dict:
-        """For the motion's meta, as JSON types. largest_turn_deg: between any frame and the reference view."""
+        """For the motion's meta, as JSON types. largest_turn_deg: between any frame and the reference view; largest_zoom: longest over
+        shortest focal length."""
         angle = rotations.angle_between(rotations.IDENTITY, rotations.from_matrix(self.turns)).max(initial=0.0)
         return {"motion": self.kind, "largest_turn_deg": round(float(np.degrees(angle)), 1), "background_seen": round(self.seen, 3),
-                "focal_measured": self.measured}
+                "focal_measured": self.measured, "largest_zoom": round(self.largest_zoom, 2)}
+
+    @property
+    def largest_zoom(self) -> float:
+        """The longest focal length over the shortest one, 1 where it did not zoom."""
+        return 1.0 if self.zooms is None else float(self.zooms.max() / self.zooms.min())
 
     @property
     def sentence(self) -> str:
-        """What the user should know of a camera that shakes or turns."""
-        does = "shakes" if self.kind == SHAKING else "turns"
-        return (f"The camera {does}, by up to {self.describe()['largest_turn_deg']:g} degrees from its mean view; the motion is freed of "
-                "it by what the background does.")
+        """What the user should know of a camera that shakes, turns or zooms."""
+        zooms = f"zooms, by up to {self.largest_zoom:.2f} times"
+        if self.kind == ZOOMING:
+            does = zooms
+        else:
+            does = "shakes" if self.kind == SHAKING else "turns"
+            does += f", by up to {self.describe()['largest_turn_deg']:g} degrees from its mean view"
+            does += f", and {zooms}" if self.zooms is not None else ""
+        return f"The camera {does}; the motion is freed of it by what the background does."
 
 
 def check_camera(camera: CameraMotion, keypoints: Keypoints, K: np.ndarray, what: str) -> None:
@@ -104,12 +120,23 @@ def check_camera(camera: CameraMotion, keypoints: Keypoints, K: np.ndarray, what
 
 def travel_error(when: str, what: str) -> InputError:
     """What to say of a camera that travels; when: which part of the file named `what`."""
-    return InputError(f"The camera travels or zooms in {what} ({when}); only one that stands, shakes in the hand or turns on the spot "
-                      f"can be used so far: choose another part by start and end, or film from one place without zooming.")
+    return InputError(f"The camera travels in {what} ({when}); only one that stands, shakes in the hand, turns on the spot or zooms can "
+                      f"be used so far: choose another part by start and end, or film from one place.")
+
+
+def through_one_lens(keypoints: Keypoints) -> Keypoints:
+    """The keypoints as a camera would see them that did all that theirs did but zoom: always the widest view of theirs."""
+    camera = keypoints.camera
+    if camera is None or camera.zooms is None:
+        return keypoints
+    zooms, middle = camera.zooms[:, None], np.array([keypoints.width, keypoints.height]) / 2
+    depth = None if keypoints.depth is None else keypoints.depth / zooms
+    return keypoints.replace(xy=(keypoints.xy - middle) / zooms[..., None] + middle, depth=depth,
+                             camera=dataclasses.replace(camera, zooms=None))
 
 
 def steadied(keypoints: Keypoints, K: np.ndarray) -> Keypoints:
-    """The keypoints as the reference view would see them; missing where too far off it. K: (3, 3) pixels."""
+    """The keypoints, through one lens, as the reference view would see them; missing where too far off it. K: (3, 3) pixels."""
     assert keypoints.camera is not None
     rays = np.einsum("tji,tkj->tki", _turns(keypoints.camera, K), pixel_rays(keypoints.xy, K))
     ahead = rays[..., 2] >= np.cos(WIDEST) * np.linalg.norm(rays, axis=-1)
@@ -124,11 +151,11 @@ def steadied_lift(lifted: Lifted, camera: CameraMotion, K: np.ndarray) -> Lifted
 
 
 def as_filmed(motion: Motion, keypoints: Keypoints, K: np.ndarray) -> Motion:
-    """The motion that was solved in the reference view, with every frame's own camera and the keypoints as detected."""
+    """The motion that was solved in the reference view, with every frame's own camera and the keypoints as detected (zooms and all)."""
     assert keypoints.camera is not None
     turns, view = _turns(keypoints.camera, K), motion.camera
     seen_2d = np.concatenate([keypoints.xy, keypoints.confidence[..., None]], axis=-1)
-    camera = dataclasses.replace(view, R=turns @ view.R, t=np.einsum("tij,tj->ti", turns, view.t))
+    camera = dataclasses.replace(view, R=turns @ view.R, t=np.einsum("tij,tj->ti", turns, view.t), zooms=keypoints.camera.zooms)
     return dataclasses.replace(motion, camera=camera, keypoints_2d=seen_2d)
 
 

@@ -22,13 +22,23 @@ CONTACT_NAMES = ("left heel", "left toe", "right heel", "right toe")
 
 @dataclass(frozen=True)
 class Camera:
-    """Where the picture was taken from. K: (3, 3) pixels; R: (T, 3, 3), t: (T, 3) metres: x_camera = R x_world + t (OpenCV axes)."""
+    """Where the picture was taken from. K: (3, 3) pixels; R: (T, 3, 3), t: (T, 3) metres: x_camera = R x_world + t (OpenCV axes).
+    zooms: (T,), what K's focal length is multiplied by in each frame; None for one lens throughout."""
 
     K: np.ndarray
     R: np.ndarray
     t: np.ndarray
     width: int
     height: int
+    zooms: np.ndarray | None = None
+
+    @property
+    def lenses(self) -> np.ndarray:
+        """(T, 3, 3) pixels, K as it is in each frame."""
+        lenses = np.tile(self.K, (len(self.R), 1, 1))
+        if self.zooms is not None:
+            lenses[:, :2, :2] *= self.zooms[:, None, None]
+        return lenses
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,8 @@ class Motion:
             joints_camera=to_camera(world, self.camera).astype(f32), keypoints_2d=self.keypoints_2d.astype(f32),
             keypoint_names=np.array(self.keypoint_names), confidence=self.confidence.astype(f32),
             contacts=self.contacts.astype(bool), times=self.times, fps=self.fps, camera_K=self.camera.K, camera_R=self.camera.R,
-            camera_t=self.camera.t, image_size=np.array([self.camera.width, self.camera.height]), meta=json.dumps(self.meta))
+            camera_t=self.camera.t, image_size=np.array([self.camera.width, self.camera.height]), meta=json.dumps(self.meta),
+            **({} if self.camera.zooms is None else {"camera_zooms": self.camera.zooms}))
 
     def resampled(self, fps: float) -> Motion:
         """The same take at a steady rate: same first time, same length; rotations by slerp, what is not continuous by nearest frame."""
@@ -108,7 +119,7 @@ class Motion:
             fps=float(fps), confidence=mix(self.confidence), contacts=self.contacts[nearest], keypoints_2d=self.keypoints_2d[nearest],
             camera=dataclasses.replace(
                 self.camera, R=rotations.to_matrix(rotations.slerp(camera_rotation[before], camera_rotation[after], s)),
-                t=mix(self.camera.t)))
+                t=mix(self.camera.t), zooms=None if self.camera.zooms is None else mix(self.camera.zooms)))
 
 
 def to_camera(points: np.ndarray, camera: Camera) -> np.ndarray:
@@ -117,10 +128,10 @@ def to_camera(points: np.ndarray, camera: Camera) -> np.ndarray:
 
 
 def project(points_camera: np.ndarray, K: np.ndarray) -> np.ndarray:
-    """Camera-frame points (..., 3) to pixels (..., 2); points not in front of the camera come out NaN."""
+    """Camera-frame points (..., N, 3) to pixels (..., N, 2), K (3, 3) or (..., 3, 3); points not in front of the camera come out NaN."""
     z = points_camera[..., 2:]
     with np.errstate(divide="ignore", invalid="ignore"):
-        pixels = points_camera[..., :2] / z * np.array([K[0, 0], K[1, 1]]) + K[:2, 2]
+        pixels = points_camera[..., :2] / z * np.stack([K[..., 0, 0], K[..., 1, 1]], axis=-1)[..., None, :] + K[..., None, :2, 2]
     return np.where(z > 1e-6, pixels, np.nan)
 
 
@@ -137,7 +148,8 @@ def load_motion(path: str | os.PathLike) -> Motion:
                 Skeleton(data["rest_offsets"], data["end_offsets"]), rotations.normalise(data["local_rotations"]),
                 data["root_translation"].astype(np.float64), data["times"].astype(np.float64), float(data["fps"]),
                 data["confidence"], data["contacts"],
-                Camera(data["camera_K"], data["camera_R"], data["camera_t"], width, height),
+                Camera(data["camera_K"], data["camera_R"], data["camera_t"], width, height,
+                       data["camera_zooms"] if "camera_zooms" in data else None),
                 tuple(str(n) for n in data["keypoint_names"]), data["keypoints_2d"], json.loads(str(data["meta"])))
     except NPZ_ERRORS as error:
         raise InputError(f"{path} cannot be read as a motion file ({error}).") from error

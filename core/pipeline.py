@@ -20,7 +20,7 @@ import numpy as np
 
 from . import __version__
 from .camera import assume_intrinsics, focal_in_pixels
-from .camera_motion import STILL, TURNING, as_filmed, check_camera, steadied, steadied_lift
+from .camera_motion import STILL, TURNING, as_filmed, check_camera, steadied, steadied_lift, through_one_lens
 from .errors import Cancelled, InputError
 from .events import Reporter
 from .export.bvh import write_bvh
@@ -101,7 +101,8 @@ def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, re
 
 def _solved(keypoints: Keypoints, what: str, options: RunOptions, lifter: Lifter, reporter: Reporter) -> Motion:
     """The motion in a world that stands still. Raises InputError for a camera whose motion cannot be undone; `what`: the file's name."""
-    camera = keypoints.camera
+    filmed, camera = keypoints, keypoints.camera
+    keypoints = through_one_lens(filmed)
     known = options.focal or (camera.focal * max(keypoints.width, keypoints.height) if camera and camera.measured else None)
     recorded = None if known else keypoints.lens
     focal = focal_in_pixels(recorded, keypoints.width, keypoints.height) if recorded else known
@@ -126,7 +127,7 @@ def _solved(keypoints: Keypoints, what: str, options: RunOptions, lifter: Lifter
         still, lifted = _lifted(keypoints, K, lifter, reporter)
     motion = solve(lifted, still, K, _stature(options), reporter, _choices(options))
     if moving:
-        motion = as_filmed(motion, keypoints, K)
+        motion = as_filmed(motion, filmed, K)
     return dataclasses.replace(motion, meta=motion.meta | about)
 
 

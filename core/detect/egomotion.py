@@ -5,12 +5,13 @@ Method:  frame by frame against a key frame the corners are explained by a rotat
          (Hartley 1994); so does one that only the assumed focal length cannot explain. Corners that stay where they are outvote those that
          move: a bus is not the camera; and where nearly all the frames that corners call moved look, as a whole, as if the camera stood
          (`background.Row.standing`), it stands.
-         The camera travels (or zooms) where rotations leave much unexplained that an essential matrix does
-         explain (Nister 2004, robustly), with corners shifted by more than a hand's sway would. Turns are relative to the mean of the
-         stretch between two cuts.
+         What rotations do not explain, but rotations with another focal length in each frame do, is a zoom.
+         The camera travels where both leave much unexplained that an essential matrix does explain (Nister 2004, robustly), with corners
+         shifted by more than a hand's sway would. Turns are relative to the mean of the stretch between two cuts, zooms to its widest view.
 Limits:  a sway of up to a twentieth of the distance to the background is taken for rotation; travel along a flat wall that fills the
-         picture looks like a turn; frames that show too little of the background borrow from their neighbours, and a clip that shows
-         hardly any is taken as still; overlays that cover most of the picture hide a shake; nothing is known across a cut.
+         picture looks like a turn, and travel towards one like a zoom; frames that show too little of the background borrow from their
+         neighbours, and a clip that shows hardly any is taken as still; overlays that cover most of the picture hide a shake; nothing is
+         known across a cut.
 
 Lengths in the picture are shares of its longer side, from its middle (`background.Row`).
 """
@@ -26,7 +27,7 @@ import numpy as np
 
 from .. import rotations
 from ..camera import ASSUMED_FOCAL
-from ..camera_motion import SHAKING, STILL, TRAVELLING, TURNING, CameraMotion
+from ..camera_motion import SHAKING, STILL, TRAVELLING, TURNING, ZOOMING, CameraMotion
 from ..runs import runs
 from .background import Background
 
@@ -36,6 +37,8 @@ _LEAST = 3  # frames that a motion lasts
 _STAYING = 1 / 3  # of the corners: when as many stay, the camera does, whatever the others do
 _STANDS = 0.6  # of the parts of the picture that tell: when as many look as if the camera stood, it does; bars and captions always do
 _SELDOM, _MOMENT = 0.5, 0.25  # of the frames, and seconds on end, that may look otherwise: a shadow on most of the picture
+_ASIDE = 0.25  # of the longer side, half way to the edge: where a roll or a zoom moves the picture
+_MOST_ZOOM = 4.0  # from a key frame to a frame that shows the same corners
 _WIDE = 0.14  # of the longer side, the standard deviation of the agreeing corners' places: less may be one thing that moves
 _SLOW = np.radians(4.0)  # the range of a shaken camera's mean view over a second is less
 _FOCALS = np.geomspace(0.5, 3.0, 25)
@@ -46,6 +49,11 @@ _TURNS = 0.03  # of the longer side: a picture that moved less tells of no lens
 _UNEXPLAINED = (0.0016, 0.025)  # what rotations leave off, and as a share of how far corners went, where more than rotation is in it
 _PLAINER = 0.5  # travel must leave less than this share of it
 _PASSED, _LEFT = 0.04, 0.03  # it has shifted a quarter of the corners by this, or rotation leaves half of them off by that
+_ENLARGED = 0.015  # how much worse corners are followed in an enlarged picture, for each unit of the zoom's logarithm
+_ZOOM_LEAVES = (0.004, 0.1)  # as _UNEXPLAINED, but of single corners
+_NEARER = 0.02  # of the corners: walking towards a wall leaves 0.03 and more of them, a zoom 0.01
+_ZOOMS, _STILL_LEFT = np.log(1.03), 0.25  # a zoom that is told; of the frames that rotations do not explain, those it may leave
+_WIDEST = 0.05  # the quantile of a stretch's focal lengths that is its widest view
 _LASTS = 0.5  # seconds: what ends sooner is a hand
 _SURE = 2.0  # seconds of travel after which no focal length and nothing that follows can make a turn of it
 _PAUSE = 0.3  # seconds: what is shorter does not part two travels
@@ -63,17 +71,25 @@ def egomotion(background: Background, times: np.ndarray) -> CameraMotion:
         assumed = _fit(background, ASSUMED_FOCAL)
         if _suspicious(frames).sum() >= _RESOLVED * _suspicious(assumed).sum():
             focal, frames = None, assumed
+    unexplained = _suspicious(frames)
+    if unexplained.sum() >= _LEAST:
+        lens = _focal(background, zooming=True)[0]
+        zoomed = _fit(background, lens or ASSUMED_FOCAL, zooming=True)
+        if _zooms(zoomed, unexplained):
+            of_keys = _relative(background, zoomed)[1][[key.frame for key in background.keys]]
+            focal, frames = lens, _fit(background, lens or ASSUMED_FOCAL, zooming=True, of_keys=of_keys)
     measured, focal = focal is not None, focal or ASSUMED_FOCAL
-    turns = _relative_to_mean(_chained(background, frames), frames)
+    turns, zooms = _relative(background, frames)
     still = CameraMotion(STILL, np.tile(np.eye(3), (len(times), 1, 1)), ASSUMED_FOCAL, seen=float(frames.known.mean()))
-    moving = frames.known & (_shift(turns, focal) > _MOVES)
+    shift = _shift(turns, focal)
+    turned, moving = frames.known & (shift > _MOVES), frames.known & (np.hypot(shift, _ASIDE * np.log(zooms)) > _MOVES)
     if moving.sum() < _LEAST or _stands(background, times, moving):
         return still
     travels = _travels(background, frames, times)
     if travels:
         return CameraMotion(TRAVELLING, turns, focal, False, travels, still.seen)
-    kind = TURNING if _slow_range(turns, times) > _SLOW else SHAKING
-    return CameraMotion(kind, turns, focal, measured, (), still.seen)
+    kind = TURNING if _slow_range(turns, times) > _SLOW else SHAKING if turned.sum() >= _LEAST else ZOOMING
+    return CameraMotion(kind, turns, focal, measured, (), still.seen, zooms if np.ptp(np.log(zooms)) > _ZOOMS else None)
 
 
 def surely_travels(background: Background, times: np.ndarray) -> bool:
@@ -89,18 +105,23 @@ def surely_travels(background: Background, times: np.ndarray) -> bool:
     if not _suspicious(frames).all() or _stands(recent, times[asked], np.ones(len(asked), bool)):
         return False
     frames = dataclasses.replace(frames, off=np.min([_fit(recent, focal).off for focal in _FOCALS], axis=0))
-    return bool(_suspicious(frames).all()) and sum(_is_passed(recent, t, frames.off[t]) for t in range(len(asked))) >= _SURELY_PASSED
+    if not _suspicious(frames).all() or any(_zooms(_fit(recent, focal, zooming=True), frames.known) for focal in _LENSES):
+        return False
+    return sum(_is_passed(recent, t, frames.off[t]) for t in range(len(asked))) >= _SURELY_PASSED
 
 
 @dataclass(frozen=True)
 class _Frames:
-    """Of T frames. known: (T,) bool, whether there was background enough; turns: (T, 3, 3) from the frame's key frame; off: (T,) how
-    far the turn leaves the median corner; far: (T,) how far the median corner went; stays: (T,) bool, outvoted by corners that stay;
-    stretch: (T,) int, which uncut piece a frame is in, -1 where nothing was seen."""
+    """Of T frames. known: (T,) bool, whether there was background enough; turns: (T, 3, 3) from the frame's key frame; zooms: (T,) focal
+    length over the key frame's; off: (T,) how far both leave the median corner; nearer: (T,) see `_nearer`; far: (T,) how far the median
+    corner went; stays: (T,) bool, outvoted by corners that stay; stretch: (T,) int, which uncut piece a frame is in, -1 where nothing was
+    seen."""
 
     known: np.ndarray
     turns: np.ndarray
+    zooms: np.ndarray
     off: np.ndarray
+    nearer: np.ndarray
     far: np.ndarray
     stays: np.ndarray
     stretch: np.ndarray
@@ -131,23 +152,48 @@ def _blocks(background: Background) -> list[tuple[int, np.ndarray, np.ndarray, n
     return blocks
 
 
-def _fit(background: Background, focal: float) -> _Frames:
+def _fit(background: Background, focal: float, zooming: bool = False, of_keys: np.ndarray | None = None) -> _Frames:
+    """Every frame beside its key frame; zooming: whether it may have another focal length; of_keys: what `focal` is multiplied by in each
+    key frame, 1 unless given."""
     count = len(background.rows)
     known, stays = np.zeros(count, bool), np.zeros(count, bool)
-    turns, off, far = np.tile(np.eye(3), (count, 1, 1)), np.zeros(count), np.zeros(count)
+    turns, zooms = np.tile(np.eye(3), (count, 1, 1)), np.ones(count)
+    off, nearer, far = np.zeros(count), np.zeros(count), np.zeros(count)
     stretch = np.full(count, -1)
     for key, frames, places, agree in _blocks(background):
-        points = background.keys[key].points
-        turns[frames], left = fit_turns(points, places, agree, focal)
+        points, lens = background.keys[key].points, focal if of_keys is None else focal * float(of_keys[key])
+        turns[frames], zooms[frames], left = fit_turns(points, places, agree, lens, zooming)
         off[frames] = np.nanmedian(left, axis=1)
         went = np.linalg.norm(places - points, axis=-1)
         far[frames] = np.nanmedian(went, axis=1)
+        if zooming:
+            nearer[frames] = _nearer(points, places, turns[frames], zooms[frames], lens, far[frames])
         staying = np.nanmean(np.where(np.isfinite(went), went < _MOVES, np.nan), axis=1) > _STAYING
-        stays[frames] = staying & (_shift(turns[frames], focal) > 2 * _MOVES)
+        stays[frames] = staying & (np.hypot(_shift(turns[frames], lens), _ASIDE * np.log(zooms[frames])) > 2 * _MOVES)
         known[frames] = _width(places, agree) > _WIDE
         stretch[frames] = background.keys[key].stretch
-    turns[stays] = np.eye(3)
-    return _Frames(known, turns, off, far, stays, stretch)
+    turns[stays], zooms[stays] = np.eye(3), 1.0
+    return _Frames(known, turns, zooms, off, nearer, far, stays, stretch)
+
+
+def _zooms(zoomed: _Frames, unexplained: np.ndarray) -> bool:
+    """Whether the frames that rotations leave `unexplained` (T,) bool, at least one, are explained by other focal lengths."""
+    return bool(_suspicious(zoomed)[unexplained].mean() <= _STILL_LEFT and zoomed.nearer[unexplained].mean() < _NEARER
+                and np.abs(np.log(zoomed.zooms[unexplained])).max() > _ZOOMS)
+
+
+def _nearer(points: np.ndarray, places: np.ndarray, turns: np.ndarray, zooms: np.ndarray, focal: float, far: np.ndarray) -> np.ndarray:
+    """(F,) of the corners (N, 2), the share that went further the way that zooms (F,) take them than zooms explain.
+
+    Who walks towards a wall makes it larger like a zoom, but the floor between grows more; of what a zoom leaves some goes back.
+    """
+    floor, share = _ZOOM_LEAVES
+    followed = np.isfinite(places).all(-1)
+    rays = np.concatenate([points / focal, np.ones((len(points), 1))], axis=-1)
+    beyond = np.where(followed[..., None], -_off(turns, focal * zooms, rays, np.nan_to_num(places))[0], 0.0)
+    plain = np.linalg.norm(beyond, axis=-1) > np.maximum(floor, share * far)[:, None]
+    further = (beyond * points).sum(-1) * np.log(zooms)[:, None] > 0
+    return np.asarray((plain & further).sum(1) / np.maximum(followed.sum(1), 1))
 
 
 def _width(places: np.ndarray, agree: np.ndarray) -> np.ndarray:
@@ -156,44 +202,53 @@ def _width(places: np.ndarray, agree: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.norm(spread, axis=-1))
 
 
-def fit_turns(points: np.ndarray, places: np.ndarray, agree: np.ndarray, focal: float) -> tuple[np.ndarray, np.ndarray]:
-    """Rotations (F, 3, 3) that take corners (N, 2) to places (F, N, 2), and how far off they leave each (F, N), NaN where not followed.
+def fit_turns(points: np.ndarray, places: np.ndarray, agree: np.ndarray, focal: float,
+              zooming: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rotations (F, 3, 3) and zooms (F,) that take corners (N, 2), seen with `focal`, to places (F, N, 2), and how far off they leave
+    each (F, N), NaN where not followed.
 
-    agree: (F, N) bool, the corners to begin with; afterwards all count, robustly.
+    agree: (F, N) bool, the corners to begin with; afterwards all count, robustly. zooming: whether the focal length may change; else
+    zooms are 1.
     """
     known = np.isfinite(places).all(-1)
     target = np.where(known[..., None], places, 0.0)
     rays = np.concatenate([points / focal, np.ones((len(points), 1))], axis=-1)
-    turns = np.tile(np.eye(3), (len(places), 1, 1))
+    turns, zooms = np.tile(np.eye(3), (len(places), 1, 1)), np.ones(len(places))
+    unknowns = 4 if zooming else 3
     weight = (agree & known).astype(np.float64)
     for number in range(_ROUNDS):
-        off, jacobian = _off(turns, rays, target, focal)
+        off, derivative = _off(turns, focal * zooms, rays, target)
         if number >= _FIRST_ROUNDS:
             weight = np.where(known, 1.0 / (1.0 + (off**2).sum(-1) / _SPREAD**2), 0.0)
-        rows = jacobian.reshape(len(places), -1, 3).transpose(0, 2, 1) * np.repeat(weight, 2, axis=1)[:, None]
-        normal = rows @ jacobian.reshape(len(places), -1, 3) + 1e-6 * np.eye(3)
-        step = np.linalg.solve(normal, rows @ off.reshape(len(places), -1, 1))[..., 0]
-        turns = rotations.to_matrix(rotations.from_rotation_vector(-step)) @ turns
-    off, _ = _off(turns, rays, target, focal)
-    return turns, np.where(known, np.linalg.norm(off, axis=-1), np.nan)
+        jacobian = derivative[..., :unknowns].reshape(len(places), -1, unknowns)
+        rows = jacobian.transpose(0, 2, 1) * np.repeat(weight, 2, axis=1)[:, None]
+        step = np.linalg.solve(rows @ jacobian + 1e-6 * np.eye(unknowns), rows @ off.reshape(len(places), -1, 1))[..., 0]
+        turns = rotations.to_matrix(rotations.from_rotation_vector(-step[:, :3])) @ turns
+        if zooming:
+            zooms = np.clip(zooms * np.exp(-step[:, 3]), 1 / _MOST_ZOOM, _MOST_ZOOM)
+    off, _ = _off(turns, focal * zooms, rays, target)
+    return turns, zooms, np.where(known, np.linalg.norm(off, axis=-1), np.nan)
 
 
-def _off(turns: np.ndarray, rays: np.ndarray, target: np.ndarray, focal: float) -> tuple[np.ndarray, np.ndarray]:
-    """(F, N, 2) from the target to where turns (F, 3, 3) take rays (N, 3), and its derivative (F, N, 2, 3) by one more small turn."""
+def _off(turns: np.ndarray, focals: np.ndarray, rays: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(F, N, 2) from the target to where turns (F, 3, 3) and focal lengths (F,) take rays (N, 3), and its derivative (F, N, 2, 4) by one
+    more small turn and by the focal length's logarithm."""
     turned = np.einsum("fij,nj->fni", turns, rays)
     u, v = np.moveaxis(turned[..., :2] / np.maximum(turned[..., 2:], 0.05), -1, 0)
-    jacobian = focal * np.stack([np.stack([-u * v, 1 + u * u, -v], -1), np.stack([-1 - v * v, u * v, u], -1)], -2)
-    return focal * np.stack([u, v], axis=-1) - target, jacobian
+    jacobian = np.stack([np.stack([-u * v, 1 + u * u, -v, u], -1), np.stack([-1 - v * v, u * v, u, v], -1)], -2)
+    focals = focals[:, None, None]
+    return focals * np.stack([u, v], axis=-1) - target, focals[..., None] * jacobian
 
 
 def _shift(turns: np.ndarray, focal: float) -> np.ndarray:
     """(T,) how far turns (T, 3, 3) move the picture: its middle by pan and tilt, a place half way to the edge by roll."""
     x, y, z = np.moveaxis(rotations.to_rotation_vector(rotations.from_matrix(turns)), -1, 0)
-    return np.asarray(np.sqrt((focal * x) ** 2 + (focal * y) ** 2 + (0.25 * z) ** 2))
+    return np.asarray(np.sqrt((focal * x) ** 2 + (focal * y) ** 2 + (_ASIDE * z) ** 2))
 
 
-def _focal(background: Background) -> tuple[float | None, bool]:
-    """The focal length with which rotations explain most, None where others are nearly as good; and whether the camera turned far."""
+def _focal(background: Background, zooming: bool = False) -> tuple[float | None, bool]:
+    """The focal length with which rotations (and zooms) explain most, None where others are nearly as good; and whether the camera
+    turned far."""
     wide = []
     for key, _, places, agree in _blocks(background):
         points = background.keys[key].points
@@ -202,7 +257,7 @@ def _focal(background: Background) -> tuple[float | None, bool]:
     wide = sorted(wide, key=lambda row: -row[0])[:2 * _MOST_ASKED]
     if not wide or wide[0][0] < _TURNS:
         return None, False
-    costs = np.array([np.mean([_cost(*row[1:], focal) for row in wide]) for focal in _FOCALS])
+    costs = np.array([np.mean([_cost(*row[1:], focal, zooming) for row in wide]) for focal in _FOCALS])
     best = int(costs.argmin())
     if not 2 <= best < len(_FOCALS) - 2 or costs[[best - 2, best + 2]].min() < costs[best] + _SHARP:
         return None, False
@@ -211,35 +266,40 @@ def _focal(background: Background) -> tuple[float | None, bool]:
     return float(_FOCALS[best] * (_FOCALS[1] / _FOCALS[0]) ** shift), bool(wide[0][0] > ASSUMED_FOCAL * _TELLING)
 
 
-def _cost(points: np.ndarray, places: np.ndarray, agree: np.ndarray, focal: float) -> float:
-    left = fit_turns(points, places, agree, focal)[1]
+def _cost(points: np.ndarray, places: np.ndarray, agree: np.ndarray, focal: float, zooming: bool) -> float:
+    left = fit_turns(points, places, agree, focal, zooming)[2]
     return float(np.nanmean(np.log1p((left / _SPREAD) ** 2)))
 
 
-def _chained(background: Background, frames: _Frames) -> np.ndarray:
-    """(T, 3, 3) turns from each stretch's first key frame."""
-    turns = frames.turns.copy()
-    homes: list[np.ndarray] = []
+def _chained(background: Background, frames: _Frames) -> tuple[np.ndarray, np.ndarray]:
+    """(T, 3, 3) turns and (T,) zooms from each stretch's first key frame."""
+    turns, zooms = frames.turns.copy(), frames.zooms.copy()
+    homes: list[tuple[np.ndarray, float]] = []
     for number, key in enumerate(background.keys):
         row = background.rows[key.frame]
-        itself = row is None or row.key == number
-        homes.append(np.eye(3) if itself or row is None else frames.turns[key.frame] @ homes[row.key])
+        if row is None or row.key == number:
+            homes.append((np.eye(3), 1.0))
+        else:
+            turn, zoom = homes[row.key]
+            homes.append((frames.turns[key.frame] @ turn, frames.zooms[key.frame] * zoom))
     for t, row in enumerate(background.rows):
         if row is not None:
-            turns[t] = frames.turns[t] @ homes[row.key]
-    return turns
+            turn, zoom = homes[row.key]
+            turns[t], zooms[t] = frames.turns[t] @ turn, frames.zooms[t] * zoom
+    return turns, zooms
 
 
-def _relative_to_mean(turns: np.ndarray, frames: _Frames) -> np.ndarray:
-    """Turns (T, 3, 3) from the mean view of each stretch; frames that are not known lie between their neighbours."""
+def _relative(background: Background, frames: _Frames) -> tuple[np.ndarray, np.ndarray]:
+    """Turns (T, 3, 3) from the mean view of each stretch, zooms (T,) from its widest; what is not known lies between its neighbours."""
+    turns, zooms = _chained(background, frames)
     known = np.flatnonzero(frames.known & (frames.stretch >= 0))
     if not len(known):
-        return np.tile(np.eye(3), (len(turns), 1, 1))
-    turns = turns.copy()
+        return np.tile(np.eye(3), (len(turns), 1, 1)), np.ones(len(turns))
     for stretch in np.unique(frames.stretch[known]):
         mine = known[frames.stretch[known] == stretch]
         u, _, vt = np.linalg.svd(turns[mine].sum(0))
         turns[mine] = turns[mine] @ (u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt).T
+        zooms[mine] /= np.quantile(zooms[mine], _WIDEST)
     quaternions = rotations.from_matrix(turns)
     every = np.arange(len(turns))
     after = np.clip(np.searchsorted(known, every), 0, len(known) - 1)
@@ -247,7 +307,9 @@ def _relative_to_mean(turns: np.ndarray, frames: _Frames) -> np.ndarray:
     a, b = known[before], known[after]
     share = np.clip((every - a) / np.maximum(b - a, 1), 0.0, 1.0)
     share = np.where(frames.stretch[a] == frames.stretch[b], share, np.round(share))
-    return rotations.to_matrix(rotations.slerp(quaternions[a], quaternions[b], share))
+    logarithms = np.log(zooms)
+    return (rotations.to_matrix(rotations.slerp(quaternions[a], quaternions[b], share)),
+            np.exp((1 - share) * logarithms[a] + share * logarithms[b]))
 
 
 def _slow_range(turns: np.ndarray, times: np.ndarray) -> float:
@@ -275,9 +337,10 @@ def _travels(background: Background, frames: _Frames, times: np.ndarray) -> tupl
 
 
 def _suspicious(frames: _Frames) -> np.ndarray:
-    """(T,) bool, where a rotation leaves too much."""
+    """(T,) bool, where a rotation (and a zoom) leaves too much."""
     floor, share = _UNEXPLAINED
-    return frames.known & ~frames.stays & (frames.off > np.maximum(floor, share * frames.far))
+    enlarged = _ENLARGED * np.abs(np.log(frames.zooms))
+    return frames.known & ~frames.stays & (frames.off > np.maximum(floor, share * frames.far) + enlarged)
 
 
 def _whole(background: Background, frames: _Frames, times: np.ndarray, suspicious: list[tuple[int, int]],

@@ -74,7 +74,7 @@ def _projected_bones(motion: Motion) -> tuple[np.ndarray, list[tuple[int, int, s
     points = np.concatenate([world, motion.skeleton.end_positions(world, globals_)], axis=1)
     bones = [(PARENTS[j], j, JOINTS[PARENTS[j]]) for j in range(1, len(JOINTS))]
     bones += [(INDEX[END_PARENTS[end]], len(JOINTS) + i, END_PARENTS[end]) for i, end in enumerate(ENDS)]
-    return project(to_camera(points, motion.camera), motion.camera.K), bones
+    return project(to_camera(points, motion.camera), motion.camera.lenses), bones
 
 
 def _draw(image: np.ndarray, pixels: np.ndarray, bones: list[tuple[int, int, str]], motion: Motion, frame: int) -> None:

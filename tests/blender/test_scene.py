@@ -34,7 +34,7 @@ def seen_by_camera(camera: Any, points: np.ndarray) -> np.ndarray:
 
 
 def expected_pixels(motion: Motion, row: int) -> np.ndarray:
-    return project(motion.joints_camera()[row], motion.camera.K)
+    return project(motion.joints_camera()[row], motion.camera.lenses[row])
 
 
 def test_the_figure_covers_the_person_in_the_picture(tmp_path: Path) -> None:
@@ -53,12 +53,13 @@ def test_the_figure_covers_the_person_in_the_picture(tmp_path: Path) -> None:
     assert behind.image.filepath.startswith("//") and Path(bpy.path.abspath(behind.image.filepath)).resolve() == SAMPLE.resolve()
 
 
-def test_a_camera_that_turned_turns_in_the_scene() -> None:
+def test_a_camera_that_turned_and_zoomed_does_so_in_the_scene() -> None:
     still = synthetic_motion()
     angles = np.linspace(-0.2, 0.2, len(still))
     turns = np.stack([np.stack([np.cos(angles), 0 * angles, np.sin(angles)], -1), np.tile([0.0, 1.0, 0.0], (len(still), 1)),
                       np.stack([-np.sin(angles), 0 * angles, np.cos(angles)], -1)], axis=1)
-    camera = dataclasses.replace(still.camera, R=turns @ still.camera.R, t=np.einsum("tij,tj->ti", turns, still.camera.t))
+    camera = dataclasses.replace(still.camera, R=turns @ still.camera.R, t=np.einsum("tij,tj->ti", turns, still.camera.t),
+                                 zooms=np.geomspace(1.0, 1.5, len(still)))
     motion = dataclasses.replace(still, camera=camera)
     take = build_scene(motion, SAMPLE, "pan")
     armature = bpy.data.objects[take.armature]
