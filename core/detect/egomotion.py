@@ -7,7 +7,7 @@ Method:  frame by frame against a key frame the corners are explained by a rotat
          (`background.Row.standing`), it stands.
          What rotations do not explain, but rotations with another focal length in each frame do, is a zoom.
          The camera travels where both leave much unexplained that an essential matrix does explain (Nister 2004, robustly), with corners
-         shifted by more than a hand's sway would. Turns are relative to the mean of the stretch between two cuts, zooms to its widest view.
+         shifted by more than a hand's sway would. Turns are relative to the mean of the stretch between two cuts, zooms to the widest view.
 Limits:  a sway of up to a twentieth of the distance to the background is taken for rotation; travel along a flat wall that fills the
          picture looks like a turn, and travel towards one like a zoom; frames that show too little of the background borrow from their
          neighbours, and a clip that shows hardly any is taken as still; overlays that cover most of the picture hide a shake; nothing is
@@ -51,9 +51,9 @@ _PLAINER = 0.5  # travel must leave less than this share of it
 _PASSED, _LEFT = 0.04, 0.03  # it has shifted a quarter of the corners by this, or rotation leaves half of them off by that
 _ENLARGED = 0.015  # how much worse corners are followed in an enlarged picture, for each unit of the zoom's logarithm
 _ZOOM_LEAVES = (0.004, 0.1)  # as _UNEXPLAINED, but of single corners
-_NEARER = 0.02  # of the corners: walking towards a wall leaves 0.03 and more of them, a zoom 0.01
+_NEARER, _ONE_WAY = 0.015, 0.25  # of the corners, and of the strays: the surplus that grows more than a zoom explains
 _ZOOMS, _STILL_LEFT = np.log(1.03), 0.25  # a zoom that is told; of the frames that rotations do not explain, those it may leave
-_WIDEST = 0.05  # the quantile of a stretch's focal lengths that is its widest view
+_WIDEST = 0.05  # the quantile of the focal lengths that is the widest view
 _LASTS = 0.5  # seconds: what ends sooner is a hand
 _SURE = 2.0  # seconds of travel after which no focal length and nothing that follows can make a turn of it
 _PAUSE = 0.3  # seconds: what is shorter does not part two travels
@@ -105,7 +105,7 @@ def surely_travels(background: Background, times: np.ndarray) -> bool:
     if not _suspicious(frames).all() or _stands(recent, times[asked], np.ones(len(asked), bool)):
         return False
     frames = dataclasses.replace(frames, off=np.min([_fit(recent, focal).off for focal in _FOCALS], axis=0))
-    if not _suspicious(frames).all() or any(_zooms(_fit(recent, focal, zooming=True), frames.known) for focal in _LENSES):
+    if not _suspicious(frames).all() or _zooms(_fit(recent, ASSUMED_FOCAL, zooming=True), frames.known):
         return False
     return sum(_is_passed(recent, t, frames.off[t]) for t in range(len(asked))) >= _SURELY_PASSED
 
@@ -113,7 +113,7 @@ def surely_travels(background: Background, times: np.ndarray) -> bool:
 @dataclass(frozen=True)
 class _Frames:
     """Of T frames. known: (T,) bool, whether there was background enough; turns: (T, 3, 3) from the frame's key frame; zooms: (T,) focal
-    length over the key frame's; off: (T,) how far both leave the median corner; nearer: (T,) see `_nearer`; far: (T,) how far the median
+    length over the key frame's; off: (T,) how far both leave the median corner; strays: (T, 2) see `_strays`; far: (T,) how far the median
     corner went; stays: (T,) bool, outvoted by corners that stay; stretch: (T,) int, which uncut piece a frame is in, -1 where nothing was
     seen."""
 
@@ -121,7 +121,7 @@ class _Frames:
     turns: np.ndarray
     zooms: np.ndarray
     off: np.ndarray
-    nearer: np.ndarray
+    strays: np.ndarray
     far: np.ndarray
     stays: np.ndarray
     stretch: np.ndarray
@@ -158,7 +158,7 @@ def _fit(background: Background, focal: float, zooming: bool = False, of_keys: n
     count = len(background.rows)
     known, stays = np.zeros(count, bool), np.zeros(count, bool)
     turns, zooms = np.tile(np.eye(3), (count, 1, 1)), np.ones(count)
-    off, nearer, far = np.zeros(count), np.zeros(count), np.zeros(count)
+    off, strays, far = np.zeros(count), np.zeros((count, 2)), np.zeros(count)
     stretch = np.full(count, -1)
     for key, frames, places, agree in _blocks(background):
         points, lens = background.keys[key].points, focal if of_keys is None else focal * float(of_keys[key])
@@ -167,33 +167,35 @@ def _fit(background: Background, focal: float, zooming: bool = False, of_keys: n
         went = np.linalg.norm(places - points, axis=-1)
         far[frames] = np.nanmedian(went, axis=1)
         if zooming:
-            nearer[frames] = _nearer(points, places, turns[frames], zooms[frames], lens, far[frames])
+            strays[frames] = _strays(points, places, turns[frames], zooms[frames], lens, far[frames])
         staying = np.nanmean(np.where(np.isfinite(went), went < _MOVES, np.nan), axis=1) > _STAYING
         stays[frames] = staying & (np.hypot(_shift(turns[frames], lens), _ASIDE * np.log(zooms[frames])) > 2 * _MOVES)
         known[frames] = _width(places, agree) > _WIDE
         stretch[frames] = background.keys[key].stretch
     turns[stays], zooms[stays] = np.eye(3), 1.0
-    return _Frames(known, turns, zooms, off, nearer, far, stays, stretch)
+    return _Frames(known, turns, zooms, off, strays, far, stays, stretch)
 
 
 def _zooms(zoomed: _Frames, unexplained: np.ndarray) -> bool:
-    """Whether the frames that rotations leave `unexplained` (T,) bool, at least one, are explained by other focal lengths."""
-    return bool(_suspicious(zoomed)[unexplained].mean() <= _STILL_LEFT and zoomed.nearer[unexplained].mean() < _NEARER
-                and np.abs(np.log(zoomed.zooms[unexplained])).max() > _ZOOMS)
+    """Whether the frames that rotations leave `unexplained` (T,) bool, at least one, are explained by other focal lengths.
 
-
-def _nearer(points: np.ndarray, places: np.ndarray, turns: np.ndarray, zooms: np.ndarray, focal: float, far: np.ndarray) -> np.ndarray:
-    """(F,) of the corners (N, 2), the share that went further the way that zooms (F,) take them than zooms explain.
-
-    Who walks towards a wall makes it larger like a zoom, but the floor between grows more; of what a zoom leaves some goes back.
+    Who walks towards a wall makes it larger like a zoom, but the floor between grows more; of what a zoom leaves as much goes back.
     """
+    further, back = zoomed.strays[unexplained].mean(0)
+    walks = further - back > max(_NEARER, _ONE_WAY * (further + back))
+    largest = np.abs(np.log(zoomed.zooms[unexplained])).max()
+    return bool(_suspicious(zoomed)[unexplained].mean() <= _STILL_LEFT and not walks and largest > _ZOOMS)
+
+
+def _strays(points: np.ndarray, places: np.ndarray, turns: np.ndarray, zooms: np.ndarray, focal: float, far: np.ndarray) -> np.ndarray:
+    """(F, 2) of the corners (N, 2), the shares that went plainly further the way that zooms (F,) take them, and less far or back."""
     floor, share = _ZOOM_LEAVES
     followed = np.isfinite(places).all(-1)
     rays = np.concatenate([points / focal, np.ones((len(points), 1))], axis=-1)
     beyond = np.where(followed[..., None], -_off(turns, focal * zooms, rays, np.nan_to_num(places))[0], 0.0)
     plain = np.linalg.norm(beyond, axis=-1) > np.maximum(floor, share * far)[:, None]
     further = (beyond * points).sum(-1) * np.log(zooms)[:, None] > 0
-    return np.asarray((plain & further).sum(1) / np.maximum(followed.sum(1), 1))
+    return np.stack([plain & further, plain & ~further]).sum(-1).T / np.maximum(followed.sum(1), 1)[:, None]
 
 
 def _width(places: np.ndarray, agree: np.ndarray) -> np.ndarray:
@@ -290,7 +292,10 @@ def _chained(background: Background, frames: _Frames) -> tuple[np.ndarray, np.nd
 
 
 def _relative(background: Background, frames: _Frames) -> tuple[np.ndarray, np.ndarray]:
-    """Turns (T, 3, 3) from the mean view of each stretch, zooms (T,) from its widest; what is not known lies between its neighbours."""
+    """Turns (T, 3, 3) from the mean view of each stretch, zooms (T,) from the widest view; what is not known lies between its neighbours.
+
+    A stretch begins with the focal length with which the one before it ended.
+    """
     turns, zooms = _chained(background, frames)
     known = np.flatnonzero(frames.known & (frames.stretch >= 0))
     if not len(known):
@@ -299,7 +304,9 @@ def _relative(background: Background, frames: _Frames) -> tuple[np.ndarray, np.n
         mine = known[frames.stretch[known] == stretch]
         u, _, vt = np.linalg.svd(turns[mine].sum(0))
         turns[mine] = turns[mine] @ (u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt).T
-        zooms[mine] /= np.quantile(zooms[mine], _WIDEST)
+        earlier = known[known < mine[0]]
+        zooms[mine] *= (zooms[earlier[-1]] if len(earlier) else 1.0) / zooms[mine[0]]
+    zooms /= np.quantile(zooms[known], _WIDEST)
     quaternions = rotations.from_matrix(turns)
     every = np.arange(len(turns))
     after = np.clip(np.searchsorted(known, every), 0, len(known) - 1)
