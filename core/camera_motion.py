@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 STILL, SHAKING, TURNING, ZOOMING, TRAVELLING = "still", "shaking", "turning", "zooming", "travelling"
 WIDEST = np.radians(70.0)
+_STEADY = 0.02  # a focal length that changes by a smaller share does not zoom
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class CameraMotion:
 
     kind: one of the five above; one that shakes or turns may zoom as well. turns: (T, 3, 3), ray in a frame = turn @ ray in the reference
     view, camera axes; identities when still, the nearest to what the picture does when travelling. focal: that they belong to, in longer
-    sides of the picture; measured: whether the turns told it. zooms: (T,) focal length of a frame over that of its widest view, which is
-    the `focal` meant; None where it did not zoom. travels: seconds (from, to) in which it travelled. seen: the share of the frames with
+    sides of the picture; measured: whether the turns told it. zooms: (T,) focal length of a frame over that of about the widest view,
+    which `focal` is; None where it did not zoom. travels: seconds (from, to) in which it travelled. seen: the share of the frames with
     background enough to tell.
     """
 
@@ -53,11 +54,19 @@ class CameraMotion:
     zooms: np.ndarray | None = None
 
     def cut(self, wanted: np.ndarray, times: np.ndarray) -> CameraMotion:
-        """The frames wanted (T,) bool, of those at times (T,) seconds; a camera that travelled in others only has shaken in these."""
+        """The frames wanted (T,) bool, of those at times (T,) seconds; a camera that travelled in others only has shaken in these.
+
+        Their own widest view counts, and a zoom that is over has not been."""
         turns, first, last = self.turns[wanted], times[wanted].min(), times[wanted].max()
         travels = tuple((a, b) for a, b in self.travels if b >= first and a <= last)
-        kind = self.kind if travels or self.kind != TRAVELLING else SHAKING if np.ptp(turns, axis=0).any() else STILL
-        return dataclasses.replace(self, turns=turns, travels=travels, kind=kind, zooms=None if self.zooms is None else self.zooms[wanted])
+        kind = self.kind if travels or self.kind != TRAVELLING else SHAKING if np.ptp(turns, axis=0).any() else ZOOMING
+        zooms, widest = None, 1.0
+        if self.zooms is not None:
+            zooms, widest = self.zooms[wanted], float(self.zooms[wanted].min())
+            zooms = zooms / widest if np.ptp(zooms) > _STEADY * widest else None
+        if kind == ZOOMING and zooms is None:
+            kind = STILL
+        return dataclasses.replace(self, turns=turns, travels=travels, kind=kind, focal=self.focal * widest, zooms=zooms)
 
     def turns_with(self, focal: float) -> np.ndarray:
         """(T, 3, 3) for another focal length, in longer sides: pan and tilt move the picture by focal length times angle."""

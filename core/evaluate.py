@@ -38,6 +38,7 @@ from pathlib import Path
 import numpy as np
 
 from .camera import assume_intrinsics, pixel_rays
+from .camera_motion import through_one_lens
 from .errors import InputError
 from .events import Reporter, TerminalReporter
 from .keypoints import ATTACHMENTS, LIMB_KEYPOINTS, Keypoints, load_keypoints
@@ -212,7 +213,7 @@ def lifted_joints(keypoints: Keypoints, focal: float, options: RunOptions, repor
     focal: the solver's, in pixels."""
     from .lift import lift, resolve_lifter
 
-    K = assume_intrinsics(keypoints.width, keypoints.height, focal)
+    K, keypoints = assume_intrinsics(keypoints.width, keypoints.height, focal), through_one_lens(keypoints)
     markers = lift(keypoints, K, resolve_lifter(options.lifter, options.device), reporter).positions
     joints = markers[:, LIMB_MARKERS]
     seen = keypoints.select(LIMB_KEYPOINTS)

@@ -38,8 +38,9 @@ class RunOptions:
         None, "resample the motion to this frame rate (else: the video's own times); for images and keypoint files that hold no times: "
         "the rate they were taken at", metavar="N", type=float)
     focal: float | None = _option(
-        None, "focal length in pixels, if known: the lens's 35 mm equivalent / 36 x the longer side of the picture (else: what the "
-        "camera wrote into the video, the longer side, or what a walk towards the camera tells)", metavar="PIXELS", type=float)
+        None, "focal length in pixels, if known (of the widest view where the camera zooms): the lens's 35 mm equivalent / 36 x the longer "
+        "side of the picture (else: what the camera wrote into the video, the longer side, or what a walk towards the camera tells)",
+        metavar="PIXELS", type=float)
     height: float | None = _option(
         None, "the person's height in metres, if known (else: 1.73, an adult's in shoes, or what jumps tell)", metavar="METRES", type=float)
     smooth: str = _option("light", "how calm the motion is where the picture leaves it open", choices=SMOOTH, type=str)

@@ -495,6 +495,16 @@ def test_nothing_changes_for_a_camera_that_stands(tmp_path: Path) -> None:
     np.testing.assert_array_equal(told.camera.R, untold.camera.R)
 
 
+def test_a_part_has_its_own_widest_view() -> None:
+    times, zooms = np.arange(20) / 10, np.concatenate([np.full(8, 1.5), np.geomspace(1.5, 3.0, 4), np.full(8, 3.0)])
+    camera = CameraMotion(ZOOMING, np.tile(np.eye(3), (20, 1, 1)), 0.8, zooms=zooms / 1.5)
+    late = camera.cut(times >= 0.9, times)
+    assert late.zooms is not None and late.kind == ZOOMING
+    np.testing.assert_allclose(late.focal * late.zooms, 0.8 * camera.zooms[9:])
+    end = camera.cut(times >= 1.2, times)
+    assert (end.kind, end.zooms) == (STILL, None)
+
+
 def test_a_part_in_which_the_camera_does_not_travel_can_be_used() -> None:
     times = np.arange(20) / 10
     camera = CameraMotion(TRAVELLING, turns_of(shake(1, 20, 3.0)), 0.8, True, ((0.1, 0.5),), 0.9)

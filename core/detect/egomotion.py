@@ -11,7 +11,7 @@ Method:  frame by frame against a key frame the corners are explained by a rotat
 Limits:  a sway of up to a twentieth of the distance to the background is taken for rotation; travel along a flat wall that fills the
          picture looks like a turn, and travel towards one like a zoom; frames that show too little of the background borrow from their
          neighbours, and a clip that shows hardly any is taken as still; overlays that cover most of the picture hide a shake; nothing is
-         known across a cut.
+         known across a cut, where the lens is taken to go on; who travels while zooming may be taken for who zooms.
 
 Lengths in the picture are shares of its longer side, from its middle (`background.Row`).
 """
@@ -78,18 +78,21 @@ def egomotion(background: Background, times: np.ndarray) -> CameraMotion:
         if _zooms(zoomed, unexplained):
             of_keys = _relative(background, zoomed)[1][[key.frame for key in background.keys]]
             focal, frames = lens, _fit(background, lens or ASSUMED_FOCAL, zooming=True, of_keys=of_keys)
-    measured, focal = focal is not None, focal or ASSUMED_FOCAL
-    turns, zooms = _relative(background, frames)
+    turns, all_zooms = _relative(background, frames)
+    zooms = all_zooms if np.ptp(np.log(all_zooms)) > _ZOOMS else None
+    measured = focal is not None and zooms is None  # of a lens that changes, this is some key frame's
+    focal = focal or ASSUMED_FOCAL
     still = CameraMotion(STILL, np.tile(np.eye(3), (len(times), 1, 1)), ASSUMED_FOCAL, seen=float(frames.known.mean()))
     shift = _shift(turns, focal)
-    turned, moving = frames.known & (shift > _MOVES), frames.known & (np.hypot(shift, _ASIDE * np.log(zooms)) > _MOVES)
+    turned = frames.known & (shift > _MOVES)
+    moving = turned if zooms is None else frames.known & (np.hypot(shift, _ASIDE * np.log(zooms)) > _MOVES)
     if moving.sum() < _LEAST or _stands(background, times, moving):
         return still
     travels = _travels(background, frames, times)
     if travels:
-        return CameraMotion(TRAVELLING, turns, focal, False, travels, still.seen)
+        return CameraMotion(TRAVELLING, turns, focal, False, travels, still.seen, zooms)
     kind = TURNING if _slow_range(turns, times) > _SLOW else SHAKING if turned.sum() >= _LEAST else ZOOMING
-    return CameraMotion(kind, turns, focal, measured, (), still.seen, zooms if np.ptp(np.log(zooms)) > _ZOOMS else None)
+    return CameraMotion(kind, turns, focal, measured, (), still.seen, zooms)
 
 
 def surely_travels(background: Background, times: np.ndarray) -> bool:
@@ -338,7 +341,7 @@ def _travels(background: Background, frames: _Frames, times: np.ndarray) -> tupl
             continue
         asked = np.unique(np.linspace(first, after - 1, _MOST_ASKED).round().astype(int))
         # Not all: at first, and after each change of the key frame, the way is short.
-        if 4 * sum(_is_passed(background, t, frames.off[t]) for t in asked) >= len(asked):
+        if 4 * sum(_is_passed(background, t, frames.off[t], frames.zooms[t]) for t in asked) >= len(asked):
             travels[first:after] = True
     return _whole(background, frames, times, parts, travels) if travels.any() else ()
 
@@ -386,12 +389,12 @@ def _moving(background: Background, times: np.ndarray) -> np.ndarray:
     return moving
 
 
-def _is_passed(background: Background, frame: int, off: float) -> bool:
-    """Whether travel explains a frame that rotation leaves `off`, and has shifted the corners far, whatever the lens."""
+def _is_passed(background: Background, frame: int, off: float, zoom: float = 1.0) -> bool:
+    """Whether travel explains a frame that rotation and `zoom` leave `off`, and has shifted the corners far, whatever the lens."""
     row = background.rows[frame]
     assert row is not None
     followed = np.isfinite(row.places).all(-1)
-    a, b = background.keys[row.key].points[followed].astype(np.float64), row.places[followed].astype(np.float64)
+    a, b = background.keys[row.key].points[followed].astype(np.float64), row.places[followed] / zoom
     return all(_passes(a, b, focal, off) for focal in _LENSES)
 
 
