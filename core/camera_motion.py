@@ -81,13 +81,16 @@ class CameraMotion:
 
     @staticmethod
     def from_arrays(data: Mapping[str, np.ndarray]) -> CameraMotion | None:
-        """What `to_arrays` gave; None where there is none."""
+        """What `to_arrays` gave, in the file of as many `times`; None where there is none. Raises ValueError when it does not fit them."""
         if "camera_motion" not in data:
             return None
         focal, measured, seen = (float(v) for v in data["camera_figures"])
         turns = rotations.to_matrix(rotations.from_matrix(data["camera_turns"]))
         travels = tuple((float(a), float(b)) for a, b in data["camera_travels"])
         zooms = data["camera_zooms"].astype(np.float64) if "camera_zooms" in data else None
+        frames = len(data["times"])
+        if turns.shape != (frames, 3, 3) or (zooms is not None and not (zooms.shape == (frames,) and (zooms > 0).all())):
+            raise ValueError("camera_turns and camera_zooms must have one of each frame, and zooms be above 0")
         return CameraMotion(str(data["camera_motion"]), turns, focal, bool(measured), travels, seen, zooms)
 
     def describe(self) -> dict:

@@ -440,6 +440,14 @@ def test_a_keypoint_file_keeps_what_the_camera_did(tmp_path: Path) -> None:
     assert (again.kind, again.focal, again.measured, again.travels, again.seen) == (TRAVELLING, 0.8, True, ((0.1, 0.5),), 0.9)
 
 
+@pytest.mark.parametrize("wrong", [{"turns": np.tile(np.eye(3), (5, 1, 1))}, {"zooms": np.ones(5)}, {"zooms": np.zeros(20)}])
+def test_a_keypoint_file_whose_camera_does_not_fit_is_refused(tmp_path: Path, wrong: dict[str, np.ndarray]) -> None:
+    camera = CameraMotion(ZOOMING, np.tile(np.eye(3), (20, 1, 1)), 1.0, zooms=np.geomspace(1, 2, 20))
+    film(*walk(20)).keypoints.replace(camera=dataclasses.replace(camera, **wrong)).save(tmp_path / "keypoints.npz")
+    with pytest.raises(InputError, match="one of each frame"):
+        load_keypoints(tmp_path / "keypoints.npz")
+
+
 def test_a_camera_that_turns_too_far_from_its_mean_view_is_refused() -> None:
     keypoints = film(*walk(20)).keypoints
     angles = np.linspace(-1.6, 1.6, 20)
