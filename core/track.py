@@ -380,6 +380,12 @@ def _likeness(apart: np.ndarray, unlike: float = _UNLIKE, unsure: float = _UNSUR
 
 def same_person(a: Pose, b: Pose, mirror: np.ndarray) -> bool:
     """Whether two poses of one picture lie on each other, left and right exchanged or not."""
+    return apart(a, b, mirror) < _DUPLICATE
+
+
+def apart(a: Pose, b: Pose, mirror: np.ndarray) -> float:
+    """Median distance of the keypoints of two poses of one picture, left and right exchanged or not, in sizes of the larger person; inf
+    where they share none."""
     distances = [np.linalg.norm(a.xy - xy, axis=-1) for xy in (b.xy, b.xy[mirror])]
-    medians = [np.median(d[np.isfinite(d)]) for d in distances if np.isfinite(d).any()]
-    return bool(medians) and min(medians) < _DUPLICATE * max(a.size, b.size)
+    medians = [float(np.median(d[np.isfinite(d)])) for d in distances if np.isfinite(d).any()]
+    return min(medians, default=np.inf) / max(a.size, b.size)

@@ -53,19 +53,25 @@ def render(tool: SimpleNamespace, renderer: Renderer, run: Run) -> tuple[list[Ar
 
 def detected(tool: SimpleNamespace, frames: list[Array], run: Run, bundle: Path) -> dict[str, Array]:
     """What MediaPipe sees of frames (h, w, 3) uint8 RGB after the run's image quality: detections (T, 33, 5) with x, y, z in pixels,
-    visibility and presence, world_landmarks (T, 33, 3) metres, both NaN where it finds nobody, and detected (T,) bool."""
+    visibility and presence, world_landmarks (T, 33, 3) metres, both NaN where it finds nobody, and detected (T,) bool; "mirrored_..." is
+    what it sees of the same frames in a mirror, as it says it."""
+    quality = np.random.default_rng(run["scene"] + 1)
+    poor = [np.ascontiguousarray(tool.runs.degrade(frame[..., ::-1], run["image"], quality)[..., ::-1]) for frame in frames]
+    in_mirror = [np.ascontiguousarray(frame[:, ::-1]) for frame in poor]
+    return _seen(poor, run, bundle) | {f"mirrored_{name}": value for name, value in _seen(in_mirror, run, bundle).items()}
+
+
+def _seen(frames: list[Array], run: Run, bundle: Path) -> dict[str, Array]:
     import mediapipe as mp
     from mediapipe.tasks.python import BaseOptions, vision
 
-    quality = np.random.default_rng(run["scene"] + 1)
     options = vision.PoseLandmarkerOptions(BaseOptions(model_asset_path=str(bundle)), running_mode=vision.RunningMode.VIDEO)
     pixels = np.array([run["width"], run["height"], run["width"], 1, 1])  # a landmark's z is in widths
     seen = np.full((len(frames), 33, 5), np.nan, "f4")
     world = np.full((len(frames), 33, 3), np.nan, "f4")
     with vision.PoseLandmarker.create_from_options(options) as landmarker:
         for f, frame in enumerate(frames):
-            poor = np.ascontiguousarray(tool.runs.degrade(frame[..., ::-1], run["image"], quality)[..., ::-1])
-            found = landmarker.detect_for_video(mp.Image(mp.ImageFormat.SRGB, poor), round(1000 * f / run["fps"]))
+            found = landmarker.detect_for_video(mp.Image(mp.ImageFormat.SRGB, frame), round(1000 * f / run["fps"]))
             if found.pose_landmarks:
                 seen[f] = pixels * [[p.x, p.y, p.z, p.visibility, p.presence] for p in found.pose_landmarks[0]]
                 world[f] = [[p.x, p.y, p.z] for p in found.pose_world_landmarks[0]]

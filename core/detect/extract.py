@@ -1,8 +1,8 @@
 """The whole 2D stage: from frames to one wanted person's keypoints over time.
 
-Method:  one pass forward (detector, close-ups of people too small for it), people linked into tracks, the wanted one chosen, their gaps
-         filled backwards in close-ups; then exchanged sides are mended (with a judge), confidences made honest, and implausible
-         ankles and wrists replaced. The same pass follows the background, which tells how the camera moved.
+Method:  one pass forward (detector, on the picture and its mirror image; close-ups of people too small for it), people linked into tracks,
+         the wanted one chosen, their gaps filled backwards in close-ups; then exchanged sides are mended (with a judge), confidences made
+         honest, and implausible ankles and wrists replaced. The same pass follows the background, which tells how the camera moved.
 Limits:  the close-ups are MediaPipe's: a detector given by the caller is taken as it is.
 """
 
@@ -24,6 +24,7 @@ from ..track import Pose, Track, choose_person, company, follow, median_centre, 
 from ..video import Source
 from .appearance import dressed, looks_changed
 from .background import BackgroundTracker
+from .both_ways import BothWays
 from .cleaning import finished
 from .close_up import CloseUp, follow_back, pose
 from .detector import BLAZEPOSE, Detection, Detector
@@ -75,7 +76,7 @@ def _wanted(source: Source, person: str, reporter: Reporter, detector: Detector 
     """
     with ExitStack() as stack:
         finder = stack.enter_context(_StillFinder()) if detector is None else None
-        eyes = detector or stack.enter_context(MediaPipeDetector())
+        eyes = detector or stack.enter_context(BothWays(MediaPipeDetector))
         background = BackgroundTracker()
         take = _watch(source, eyes, finder, reporter, background)
         people = take.people(source)
@@ -91,7 +92,7 @@ def _wanted(source: Source, person: str, reporter: Reporter, detector: Detector 
 
 def list_people(source: Source, reporter: Reporter) -> list[PersonSummary]:
     """Who is to be seen in `source`, in order of appearance; empty when nobody is."""
-    with _StillFinder() as finder, MediaPipeDetector() as eyes:
+    with _StillFinder() as finder, BothWays(MediaPipeDetector) as eyes:
         people = _watch(source, eyes, finder, reporter).people(source)
     return [_summary(number, k) for number, k in enumerate(people, 1)]
 
@@ -139,10 +140,10 @@ class _StillFinder:
     """MediaPipe for unrelated pictures; loaded at the first question, because most videos never ask."""
 
     def __init__(self) -> None:
-        self._detector: MediaPipeDetector | None = None
+        self._detector: BothWays | None = None
 
     def __call__(self, rgb: np.ndarray) -> list[Detection]:
-        self._detector = self._detector or MediaPipeDetector(still=True)
+        self._detector = self._detector or BothWays(lambda: MediaPipeDetector(still=True))
         return self._detector.detect(rgb, 0.0)
 
     def __enter__(self) -> _StillFinder:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ class MediaPipeDetector:
         import mediapipe as mp
 
         image = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(rgb))
-        with _quiet_stderr() if self._talkative else nullcontext():  # the runtime warns once, at the first person
+        with _quiet_stderr if self._talkative else nullcontext():  # the runtime warns once, at the first person
             result = self._landmarker.detect(image) if self._still else self._landmarker.detect_for_video(image, self._stamp(time))
         self._talkative &= not result.pose_landmarks
         height, width = rgb.shape[:2]
@@ -67,7 +67,7 @@ class MediaPipeDetector:
 
     def close(self) -> None:
         """Frees the networks."""
-        with _quiet_stderr():
+        with _quiet_stderr:
             self._landmarker.close()
 
     def __enter__(self) -> MediaPipeDetector:
@@ -81,11 +81,11 @@ def _create(bundle: Path, people: int, still: bool) -> Any:
     os.environ.setdefault("GLOG_minloglevel", "2")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with _quiet_stderr():
+        with _quiet_stderr:
             from mediapipe.tasks.python import BaseOptions, vision
     except (ImportError, OSError) as error:  # on a bare Linux its C++ library may lack libGLESv2 or libEGL
         raise InputError(f"MediaPipe cannot be loaded ({error}); 'python3 build.py doctor' says what to install.") from error
-    with _quiet_stderr():
+    with _quiet_stderr:
         mode = vision.RunningMode.IMAGE if still else vision.RunningMode.VIDEO
         options = vision.PoseLandmarkerOptions(
             base_options=BaseOptions(model_asset_buffer=bundle.read_bytes()), running_mode=mode, num_poses=people)
@@ -102,15 +102,28 @@ def _detection(marks: list, world: list, width: int, height: int) -> Detection:
     return Detection(rows[:, :2], confidence.astype(np.float32), rows[:, 2], np.array([(m.x, m.y, m.z) for m in world], dtype=np.float32))
 
 
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Hides what the C++ libraries write to the process's stderr (absl and TFLite start-up lines)."""
-    sys.stderr.flush()
-    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(sink)
+class _Quiet:
+    """Hides what the C++ libraries write to the process's stderr (absl and TFLite start-up lines). Several threads may ask at a time: the
+    first one closes it, the last one opens it again."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._saved = Lock(), 0, -1
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                sys.stderr.flush()
+                self._saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+                os.dup2(sink, 2)
+                os.close(sink)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                os.dup2(self._saved, 2)
+                os.close(self._saved)
+
+
+_quiet_stderr = _Quiet()
