@@ -1,8 +1,9 @@
 """Training data from a real detector: what MediaPipe saw of rendered people, beside the exact truth.
 
-A run is brought to what the 2D stage would have made of it: MediaPipe's smoothing taken out (`models.unsmooth`), then the same honest
-confidences, replaced ankles and wrists and missing keypoints as at run time, by the same functions of `core.detect`, and sides mended by
-continuity: who is to judge them by the body at run time (`core.detect.sides`) is still to be trained.
+A run is brought to what the 2D stage would have made of it: MediaPipe's smoothing taken out (`models.unsmooth`), the mean with what it saw
+of the mirror image, where that was asked (`core.detect.both_ways`), then the same honest confidences, replaced ankles and wrists and
+missing keypoints as at run time, by the same functions of `core.detect`, and sides mended by continuity: who is to judge them by the body
+at run time (`core.detect.sides`) is still to be trained.
 The runs come from `make_detections.py` of the rendering tool or, three times as fast, from `models.render_detections` (16 to 32 frames
 each, varied people, cameras, light, occluders); those in motions of val/ judge, the others train. The truth is of the MakeHuman rig:
 its limbs, hands, feet, neck, head and skin points are ours; its pelvis, spine bones and clavicles are defined otherwise and get no weight.
@@ -12,16 +13,16 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from core.detect.both_ways import joined, mirrored
 from core.detect.cleaning import finished
 from core.detect.confidence import honest_confidence
-from core.detect.detector import BLAZEPOSE
+from core.detect.detector import Detection, over_time
 from core.errors import InputError
 from core.events import Reporter
 from core.flips import by_continuity
@@ -115,20 +116,29 @@ def read_run(path: Path) -> Run:
 
 
 def digest(folder: Path) -> str:
-    """A short hash over the names and sizes of the runs."""
-    listing = sorted((p.name, p.stat().st_size) for p in folder.glob("run_*.npz"))
-    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()[:16]
+    """A short hash over the names and contents of the runs."""
+    whole = hashlib.sha256()
+    for path in sorted(folder.glob("run_*.npz")):
+        whole.update(path.name.encode() + path.read_bytes())
+    return whole.hexdigest()[:16]
 
 
 def keypoints_of(data: Run) -> Keypoints:
-    """What MediaPipe reports of a run at run time, before the rest of the 2D stage: BlazePose's 33, NaN where nobody was detected."""
-    seen = data["detections"].astype(np.float64)
-    fps = float(data["fps"])
-    told = np.round(np.arange(len(seen)) * 1000 / fps) / 1000  # as MediaPipe was told
-    raw = raw_landmarks(np.concatenate([seen[..., :3], data["world_landmarks"]], axis=-1), told)
-    confidence = np.nan_to_num(honest_confidence(raw_visibility(seen[..., 3]), seen[..., 4]))
-    return Keypoints(BLAZEPOSE, raw[..., :2], confidence, np.arange(len(seen)) / fps, int(data["width"]), int(data["height"]), fps,
-                     depth=raw[..., 2], world=raw[..., 3:])
+    """What the 2D stage sees of a run at run time, before it makes anything of it: BlazePose's 33, NaN where nobody was detected."""
+    rows, width, fps = _sights(data, data["detections"], data["world_landmarks"]), int(data["width"]), float(data["fps"])
+    if "mirrored_detections" in data:  # older runs, and those of the rendering tool's own script, have none
+        images = _sights(data, data["mirrored_detections"], data["mirrored_world_landmarks"])
+        rows = [joined(row, [mirrored(d, width) for d in image]) for row, image in zip(rows, images, strict=True)]
+    return over_time([row[0] if row else None for row in rows], np.arange(len(rows)) / fps, width, int(data["height"]), fps)
+
+
+def _sights(data: Run, detections: np.ndarray, world: np.ndarray) -> list[list[Detection]]:
+    """Who is seen in each frame, one or nobody, of detections (T, 33, 5) and world (T, 33, 3) as a run keeps them."""
+    seen = detections.astype(np.float64)
+    told = np.round(np.arange(len(seen)) * 1000 / float(data["fps"])) / 1000  # as MediaPipe was told
+    raw = raw_landmarks(np.concatenate([seen[..., :3], world], axis=-1), told)
+    confidence = honest_confidence(raw_visibility(seen[..., 3]), seen[..., 4])
+    return [[Detection(r[:, :2], c, r[:, 2], r[:, 3:])] if np.isfinite(r).all() else [] for r, c in zip(raw, confidence, strict=True)]
 
 
 def _window(data: Run) -> dict[str, np.ndarray]:

@@ -165,6 +165,7 @@ def observe(model: NoiseModel, rng: np.random.Generator, keypoints: np.ndarray, 
     flat = np.where(exchanged[..., None], flat[:, :, MIRRORED], flat)
     depth = np.where(exchanged, -depth[:, :, MIRRORED], depth)
     world = np.where(exchanged[..., None], world[:, :, MIRRORED] * [1, 1, -1], world)
+    confidence = np.where(exchanged, confidence[:, :, MIRRORED], confidence)
     rays = np.concatenate([flat, np.broadcast_to(true.distance[..., None, None], flat.shape[:-1] + (1,))], axis=-1)
     rays = np.einsum("...ji,...kj->...ki", true.rotation, rays)
     return rays, depth / true.distance[..., None], world, confidence

@@ -86,13 +86,13 @@ def mirrored(w: Windows, which: np.ndarray) -> Windows:
 
 
 def rolled(w: Windows, angle: np.ndarray) -> Windows:
-    """Each window as if the camera had been turned by angle (N,) radians about its axis; the picture grows to a square around it.
+    """Each window as if the camera had been turned by angle (N,) radians about its axis; the picture becomes a square of its longer side.
 
     MediaPipe turns the person upright before it looks, so its errors turn along.
     """
     cosine, sine, zero = np.cos(angle), np.sin(angle), np.zeros(len(w))
     R = np.stack([np.stack([cosine, -sine, zero], -1), np.stack([sine, cosine, zero], -1), np.tile([0.0, 0.0, 1.0], (len(w), 1))], axis=-2)
-    side = (np.abs(cosine) + np.abs(sine)) * w.size.max(-1)
+    side = w.size.max(-1)  # from which the lens is guessed
     centred = w.xy - w.K[:, None, None, :2, 2]
     K = w.K.copy()
     K[:, :2, 2] = side[:, None] / 2
@@ -102,14 +102,19 @@ def rolled(w: Windows, angle: np.ndarray) -> Windows:
 
 
 def any_roll(w: Windows, rng: np.random.Generator) -> Windows:
-    """A third of the windows rolled: most a little, some all the way round."""
+    """A third of the windows rolled: most a little, some all the way round. What is then outside the picture is missing."""
     index = np.flatnonzero(rng.random(len(w)) < 0.33)
     angle = np.where(rng.random(len(index)) < 0.3, rng.uniform(-np.pi, np.pi, len(index)), rng.normal(0, 0.25, len(index)))
     turned = rolled(w.take(index), angle)
+    outside = ~((turned.xy >= 0) & (turned.xy < turned.size[:, None, None])).all(-1)
+    gone = {"xy": np.nan, "confidence": 0.0, "depth": np.nan, "world": np.nan}
     changed = {}
-    for name in ("xy", "K", "size", "world", "target"):
+    for name in ("xy", "confidence", "depth", "world", "K", "size", "target"):
+        value = getattr(turned, name)
+        if name in gone:
+            value = np.where(outside.reshape(outside.shape + (1,) * (value.ndim - 3)), gone[name], value)
         changed[name] = getattr(w, name).astype(np.float64)
-        changed[name][index] = getattr(turned, name)
+        changed[name][index] = value
     return dataclasses.replace(w, **changed)
 
 

@@ -194,6 +194,28 @@ def test_a_roll_turns_picture_truth_and_world_landmarks_alike(windows: Windows) 
         np.testing.assert_allclose(after, np.stack([-before[..., 1], before[..., 0]], axis=-1), atol=1e-6)
 
 
+def test_a_roll_keeps_the_lens_that_is_guessed_and_loses_what_it_turns_out_of_the_picture(windows: Windows) -> None:
+    turned = any_roll(windows, np.random.default_rng(1))
+    moved = np.flatnonzero((turned.size != windows.size).any(-1))
+    assert len(moved) and np.array_equal(turned.size.max(-1), windows.size.max(-1))
+    there = turned.confidence > 0
+    assert np.array_equal(there, np.isfinite(turned.xy).all(-1))
+    assert np.isnan(turned.world[~there]).all() and np.isnan(turned.depth[~there]).all()
+    assert ((turned.xy >= 0) & (turned.xy < turned.size[:, None, None])).all(-1)[moved][there[moved]].all()
+    assert (there <= (windows.confidence > 0)).all()
+
+
+def test_exchanged_sides_take_their_confidences_along(pack: mocap.Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def report(exchange: bool) -> tuple[np.ndarray, ...]:
+        monkeypatch.setattr(noise, "_exchanges", lambda model, rng, n, frames: np.full((n, frames), exchange))
+        rng = np.random.default_rng(3)
+        return noise.observe(noise.NoiseModel.load(), rng, rng.normal(0, 0.3, (2, 6, 27, 3)) + [0, 0, 4], np.full(2, 0.04))
+
+    straight, crossed = report(False), report(True)
+    assert not any(np.allclose(a, b) for a, b in zip(straight, crossed, strict=True))
+    np.testing.assert_allclose(crossed[3], straight[3][:, :, noise.MIRRORED])
+
+
 def test_thinning_only_takes_away(windows: Windows) -> None:
     thin = thinned(any_roll(windows, np.random.default_rng(0)), np.random.default_rng(0))
     assert not (np.isfinite(thin.xy) & ~np.isfinite(windows.xy)).any()

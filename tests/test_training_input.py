@@ -10,8 +10,9 @@ import pytest
 pytest.importorskip("torch")
 
 from core.camera import assume_intrinsics
+from core.detect.both_ways import joined, mirrored
 from core.detect.cleaning import finished
-from core.detect.detector import BLAZEPOSE
+from core.detect.detector import BLAZEPOSE, Detection
 from core.detect.extract import _keypoints
 from core.detect.mediapipe_detector import _detection
 from core.events import Reporter
@@ -19,6 +20,7 @@ from core.flips import by_continuity
 from core.keypoints import CANONICAL
 from core.lift import Lifter, lift
 from core.markers import MARKERS
+from core.skeleton import mirror_order
 from models import detections, train, unsmooth
 
 FRAMES, WIDTH, HEIGHT, FPS = 24, 640, 480, 25.0
@@ -76,6 +78,12 @@ def smoothed_visibility(raw: np.ndarray) -> np.ndarray:
     return out
 
 
+def in_mirror(raw: np.ndarray) -> np.ndarray:
+    """What is reported of the mirror image, which is not quite the same."""
+    image = (raw + [3.0, -2.0, 1.0, 0.0, 0.0, 0.01, 0.02, -0.01])[:, mirror_order(BLAZEPOSE)]
+    return (image - [WIDTH, 0, 0, 0, 0, 0, 0, 0]) * [-1, 1, 1, 1, 1, -1, 1, 1]
+
+
 def recorded(raw: np.ndarray) -> dict[str, np.ndarray]:
     """The run as the rendering tool keeps it: smoothed by MediaPipe, with a truth that does not matter here."""
     smooth = smoothed_landmarks(raw[..., LANDMARKS], TOLD)
@@ -86,16 +94,21 @@ def recorded(raw: np.ndarray) -> dict[str, np.ndarray]:
             "names": np.array(names), "joints3d_cam": truth, "K": assume_intrinsics(WIDTH, HEIGHT)}
 
 
-def features_of_a_run(raw: np.ndarray) -> np.ndarray:
-    """What the network is shown when the detector reports `raw` for several people, unsmoothed."""
+def features_of_a_run(raw: np.ndarray, image: np.ndarray | None) -> np.ndarray:
+    """What the network is shown when the detector reports `raw` for several people, unsmoothed, and `image` of the mirror's picture."""
     def mark(row: np.ndarray) -> SimpleNamespace:
         return SimpleNamespace(x=row[0] / WIDTH, y=row[1] / HEIGHT, z=row[2] / WIDTH, visibility=row[3], presence=row[4])
 
     def place(row: np.ndarray) -> SimpleNamespace:
         return SimpleNamespace(x=row[5], y=row[6], z=row[7])
 
-    rows = [_detection([mark(r) for r in frame], [place(r) for r in frame], WIDTH, HEIGHT) if np.isfinite(frame).all() else None
-            for frame in raw]
+    def sights(reported: np.ndarray) -> list[list[Detection]]:
+        return [[_detection([mark(r) for r in frame], [place(r) for r in frame], WIDTH, HEIGHT)] if np.isfinite(frame).all() else []
+                for frame in reported]
+
+    found = sights(raw) if image is None else [
+        joined(row, [mirrored(d, WIDTH) for d in other]) for row, other in zip(sights(raw), sights(image), strict=True)]
+    rows = [row[0] if row else None for row in found]
     source = SimpleNamespace(width=WIDTH, height=HEIGHT, fps=FPS, lens=None)
     keypoints = finished(by_continuity(_keypoints(rows, np.arange(FRAMES) / FPS, source)), Reporter())
     shown = []
@@ -123,11 +136,23 @@ def test_unsmoothing_gets_most_of_pure_jitter_back():
     assert (left < 0.6 * before).all()
 
 
+@pytest.mark.parametrize("looks_twice", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_training_and_run_show_the_network_the_same(seed):
+def test_training_and_run_show_the_network_the_same(seed, looks_twice):
     raw = raw_run(seed)
-    windows = detections._stack([detections._window(recorded(raw))])
+    run, image = recorded(raw), in_mirror(raw) if looks_twice else None
+    if image is not None:
+        run |= {f"mirrored_{name}": value for name, value in recorded(image).items() if name in ("detections", "world_landmarks")}
+    windows = detections._stack([detections._window(run)])
     features, _, real, _, _ = train.tensors(windows, windows.K)
-    shown = features_of_a_run(raw)
+    shown = features_of_a_run(raw, image)
     assert len(BLAZEPOSE) == 33 and real.sum() == FRAMES - 3 == len(shown)
     np.testing.assert_allclose(features[real].numpy(), shown, atol=2e-3)
+
+
+def test_a_run_that_was_seen_in_a_mirror_is_the_mean_of_both():
+    raw = raw_run(5)
+    alone = recorded(raw)
+    both = alone | {f"mirrored_{name}": value for name, value in recorded(in_mirror(raw)).items() if name in alone}
+    off = detections.keypoints_of(both).xy - detections.keypoints_of(alone).xy
+    np.testing.assert_allclose(off[np.isfinite(off).all(-1)], np.broadcast_to([1.5, -1.0], (33 * (FRAMES - 3), 2)), atol=1e-3)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from ..keypoints import CONVENTIONS
+from ..keypoints import CONVENTIONS, Keypoints
 
 BLAZEPOSE = CONVENTIONS["blazepose33"]
 
@@ -37,3 +38,15 @@ class Detector(Protocol):
 
     def close(self) -> None:
         """Frees the networks."""
+
+
+def over_time(rows: Sequence[Detection | None], times: np.ndarray, width: int, height: int, fps: float) -> Keypoints:
+    """The sights of one person, None where not seen, as arrays."""
+    names = next((row.names for row in rows if row is not None), BLAZEPOSE)
+    count = (len(times), len(names))
+    xy, world = np.full((*count, 2), np.nan), np.full((*count, 3), np.nan)
+    confidence, depth = np.zeros(count), np.full(count, np.nan)
+    for frame, d in enumerate(rows):
+        if d is not None:
+            xy[frame], confidence[frame], depth[frame], world[frame] = d.xy, d.confidence, d.depth, d.world
+    return Keypoints(names, xy, confidence, times, width, height, fps, depth, world)

@@ -27,7 +27,7 @@ from .background import BackgroundTracker
 from .both_ways import BothWays
 from .cleaning import finished
 from .close_up import CloseUp, follow_back, pose
-from .detector import BLAZEPOSE, Detection, Detector
+from .detector import BLAZEPOSE, Detection, Detector, over_time
 from .egomotion import egomotion, surely_travels
 from .mediapipe_detector import MediaPipeDetector
 
@@ -220,15 +220,7 @@ def _total(source: Source, done: int) -> int | None:
 
 
 def _keypoints(rows: Sequence[Detection | None], times: np.ndarray, source: Source) -> Keypoints:
-    """The sightings of one person, None where not seen, as arrays."""
-    names = next(row.names for row in rows if row is not None)
-    count = (len(times), len(names))
-    xy, world = np.full((*count, 2), np.nan), np.full((*count, 3), np.nan)
-    confidence, depth = np.zeros(count), np.full(count, np.nan)
-    for frame, d in enumerate(rows):
-        if d is not None:
-            xy[frame], confidence[frame], depth[frame], world[frame] = d.xy, d.confidence, d.depth, d.world
-    return Keypoints(names, xy, confidence, times, source.width, source.height, source.fps, depth, world, lens=source.lens)
+    return over_time(rows, times, source.width, source.height, source.fps).replace(lens=source.lens)
 
 
 def _seconds(keypoints: Keypoints) -> tuple[float, float]:
