@@ -52,6 +52,7 @@ _PASSED, _LEFT = 0.04, 0.03  # it has shifted a quarter of the corners by this, 
 _ENLARGED = 0.015  # how much worse corners are followed in an enlarged picture, for each unit of the zoom's logarithm
 _ZOOM_LEAVES = (0.004, 0.1)  # as _UNEXPLAINED, but of single corners
 _NEARER, _ONE_WAY = 0.015, 0.25  # of the corners, and of the strays: the surplus that grows more than a zoom explains
+_ONE_THING = 0.1  # of the longer side: strays of which half lie nearer to their middle are one thing
 _ZOOMS, _STILL_LEFT = np.log(1.03), 0.25  # a zoom that is told; of the frames that rotations do not explain, those it may leave
 _WIDEST = 0.05  # the quantile of the focal lengths that is the widest view
 _LASTS = 0.5  # seconds: what ends sooner is a hand
@@ -116,15 +117,16 @@ def surely_travels(background: Background, times: np.ndarray) -> bool:
 @dataclass(frozen=True)
 class _Frames:
     """Of T frames. known: (T,) bool, whether there was background enough; turns: (T, 3, 3) from the frame's key frame; zooms: (T,) focal
-    length over the key frame's; off: (T,) how far both leave the median corner; strays: (T, 2) see `_strays`; far: (T,) how far the median
-    corner went; stays: (T,) bool, outvoted by corners that stay; stretch: (T,) int, which uncut piece a frame is in, -1 where nothing was
-    seen."""
+    length over the key frame's; off: (T,) how far both leave the median corner; strays: (T, 2) shares of the corners that stray further,
+    and less far or back, than zooms take them; astray: where the former are, (N, 2) a frame; far: (T,) how far the median corner went;
+    stays: (T,) bool, outvoted by corners that stay; stretch: (T,) int, which uncut piece a frame is in, -1 where nothing was seen."""
 
     known: np.ndarray
     turns: np.ndarray
     zooms: np.ndarray
     off: np.ndarray
     strays: np.ndarray
+    astray: list[np.ndarray]
     far: np.ndarray
     stays: np.ndarray
     stretch: np.ndarray
@@ -162,6 +164,7 @@ def _fit(background: Background, focal: float, zooming: bool = False, of_keys: n
     known, stays = np.zeros(count, bool), np.zeros(count, bool)
     turns, zooms = np.tile(np.eye(3), (count, 1, 1)), np.ones(count)
     off, strays, far = np.zeros(count), np.zeros((count, 2)), np.zeros(count)
+    astray = [np.zeros((0, 2))] * count
     stretch = np.full(count, -1)
     for key, frames, places, agree in _blocks(background):
         points, lens = background.keys[key].points, focal if of_keys is None else focal * float(of_keys[key])
@@ -170,35 +173,43 @@ def _fit(background: Background, focal: float, zooming: bool = False, of_keys: n
         went = np.linalg.norm(places - points, axis=-1)
         far[frames] = np.nanmedian(went, axis=1)
         if zooming:
-            strays[frames] = _strays(points, places, turns[frames], zooms[frames], lens, far[frames])
+            further, back = _strays(points, places, turns[frames], zooms[frames], lens, far[frames])
+            followed = np.maximum(np.isfinite(places).all(-1).sum(1), 1)
+            strays[frames] = np.stack([further.sum(1), back.sum(1)], axis=-1) / followed[:, None]
+            for t, those in zip(frames, further, strict=True):
+                astray[t] = points[those]
         staying = np.nanmean(np.where(np.isfinite(went), went < _MOVES, np.nan), axis=1) > _STAYING
         stays[frames] = staying & (np.hypot(_shift(turns[frames], lens), _ASIDE * np.log(zooms[frames])) > 2 * _MOVES)
         known[frames] = _width(places, agree) > _WIDE
         stretch[frames] = background.keys[key].stretch
     turns[stays], zooms[stays] = np.eye(3), 1.0
-    return _Frames(known, turns, zooms, off, strays, far, stays, stretch)
+    return _Frames(known, turns, zooms, off, strays, astray, far, stays, stretch)
 
 
 def _zooms(zoomed: _Frames, unexplained: np.ndarray) -> bool:
     """Whether the frames that rotations leave `unexplained` (T,) bool, at least one, are explained by other focal lengths.
 
-    Who walks towards a wall makes it larger like a zoom, but the floor between grows more; of what a zoom leaves as much goes back.
+    Who walks towards a wall makes it larger like a zoom, but the floor between grows more; of what a zoom leaves as much goes back, or it
+    is one thing that moves by itself, such as a shadow.
     """
     further, back = zoomed.strays[unexplained].mean(0)
-    walks = further - back > max(_NEARER, _ONE_WAY * (further + back))
+    astray = np.concatenate([zoomed.astray[t] for t in np.flatnonzero(unexplained)])
+    one_thing = not len(astray) or np.median(np.linalg.norm(astray - np.median(astray, axis=0), axis=-1)) < _ONE_THING
+    walks = not one_thing and further - back > max(_NEARER, _ONE_WAY * (further + back))
     largest = np.abs(np.log(zoomed.zooms[unexplained])).max()
     return bool(_suspicious(zoomed)[unexplained].mean() <= _STILL_LEFT and not walks and largest > _ZOOMS)
 
 
-def _strays(points: np.ndarray, places: np.ndarray, turns: np.ndarray, zooms: np.ndarray, focal: float, far: np.ndarray) -> np.ndarray:
-    """(F, 2) of the corners (N, 2), the shares that went plainly further the way that zooms (F,) take them, and less far or back."""
+def _strays(points: np.ndarray, places: np.ndarray, turns: np.ndarray, zooms: np.ndarray, focal: float,
+            far: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of the corners (N, 2) those (F, N) bool that went plainly further the way that zooms (F,) take them, and those less far or back."""
     floor, share = _ZOOM_LEAVES
     followed = np.isfinite(places).all(-1)
     rays = np.concatenate([points / focal, np.ones((len(points), 1))], axis=-1)
     beyond = np.where(followed[..., None], -_off(turns, focal * zooms, rays, np.nan_to_num(places))[0], 0.0)
     plain = np.linalg.norm(beyond, axis=-1) > np.maximum(floor, share * far)[:, None]
     further = (beyond * points).sum(-1) * np.log(zooms)[:, None] > 0
-    return np.stack([plain & further, plain & ~further]).sum(-1).T / np.maximum(followed.sum(1), 1)[:, None]
+    return plain & further, plain & ~further
 
 
 def _width(places: np.ndarray, agree: np.ndarray) -> np.ndarray:
