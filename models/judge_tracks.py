@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from core.detect.appearance import dressed
+from core.detect.both_ways import BothWays
 from core.detect.close_up import pose
 from core.detect.detector import BLAZEPOSE
 from core.detect.mediapipe_detector import MediaPipeDetector
@@ -61,7 +62,7 @@ def main(argv: list[str]) -> int:
             points = [data["names"].tolist().index(n) for n in LIMB_KEYPOINTS]
             people = np.stack([data["joints2d"][:, points], data["other_joints2d"][:, points]], axis=1)
         sights, times = [], []
-        with MediaPipeDetector() as detector:
+        with BothWays(MediaPipeDetector) as detector:
             for frame in open_source(clip / "video.mp4").frames():
                 sights.append([pose(dressed(d, frame.rgb)) for d in detector.detect(frame.rgb, frame.time)])
                 times.append(frame.time)
