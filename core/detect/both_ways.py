@@ -4,7 +4,7 @@ Problem: of what a landmark network gets wrong, a part is chance, and changes wh
 Method:  two detectors of one kind, at work at the same time; people who lie on each other are one, and get the mean of both sights (as
          tests of pose networks do with flipped pictures since Newell et al., "Stacked hourglass networks", 2016). Where the two differ
          in which arm or leg is the left one, what saw the picture as it is decides.
-Limits:  twice the work, which two cores do in nearly the same time; people whom only the mirror shows are left out.
+Limits:  twice the work, which two cores do in a tenth to a fifth more time; people whom only the mirror shows are left out.
 """
 
 from __future__ import annotations
