@@ -6,8 +6,8 @@ Method:  the lifting network has seen people walk, and lifts them the right way 
          is lifted as it was detected; where the lifted body lies on the keypoints once they are exchanged, and not as they are, they are
          (`core.flips` decides, with continuity as the second witness). A body that is upside down, or exchanged as a whole, the network may
          lift wrongly: where continuity would begin otherwise, the same is done from there, and the keypoints count of which
-         the network is surer. Of 3,056 frames of held-out runs legs are exchanged in 44 and arms in 27 as detected; by continuity alone
-         in 38 and 35, of which 14 and 15 were right; by the body in 18 and 5, of which 2 and 1 were right (`models.judge_sides`).
+         the network is surer. Of 3,056 frames of held-out runs legs are exchanged in 47 and arms in 34 as detected; by continuity alone
+         in 43 and 23, of which 10 and 5 were right; by the body in 14 and 0, of which 3 were right (`models.judge_sides`).
 Limits:  what neither way of beginning gets right: without the detector's own depth, exactly one step of a walk seen from the side is
          often left exchanged, and sides exchanged for seconds always. Legs faster than people's (three strides a second) may be
          exchanged where they were right.
