@@ -4,7 +4,7 @@ A run is brought to what the 2D stage would have made of it: MediaPipe's smoothi
 of the mirror image, where that was asked (`core.detect.both_ways`), then the same honest confidences, replaced ankles and wrists and
 missing keypoints as at run time, by the same functions of `core.detect`, and sides mended by continuity: who is to judge them by the body
 at run time (`core.detect.sides`) is still to be trained.
-The runs come from `make_detections.py` of the rendering tool or, three times as fast, from `models.render_detections` (16 to 32 frames
+The runs come from `make_detections.py` of the rendering tool or, faster, from `models.render_detections` (16 to 32 frames
 each, varied people, cameras, light, occluders); those in motions of val/ judge, the others train. The truth is of the MakeHuman rig:
 its limbs, hands, feet, neck, head and skin points are ours; its pelvis, spine bones and clavicles are defined otherwise and get no weight.
 """
@@ -116,7 +116,7 @@ def read_run(path: Path) -> Run:
 
 
 def digest(folder: Path) -> str:
-    """A short hash over the names and contents of the runs."""
+    """A short hash over the names and contents of the runs (of weights older than revision 0f9454d: over names and sizes)."""
     whole = hashlib.sha256()
     for path in sorted(folder.glob("run_*.npz")):
         whole.update(path.name.encode() + path.read_bytes())

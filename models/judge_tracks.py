@@ -18,8 +18,7 @@ import numpy as np
 
 from core.detect.appearance import dressed
 from core.detect.both_ways import BothWays
-from core.detect.close_up import pose
-from core.detect.detector import BLAZEPOSE
+from core.detect.detector import BLAZEPOSE, pose
 from core.detect.mediapipe_detector import MediaPipeDetector
 from core.errors import InputError
 from core.keypoints import LIMB_KEYPOINTS

@@ -1,4 +1,4 @@
-"""Detections beside truth, three times as fast as by path tracing: the rendering tool's runs, drawn by `models.people_renderer`.
+"""Detections beside truth, faster than by path tracing: the rendering tool's runs, drawn by `models.people_renderer`.
 
     python -m models.render_detections --tool RENDER_TOOL_DIR --mocap BVH_DIR --bundle TASK_FILE --out RUNS_DIR [--first N] [--runs N]
 

@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from ..flips import exchanged, state_orders
 from ..skeleton import mirror_order
-from ..track import Pose, apart
-from .detector import Detection, Detector
+from ..track import apart
+from .detector import Detection, Detector, pose
 
 _SAME = 0.15  # of a person's size: two sights closer than this (median over the keypoints) are of one person
+_FAR = 10.0  # of a person's size: further apart is no worse
 _MIRRORED = np.array([-1.0, 1.0, 1.0], dtype=np.float32)  # a place about the hips, in a mirror
 
 
@@ -28,8 +31,10 @@ class BothWays:
     """A Detector made of two that `make` makes."""
 
     def __init__(self, make: Callable[[], Detector]) -> None:
-        self._direct, self._mirror = make(), make()
-        self._beside = ThreadPoolExecutor(1)
+        with ExitStack() as stack:
+            self._direct, self._mirror = (stack.enter_context(closing(make())) for _ in range(2))
+            self._beside = stack.enter_context(ThreadPoolExecutor(1))
+            self._stack = stack.pop_all()
 
     def detect(self, rgb: np.ndarray, time: float) -> list[Detection]:
         """The people in rgb (H, W, 3) uint8; see `Detector`."""
@@ -37,14 +42,12 @@ class BothWays:
         try:
             seen = self._direct.detect(rgb, time)
         finally:
-            images = coming.result()  # also when the other fails: nobody may close a detector that is at work
-        return joined(seen, [mirrored(d, rgb.shape[1]) for d in images])
+            wait([coming])  # also when this one fails: nobody may close a detector that is at work
+        return joined(seen, [mirrored(d, rgb.shape[1]) for d in coming.result()])
 
     def close(self) -> None:
         """Frees both."""
-        self._beside.shutdown()
-        self._direct.close()
-        self._mirror.close()
+        self._stack.close()
 
     def __enter__(self) -> BothWays:
         return self
@@ -61,20 +64,21 @@ def mirrored(d: Detection, width: int) -> Detection:
 
 
 def joined(seen: list[Detection], again: list[Detection]) -> list[Detection]:
-    """The people `seen`, each with the mean of what was seen of them and what of it was seen `again`."""
-    result = []
-    for d in seen:
-        distances = [apart(Pose(d.xy, d.confidence), Pose(o.xy, o.confidence), mirror_order(d.names)) for o in again]
-        nearest = int(np.argmin(distances)) if distances else -1
-        result.append(_mean(d, _sided(again[nearest], d)) if distances and distances[nearest] < _SAME else d)
+    """The people `seen`, each with the mean of what was seen of them and what of it was seen `again`; nobody is taken for two."""
+    result = list(seen)
+    distances = np.array([[min(apart(pose(d), pose(o), mirror_order(d.names)), _FAR) for o in again] for d in seen])
+    for i, j in zip(*linear_sum_assignment(distances.reshape(len(seen), len(again))), strict=True):
+        if distances[i, j] < _SAME:
+            result[i] = _mean(seen[i], _sided(again[j], seen[i]))
     return result
 
 
 def _sided(d: Detection, other: Detection) -> Detection:
     """The sight `d` with its body, arms or legs exchanged, as it lies nearest to the `other` one."""
-    weight = d.confidence * other.confidence
     orders, _ = state_orders(d.names)
-    state = np.array([np.argmin([(weight * np.linalg.norm(d.xy[order] - other.xy, axis=-1)).sum() for order in orders])])
+    weights = d.confidence[orders] * other.confidence
+    off = (weights * np.linalg.norm(d.xy[orders] - other.xy, axis=-1)).sum(-1) / np.maximum(weights.sum(-1), 1e-9)
+    state = np.array([off.argmin()])
 
     def turned(values: np.ndarray, reflect: bool = False) -> np.ndarray:
         return exchanged(values[None], d.names, state, reflect)[0]

@@ -21,17 +21,12 @@ from ..track import Follower, Pose, assigned, distinct, same_person
 from ..video import Source
 from . import tiles
 from .appearance import dressed
-from .detector import BLAZEPOSE, Detection
+from .detector import BLAZEPOSE, Detection, pose
 
 _SEARCH_EVERY = 0.5  # seconds
 _PATIENCE = 0.5  # seconds without a sight of a followed person until they are given up
 _LOST_FOR = 5.0  # seconds beside others without a sight in the whole picture: by then it may be a thing
 _MIRROR = mirror_order(BLAZEPOSE)
-
-
-def pose(detection: Detection) -> Pose:
-    """The 2D part of a detection, as `core.track` takes it."""
-    return Pose(detection.xy, detection.confidence, detection.colours)
 
 
 class _Known(Follower):

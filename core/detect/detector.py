@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ..keypoints import CONVENTIONS, Keypoints
+from ..track import Pose
 
 BLAZEPOSE = CONVENTIONS["blazepose33"]
 
@@ -38,6 +39,11 @@ class Detector(Protocol):
 
     def close(self) -> None:
         """Frees the networks."""
+
+
+def pose(detection: Detection) -> Pose:
+    """The 2D part of a detection, as `core.track` takes it."""
+    return Pose(detection.xy, detection.confidence, detection.colours)
 
 
 def over_time(rows: Sequence[Detection | None], times: np.ndarray, width: int, height: int, fps: float) -> Keypoints:

@@ -26,8 +26,8 @@ from .appearance import dressed, looks_changed
 from .background import BackgroundTracker
 from .both_ways import BothWays
 from .cleaning import finished
-from .close_up import CloseUp, follow_back, pose
-from .detector import BLAZEPOSE, Detection, Detector, over_time
+from .close_up import CloseUp, follow_back
+from .detector import BLAZEPOSE, Detection, Detector, over_time, pose
 from .egomotion import egomotion, surely_travels
 from .mediapipe_detector import MediaPipeDetector
 
