@@ -269,8 +269,8 @@ def test_each_side_of_a_cut_has_its_own_mean_view() -> None:
         assert degrees_apart(relative(motion.turns_with(FOCAL)[part]), relative(truth[part])).max() < 0.2
 
 
-def room(place: np.ndarray, focal: float = FOCAL) -> np.ndarray:
-    """What a camera at `place` (3,), metres, sees of a wall 6 m off and a floor 1.4 m below."""
+def room(place: np.ndarray, focal: float = FOCAL, path: float = np.inf) -> np.ndarray:
+    """What a camera at `place` (3,), metres, sees of a wall 6 m off and a floor 1.4 m below, plain but for a path of this half width."""
     centre = assume_intrinsics(WIDTH, HEIGHT, focal * WIDTH)
     centre[:2, 2] -= 0.5
     y, x = np.mgrid[:HEIGHT, :WIDTH]
@@ -283,7 +283,13 @@ def room(place: np.ndarray, focal: float = FOCAL) -> np.ndarray:
     u = 600 + 120 * points[..., 0]
     v = np.where(on_floor, 100 + 90 * points[..., 2], 350 + 120 * points[..., 1])
     seen = [cv2.remap(panorama(seed), u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR) for seed in (7, 8)]
+    seen[0] = np.where(np.abs(points[..., 0]) < path, seen[0], 128).astype(np.uint8)
     return np.repeat(np.where(on_floor, seen[0], seen[1])[..., None], 3, axis=2)
+
+
+@pytest.mark.parametrize("path", [0.5, 0.8])
+def test_a_walk_along_a_path_is_no_zoom(path: float) -> None:
+    assert watched([room(np.array([0, 0, way]), path=path) for way in np.linspace(0, 1.5, 30)]).kind == TRAVELLING
 
 
 @pytest.mark.parametrize("direction", [(1.0, 0, 0), (0, 0, 1.5), (0.7, 0, 0.7)])

@@ -52,7 +52,7 @@ _PASSED, _LEFT = 0.04, 0.03  # it has shifted a quarter of the corners by this, 
 _ENLARGED = 0.015  # how much worse corners are followed in an enlarged picture, for each unit of the zoom's logarithm
 _ZOOM_LEAVES = (0.004, 0.1)  # as _UNEXPLAINED, but of single corners
 _NEARER, _ONE_WAY = 0.015, 0.25  # of the corners, and of the strays: the surplus that grows more than a zoom explains
-_ONE_THING = 0.1  # of the longer side: strays of which half lie nearer to their middle are one thing
+_ONE_THING, _ONE_THING_WALKS = 0.1, 0.8  # of the longer side: strays of which half lie nearer to their middle; _ONE_WAY for these
 _ZOOMS, _STILL_LEFT = np.log(1.03), 0.25  # a zoom that is told; of the frames that rotations do not explain, those it may leave
 _WIDEST = 0.05  # the quantile of the focal lengths that is the widest view
 _LASTS = 0.5  # seconds: what ends sooner is a hand
@@ -189,13 +189,13 @@ def _fit(background: Background, focal: float, zooming: bool = False, of_keys: n
 def _zooms(zoomed: _Frames, unexplained: np.ndarray) -> bool:
     """Whether the frames that rotations leave `unexplained` (T,) bool, at least one, are explained by other focal lengths.
 
-    Who walks towards a wall makes it larger like a zoom, but the floor between grows more; of what a zoom leaves as much goes back, or it
-    is one thing that moves by itself, such as a shadow.
+    Who walks towards a wall makes it larger like a zoom, but the floor between grows more; of what a zoom leaves as much goes back. What
+    is together in one place may be a thing that moves by itself, such as a shadow, unless all of it goes further.
     """
     further, back = zoomed.strays[unexplained].mean(0)
     astray = np.concatenate([zoomed.astray[t] for t in np.flatnonzero(unexplained)])
-    one_thing = not len(astray) or np.median(np.linalg.norm(astray - np.median(astray, axis=0), axis=-1)) < _ONE_THING
-    walks = not one_thing and further - back > max(_NEARER, _ONE_WAY * (further + back))
+    one_thing = len(astray) and np.median(np.linalg.norm(astray - np.median(astray, axis=0), axis=-1)) < _ONE_THING
+    walks = further - back > max(_NEARER, (_ONE_THING_WALKS if one_thing else _ONE_WAY) * (further + back))
     largest = np.abs(np.log(zoomed.zooms[unexplained])).max()
     return bool(_suspicious(zoomed)[unexplained].mean() <= _STILL_LEFT and not walks and largest > _ZOOMS)
 
