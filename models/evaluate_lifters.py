@@ -41,7 +41,7 @@ from core.markers import LIMB_MARKERS
 from . import detections, mocap, registry
 from .synthesis import unseen
 from .train import answers_to, lineage, validation
-from .windows import Windows, of_mean_size
+from .windows import Windows, of_mean_size, without
 
 _WINDOWS, _FRAMES = 320, 64  # of "val"
 _PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
@@ -100,8 +100,8 @@ def _judge_all(lifters: Sequence[Lifter], name: str, w: Windows, reporter: Repor
         "without world": lambda v: dataclasses.replace(v, world=np.full_like(v.world, np.nan)),
         "without depth and world": lambda v: dataclasses.replace(
             v, world=np.full_like(v.world, np.nan), depth=np.full_like(v.depth, np.nan))}
-    for title, without in gone.items():
-        rows[f"{default.name} {title}"] = _figures(_judge(default, without(w)))
+    for title, poorer in gone.items():
+        rows[f"{default.name} {title}"] = _figures(_judge(default, poorer(w)))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         rows[f"{default.name} in bfloat16"] = _figures(_judge(default, w))
     return rows
@@ -126,9 +126,7 @@ def _without_keypoints(w: Windows, share: float, through: bool) -> Windows:
     rng = np.random.default_rng(1)
     n, frames, points = w.confidence.shape
     gone = rng.random((n, 1 if through else frames, points)) < share
-    gone = np.broadcast_to(gone, w.confidence.shape)
-    return dataclasses.replace(w, xy=np.where(gone[..., None], np.nan, w.xy), confidence=np.where(gone, 0.0, w.confidence),
-                               depth=np.where(gone, np.nan, w.depth), world=np.where(gone[..., None], np.nan, w.world))
+    return without(w, np.broadcast_to(gone, w.confidence.shape))
 
 
 def _views(truth: np.ndarray) -> np.ndarray:

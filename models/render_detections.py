@@ -3,9 +3,9 @@
     python -m models.render_detections --tool RENDER_TOOL_DIR --mocap BVH_DIR --bundle TASK_FILE --out RUNS_DIR [--first N] [--runs N]
 
 Every random choice of run n (motion, person, camera, light, things, image quality) is what the tool's make_detections.py draws for the
-same n, and the files have the same arrays apart from foot contacts, so that both kinds of runs train together. Finished runs are
-skipped: start it again after a stop, or several times with another --shard. Needs numpy, scipy, opencv, mediapipe and moderngl, no
-Blender.
+same n, and the files have the same arrays apart from foot contacts, and the mirror image's beside them, so that both kinds of runs train
+together. Finished runs are skipped: start it again after a stop, or several times with another --shard. Needs numpy, scipy, opencv,
+mediapipe and moderngl, no Blender.
 """
 
 from __future__ import annotations

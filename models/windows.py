@@ -106,15 +106,11 @@ def any_roll(w: Windows, rng: np.random.Generator) -> Windows:
     index = np.flatnonzero(rng.random(len(w)) < 0.33)
     angle = np.where(rng.random(len(index)) < 0.3, rng.uniform(-np.pi, np.pi, len(index)), rng.normal(0, 0.25, len(index)))
     turned = rolled(w.take(index), angle)
-    outside = ~((turned.xy >= 0) & (turned.xy < turned.size[:, None, None])).all(-1)
-    gone = {"xy": np.nan, "confidence": 0.0, "depth": np.nan, "world": np.nan}
+    turned = without(turned, ~np.asarray(((turned.xy >= 0) & (turned.xy < turned.size[:, None, None])).all(-1)))
     changed = {}
     for name in ("xy", "confidence", "depth", "world", "K", "size", "target"):
-        value = getattr(turned, name)
-        if name in gone:
-            value = np.where(outside.reshape(outside.shape + (1,) * (value.ndim - 3)), gone[name], value)
         changed[name] = getattr(w, name).astype(np.float64)
-        changed[name][index] = value
+        changed[name][index] = getattr(turned, name)
     return dataclasses.replace(w, **changed)
 
 
@@ -167,10 +163,16 @@ def thinned(w: Windows, rng: np.random.Generator) -> Windows:
     depth_gone &= rng.random(n) < 0.9
     flat = np.less(rng.random(n), 0.12)
     confidence = np.where(flat[:, None, None] & (w.confidence > 0), 1.0, w.confidence)
-    return dataclasses.replace(
-        w, xy=np.where(lost[..., None], np.nan, w.xy), confidence=np.where(lost, 0.0, confidence),
-        depth=np.where(lost | depth_gone[:, None, None], np.nan, w.depth),
-        world=np.where((lost | world_gone[:, None, None])[..., None], np.nan, w.world))
+    poorer = dataclasses.replace(w, confidence=confidence, depth=np.where(depth_gone[:, None, None], np.nan, w.depth),
+                                 world=np.where(world_gone[:, None, None, None], np.nan, w.world))
+    return without(poorer, lost)
+
+
+def without(w: Windows, lost: np.ndarray) -> Windows:
+    """Windows in which the keypoints `lost` (N, T, 27) bool are missing."""
+    nowhere = lost[..., None]
+    return dataclasses.replace(w, xy=np.where(nowhere, np.nan, w.xy), confidence=np.where(lost, 0.0, w.confidence),
+                               depth=np.where(lost, np.nan, w.depth), world=np.where(nowhere, np.nan, w.world))
 
 
 def guessed_intrinsics(w: Windows, rng: np.random.Generator, share: float = 0.5) -> np.ndarray:
