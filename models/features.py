@@ -53,7 +53,7 @@ def make_view(xy: np.ndarray, confidence: np.ndarray, K: np.ndarray, size: np.nd
     rays = pixel_rays(np.where(there[..., None], xy, np.nan), K)
     weight = np.where(there, np.maximum(confidence, 0.1), 0.0)
     rotation = person_view(rays, weight)
-    turned = np.einsum("...ij,...kj->...ki", rotation, rays)
+    turned = rays @ np.swapaxes(rotation, -1, -2)
     there &= np.nan_to_num(turned[..., 2]) > np.linalg.norm(np.nan_to_num(turned[..., :2]), axis=-1) / _WIDEST
     weight = np.where(there, weight, 0.0)
     flat = np.where(there[..., None], turned[..., :2] / np.where(there, turned[..., 2], 1.0)[..., None], 0.0)

@@ -62,7 +62,7 @@ def scene(keypoints: np.ndarray) -> Scene:
     """From keypoints (..., 27, 3) in metres, camera axes."""
     hips = keypoints[..., _HIPS, :].mean(-2, keepdims=True)
     rotation = person_view(hips, np.ones(hips.shape[:-1]))
-    body = np.einsum("...ij,...kj->...ki", rotation, keypoints - hips)
+    body = (keypoints - hips) @ np.swapaxes(rotation, -1, -2)
     return Scene(body, rotation, np.linalg.norm(hips[..., 0, :], axis=-1))
 
 
@@ -121,7 +121,7 @@ class NoiseModel:
         both = np.concatenate([self.facing, -self.facing])  # a take in a mirror is another take
         turned = np.abs((mean_facing(body)[:, None] - both + np.pi) % (2 * np.pi) - np.pi)
         places = np.concatenate([self.limbs, self.limbs[:, [1, 0, 3, 2]] * [-1, 1, 1]])
-        apart = np.linalg.norm(limb_places(body)[:, None] - places, axis=-1).mean(-1)  # (N, R, 4) metres
+        apart = _distances(limb_places(body), places).mean(-1)  # (N, R, 4) metres
         count = max(round(_ALIKE * len(both)), 1)
 
         def alike(distance: np.ndarray) -> np.ndarray:
@@ -132,7 +132,7 @@ class NoiseModel:
             chosen = np.less(rng.random(len(body)), _MIXED)[:, None, None, None]
             errors = np.where(chosen & limb[:, None], self._lent(rng, alike(apart[..., i]), step, body.shape[1]), errors)
         errors[..., :6] *= np.exp(rng.normal(0, _SIZES, (len(body), 1, 1, 1)))
-        return np.einsum("ntkp,kpc->ntkc", regressors(body), self.bias) + errors
+        return (regressors(body)[..., None, :] @ self.bias)[..., 0, :] + errors
 
     def _lent(self, rng: np.random.Generator, alike: np.ndarray, step: np.ndarray, frames: int) -> np.ndarray:
         """(N, T, 27, CHANNELS) the errors of one of the takes alike (N, A) each; those from len(first) on are takes in a mirror."""
@@ -145,6 +145,13 @@ class NoiseModel:
         errors = self.errors[self.first[take][:, None] + np.rint(place).astype(int)].astype(np.float64)
         errors[mirrored] = errors[mirrored][:, :, MIRRORED] * SIGN
         return errors
+
+
+def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(N, R, ...) from each of a (N, ..., 3) to each of b (R, ..., 3); by products, as there are many."""
+    squares = (a**2).sum(-1)[:, None] + (b**2).sum(-1)
+    products = np.moveaxis(a, 0, -2) @ np.swapaxes(np.moveaxis(b, 0, -2), -1, -2)
+    return np.sqrt(np.maximum(squares - 2 * np.moveaxis(products, (-2, -1), (0, 1)), 0.0))
 
 
 def observe(model: NoiseModel, rng: np.random.Generator, keypoints: np.ndarray, step: np.ndarray,
@@ -167,7 +174,7 @@ def observe(model: NoiseModel, rng: np.random.Generator, keypoints: np.ndarray, 
     world = np.where(exchanged[..., None], world[:, :, MIRRORED] * [1, 1, -1], world)
     confidence = np.where(exchanged, confidence[:, :, MIRRORED], confidence)
     rays = np.concatenate([flat, np.broadcast_to(true.distance[..., None, None], flat.shape[:-1] + (1,))], axis=-1)
-    rays = np.einsum("...ji,...kj->...ki", true.rotation, rays)
+    rays = rays @ true.rotation
     return rays, depth / true.distance[..., None], world, confidence
 
 

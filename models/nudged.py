@@ -54,12 +54,12 @@ def nudged(w: Windows, exact: np.ndarray, rng: np.random.Generator) -> Windows:
     for kind in _LOWER_LIMBS:
         for limb in kind:
             _turn(rng, points, *limb, _LOWER, np.ones(len(w)))
-    points = np.einsum("nij,ntkj->ntki", _turns(rng, len(w), _WHOLE), points)
+    points = points @ np.swapaxes(_turns(rng, len(w), _WHOLE), -1, -2)[:, None]
     before, after = scene(exact), scene(points[:, :, : len(CANONICAL)] + hips)
     far = before.distance[..., None, None]
-    rays = np.einsum("ntij,ntkj->ntki", before.rotation, pixel_rays(w.xy, w.K[:, None]))
+    rays = pixel_rays(w.xy, w.K[:, None]) @ np.swapaxes(before.rotation, -1, -2)
     flat = rays[..., :2] / rays[..., 2:] * far + after.flat() - before.flat()
-    rays = np.einsum("ntji,ntkj->ntki", before.rotation, np.concatenate([flat, np.broadcast_to(far, flat[..., :1].shape)], axis=-1))
+    rays = np.concatenate([flat, np.broadcast_to(far, flat[..., :1].shape)], axis=-1) @ before.rotation
     focal, centre = w.K[:, None, None, [0, 1], [0, 1]], w.K[:, None, None, :2, 2]
     moved = after.body - before.body
     return dataclasses.replace(
@@ -71,7 +71,7 @@ def _turn(rng: np.random.Generator, points: np.ndarray, base: int, limb: np.ndar
     """Turns a limb of points (N, T, P, 3) about a joint in some of the windows, and makes it `size` (N,) times as long in all; in place."""
     turn = np.where((rng.random(len(points)) < _NUDGED)[:, None, None], _turns(rng, len(points), spread), np.eye(3))
     joint = points[:, :, base : base + 1]
-    points[:, :, limb] = joint + np.einsum("nij,ntkj->ntki", size[:, None, None] * turn, points[:, :, limb] - joint)
+    points[:, :, limb] = joint + (points[:, :, limb] - joint) @ (size[:, None, None] * np.swapaxes(turn, -1, -2))[:, None]
 
 
 def _turns(rng: np.random.Generator, count: int, spread: float) -> np.ndarray:
