@@ -17,7 +17,7 @@ import numpy as np
 from . import versions
 from .before import Before
 from .confidence import key_confidence
-from .controls import with_constraints
+from .controls import posable, with_constraints
 from .core.errors import InputError
 from .core.motion import Motion
 from .core.retarget import Mapping, Rig, RigMotion, check_mapping, map_rig, retarget, rotation_channels
@@ -31,13 +31,15 @@ from .rigs import new_armature, read_rig
 
 @dataclass(frozen=True)
 class Take:
-    """What an import made, by name: Blender's own objects must not be held across frames. slide: see `RigMotion`, cm."""
+    """What an import made, by name: Blender's own objects must not be held across frames. slide: see `RigMotion`, cm. overruled: bones
+    that the rig's constraints or drivers turn, whatever is keyed."""
 
     armature: str
     action: str
     camera: str | None
     rig: str
     slide: float = 0.0
+    overruled: tuple[str, ...] = ()
 
 
 def check_target(armature: Any, mapping: Mapping | None = None) -> str:
@@ -75,21 +77,23 @@ def apply_motion(context: Any, motion: Motion, name: str, armature: Any | None =
         # On a skeleton of the motion's own feet stand and hands touch as they do: it would only be moved away from the picture.
         foreign = armature is not None
         armature = armature or new_armature(context, motion.skeleton)
-        rig = read_rig(armature)
-        mapping = mapping or map_rig(rig)
-        rig = with_constraints(armature, rig, mapping)
+        with posable(armature):
+            rig = read_rig(armature)
+            mapping = map_rig(rig) if mapping is None else check_mapping(rig, mapping)
+            rig, overruled = with_constraints(armature, rig, mapping)
         moved = retarget(motion, rig, mapping, choices.plant_feet and foreign, choices.way, choices.touch and foreign)
         rig, moved = with_controls(rig, mapping, moved, choices.controls)
         frames = frames_of(motion, context.scene, start_frame)
         made = add_camera(context, motion, moved.placement, frames, footage, name) if camera else None
-        action = _write(armature, rig, moved, frames, name, motion, choices)
-        return Take(armature.name, action.name, made.name if made else None, mapping.map_name, moved.slide)
+        action = _write(armature, rig, mapping, moved, frames, name, motion, choices)
+        return Take(armature.name, action.name, made.name if made else None, mapping.map_name, moved.slide, overruled)
     except BaseException:
         before.restore()
         raise
 
 
-def _write(armature: Any, rig: Rig, moved: RigMotion, frames: np.ndarray, name: str, motion: Motion, choices: Choices) -> Any:
+def _write(armature: Any, rig: Rig, mapping: Mapping, moved: RigMotion, frames: np.ndarray, name: str, motion: Motion,
+           choices: Choices) -> Any:
     keys = simplify(rig, moved, frames, motion.contacts) if choices.simplify else None
     action, curves = versions.new_take(armature, name)
     # A take that a later take replaces must not be lost when the file is saved.
@@ -99,15 +103,27 @@ def _write(armature: Any, rig: Rig, moved: RigMotion, frames: np.ndarray, name: 
     for bone, quaternions in moved.rotations.items():
         channel, values = rotation_channels(quaternions, rig.modes[rig.index(bone)])
         _key(curves, bone, channel, frames, values, keys.turned[bone] if keys else None)
+    for bone in _astray(armature, rig, mapping, moved):
+        key_curves(curves, f"{_path(bone)}.location", bone, frames[:1], np.zeros((1, 3)), "CONSTANT")
     for bone, switch, value in rig.switches:
         key_curves(curves, _path(bone) + switch, bone, frames[:1], np.array([[value]]), "CONSTANT")
-    if choices.confidence:
-        key_confidence(armature, curves, frames, motion)
     if choices.nla:
         versions.push_take(armature, action, frames[0])
     else:
         versions.assign_take(armature, action)
+    if choices.confidence:
+        key_confidence(armature, curves, frames, motion)
     return action
+
+
+def _astray(armature: Any, rig: Rig, mapping: Mapping, moved: RigMotion) -> list[str]:
+    """The bones that are not where their parents carry them and must be: mapped ones, and those above the hips that the take before this
+    one moved. Where a user has put one of these by hand, the take plays there."""
+    above = {rig.names[a] for a in rig.ancestors(rig.index(moved.root_bone))}
+    before = {curve.data_path for curve in versions.curves_of(armature)}
+    wrong = {b for b in above if f"{_path(b)}.location" in before} | {
+        b for b in (*mapping.joints.values(), *mapping.spine, *mapping.neck) if any(armature.pose.bones[b].location)}
+    return sorted(wrong - set(moved.locations))
 
 
 def _path(bone: str) -> str:

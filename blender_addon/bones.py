@@ -62,16 +62,19 @@ def chosen_mapping(scene: Any, armature: Any | None) -> Mapping | None:
 
 
 def found_mapping(armature: Any) -> tuple[Mapping | None, str]:
-    """(mapping, "") or (None, why there is none), kept for as long as the bones stay where they are: the panel is drawn often."""
+    """(mapping, "") or (None, why there is none), kept for as long as the object stands as it does and the bones stay where they are: the
+    panel is drawn often."""
     places = np.empty(3 * len(armature.data.bones), dtype=np.float32)
     armature.data.bones.foreach_get("head_local", places)
-    return _found(armature.name, tuple(b.name for b in armature.data.bones), places.tobytes())
+    return _found(armature.session_uid, tuple(b.name for b in armature.data.bones), places.tobytes(),
+                  tuple(map(tuple, armature.matrix_world.to_3x3())), armature.library is None)
 
 
 @functools.lru_cache(maxsize=8)
-def _found(name: str, bones: tuple[str, ...], places: bytes) -> tuple[Mapping | None, str]:
+def _found(uid: int, bones: tuple[str, ...], places: bytes, world: tuple[tuple[float, ...], ...],
+           own: bool) -> tuple[Mapping | None, str]:
     try:
-        return find_mapping(bpy.data.objects[name]), ""
+        return find_mapping(next(o for o in bpy.data.objects if o.session_uid == uid)), ""
     except InputError as error:
         return None, str(error)
 
@@ -125,6 +128,7 @@ class ShowBones(WithArmature, bpy.types.Operator):
 
     def work(self, context: Any, armature: Any) -> None:
         """Fills the list; with nothing found, the rows are there to be filled in."""
+        _found.cache_clear()  # the shapes of controls and a model's metadata may have changed: these are not asked for
         mapping, problem = found_mapping(armature)
         _fill(context.scene.video_mocap.bones, armature, mapping or Mapping("", {}))
         if problem:

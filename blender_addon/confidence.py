@@ -12,14 +12,18 @@ from .core.runs import runs
 from .curves import key_curves
 
 PROPERTY = "Mocap Confidence"
+_MARKS = ("doubtful", "doubtful end")
 _LITTLE = 0.4  # mean confidence of the joints below which a frame is worth a look
 
 
 def key_confidence(armature: Any, curves: Any, frames: np.ndarray, motion: Motion) -> None:
     """Keys the armature's custom property `PROPERTY`, 0 to 1, and marks in the timeline where doubtful stretches begin and end."""
     values = motion.confidence.mean(axis=1)
-    armature[PROPERTY] = float(values[0])
     key_curves(curves, f'["{PROPERTY}"]', PROPERTY, frames, values[:, None])
-    for start, stop in runs(values < _LITTLE):
-        for name, row in (("doubtful", start), ("doubtful end", stop - 1)):
-            bpy.context.scene.timeline_markers.new(name, frame=round(float(frames[row])))
+    armature[PROPERTY] = float(values[0])
+    markers = bpy.context.scene.timeline_markers
+    for marker in [m for m in markers if m.name in _MARKS and round(float(frames[0])) <= m.frame <= round(float(frames[-1]))]:
+        markers.remove(marker)  # of a take that was here before
+    for stretch in runs(values < _LITTLE):
+        for name, row in zip(_MARKS, (stretch[0], stretch[1] - 1)):
+            markers.new(name, frame=round(float(frames[row])))

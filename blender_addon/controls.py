@@ -1,8 +1,9 @@
 """Which bone a control really follows: the rig's constraints may make it follow another one than its parent (Rigify's head and neck).
 
-Method: the mapped bones are put to rest, each is turned in turn, and Blender's own evaluation says who came along and how far. The
-rig is left as it was, to the last bit. Time on the UI thread: one evaluation of the armature for each mapped bone, about 0.3 s for a
-Rigify rig; nothing for a rig without constraints. Limits: a constraint that acts in some poses only is taken as it acts near rest.
+Method: the mapped bones are put to rest, each is turned in turn, and Blender's own evaluation says who came along and how far; limits
+are off meanwhile, for the turn may be beyond them. The rig is left as it was, to the last bit. Time on the UI thread: one evaluation of
+the armature for each mapped bone, about 0.3 s for a Rigify rig; nothing for a rig without constraints. Limits: a constraint that acts in
+some poses only is taken as it acts near rest.
 """
 
 from __future__ import annotations
@@ -17,33 +18,68 @@ import numpy as np
 
 from . import versions
 from .core import rotations
+from .core.errors import InputError
 from .core.retarget import Mapping, Rig
 
 _TURN = rotations.from_rotation_vector(np.array([0.3, 0.4, 0.5]))
 _SOLVERS = ("IK", "SPLINE_IK")
 _CHANNELS = ("location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale")
+_FREE = 0.9  # of what its channels turn a bone by; with less, something else has a say
 
 
-def with_constraints(armature: Any, rig: Rig, mapping: Mapping) -> Rig:
-    """The rig with `held_by` and `hold` as the armature's constraints make them; the rig itself where there are none to matter.
+def with_constraints(armature: Any, rig: Rig, mapping: Mapping) -> tuple[Rig, tuple[str, ...]]:
+    """The rig with `held_by` and `hold` as the armature's constraints make them, and the mapped bones that do not follow their own
+    channels, because constraints or drivers turn them.
 
-    Inverse kinematics on mapped bones would overrule the motion: turning it off becomes a switch of the rig.
+    Inverse kinematics that reaches mapped bones would overrule the motion: turning it off becomes a switch of the rig.
+    Raises InputError when Blender moves no bone, whatever its channels say.
     """
     driven = sorted(rig.index(name) for name in {*mapping.joints.values(), *mapping.spine, *mapping.neck})
-    passed = {a for b in driven for a in (b, *rig.ancestors(b))}
-    if not any(not c.mute for b in passed for c in armature.pose.bones[rig.names[b]].constraints):
-        return rig
     names = [rig.names[b] for b in driven]
-    solvers = [(bone, c) for bone in names for c in armature.pose.bones[bone].constraints if c.type in _SOLVERS and not c.mute]
-    with _at_rest(armature, names), _muted([c for _, c in solvers]):
+    passed = {rig.names[a] for b in driven for a in (b, *rig.ancestors(b))}
+    active = [(bone, c) for bone in armature.pose.bones for c in bone.constraints if not c.mute]
+    solvers = [(bone, c) for bone, c in active if c.type in _SOLVERS and not {b.name for b in _chain(bone, c)}.isdisjoint(names)]
+    limits = [c for _, c in active if c.type.startswith("LIMIT_")]
+    overruled = {name for name in names if _driven(armature, f"{_path(name)}.rotation")}
+    if not solvers and not any(bone.name in passed and c not in limits for bone, c in active):
+        return rig, tuple(sorted(overruled))
+    with _at_rest(armature, names), _muted([*(c for _, c in solvers), *limits]):
         shares, rigid = _probed(armature, rig, driven)
+    overruled |= {rig.names[b] for b in driven if shares[b].pop(b, 0.0) < _FREE}
+    if len(overruled) == len(driven):
+        raise InputError(f"None of the bones of the armature '{armature.name}' follows its own keys: constraints or drivers move them all, "
+                         "or Blender does not show the armature; switch these off, or choose the armature that they follow.")
     held_by, hold, carried = rig.held_by.copy(), rig.hold.copy(), rig.carried.copy()
     for bone in driven:
         parent = next((a for a in rig.ancestors(bone) if a in driven), -1)
         held_by[bone], hold[bone] = _held(bone, parent, shares)
         carried[bone] = hold[bone] > 0.99 and (bone, int(held_by[bone])) in rigid
-    off = tuple((bone, f'.constraints["{bpy.utils.escape_identifier(c.name)}"].influence', 0.0) for bone, c in solvers)
-    return dataclasses.replace(rig, held_by=held_by, hold=hold, carried=carried, switches=(*rig.switches, *off))
+    off = tuple(_off(armature, bone.name, c.name) for bone, c in solvers)
+    return dataclasses.replace(rig, held_by=held_by, hold=hold, carried=carried, switches=(*rig.switches, *off)), tuple(sorted(overruled))
+
+
+def _chain(bone: Any, solver: Any) -> list[Any]:
+    """The pose bones that a solver on `bone` turns."""
+    chain = [bone, *bone.parent_recursive]
+    if solver.type == "IK" and not solver.use_tail:
+        chain = chain[1:]
+    return chain[:solver.chain_count or None]
+
+
+def _off(armature: Any, bone: str, constraint: str) -> tuple[str, str, float]:
+    """The switch that takes a constraint out, see `Rig.switches`: by its influence, unless a driver has that."""
+    path = f'.constraints["{bpy.utils.escape_identifier(constraint)}"]'
+    return (bone, f"{path}.mute", 1.0) if _driven(armature, f"{_path(bone)}{path}.influence") else (bone, f"{path}.influence", 0.0)
+
+
+def _driven(armature: Any, path: str) -> bool:
+    """Whether a driver has a channel whose path begins so."""
+    animation = armature.animation_data
+    return animation is not None and any(d.data_path.startswith(path) and not d.mute for d in animation.drivers)
+
+
+def _path(bone: str) -> str:
+    return f'pose.bones["{bpy.utils.escape_identifier(bone)}"]'
 
 
 def _held(bone: int, parent: int, shares: dict[int, dict[int, float]]) -> tuple[int, float]:
@@ -57,7 +93,8 @@ def _held(bone: int, parent: int, shares: dict[int, dict[int, float]]) -> tuple[
 
 
 def _probed(armature: Any, rig: Rig, driven: list[int]) -> tuple[dict[int, dict[int, float]], set[tuple[int, int]]]:
-    """bone -> bones that turn it -> how far, 1 for all the way; and (bone, other) where it goes along with the other's place as well."""
+    """bone -> bones that turn it, itself among them -> how far, 1 for all the way; and (bone, other) where it goes along with the other's
+    place as well."""
     still = _frames(armature, rig, driven)
     shares: dict[int, dict[int, float]] = {b: {} for b in driven}
     rigid = set()
@@ -69,12 +106,13 @@ def _probed(armature: Any, rig: Rig, driven: list[int]) -> tuple[dict[int, dict[
         turned = _frames(armature, rig, driven)
         posed.matrix_basis = matrix
         change = turned[bone] @ np.linalg.inv(still[bone])
-        for other in (b for b in driven if b != bone):
+        for other in driven:
             a, b = (rotations.from_matrix(f[other][:3, :3]) for f in (still, turned))
             share = float(rotations.angle_between(a, b) / whole)
             if share > 0.01:
                 shares[other][bone] = share
-            if np.allclose((change @ still[other])[:3, 3], turned[other][:3, 3], atol=1e-3 * np.abs(still[other][:3, 3]).max()):
+            near = 1e-3 * np.abs(still[other][:3, 3]).max()
+            if other != bone and np.allclose((change @ still[other])[:3, 3], turned[other][:3, 3], atol=near):
                 rigid.add((other, bone))
     return shares, rigid
 
@@ -101,6 +139,35 @@ def _muted(constraints: list[Any]) -> Iterator[None]:
     finally:
         for constraint in constraints:
             constraint.mute = False
+
+
+@contextmanager
+def posable(armature: Any) -> Iterator[None]:
+    """The armature is evaluated and poses, for a while: out of Edit Mode and Rest Position, and not hidden by anything."""
+    data, layer, home = armature.data, bpy.context.view_layer, bpy.context.scene.collection.objects
+    editing, position, hidden, away = armature.mode == "EDIT", data.pose_position, armature.hide_viewport, False
+    if editing:
+        bpy.ops.object.mode_set(mode="OBJECT")
+    try:
+        if position != "POSE":
+            data.pose_position = "POSE"
+        if hidden:
+            armature.hide_viewport = False
+        away = armature not in bpy.context.evaluated_depsgraph_get().objects.values() and armature not in home.values()
+        if away:
+            home.link(armature)
+        layer.update()
+        yield
+    finally:
+        if away:
+            home.unlink(armature)
+        if hidden:
+            armature.hide_viewport = True
+        if position != "POSE":
+            data.pose_position = position
+        layer.update()
+        if editing:
+            bpy.ops.object.mode_set(mode="EDIT")
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """The animated armature with its meshes as FBX, glTF or BVH, through Blender's own exporters.
 
 Everything that an exporter looks at (selection, active object, mode, the scene's range) is put back afterwards. Limits: whole frames of
-the scene's rate, as these exporters sample; BVH knows neither meshes nor where the armature object stands, only its size; an FBX without
-a mesh has no rest pose of its own.
+the scene's rate from 0 on, as these exporters sample; meshes that are hidden stay behind; BVH knows neither meshes nor where the armature
+object stands, only how it is turned and its size; an FBX without a mesh has no rest pose of its own.
 """
 
 from __future__ import annotations
@@ -14,27 +14,35 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import numpy as np
 from bpy.props import StringProperty
 
 from . import versions
 from .bones import WithArmature
 from .core.errors import InputError
+from .core.export.turn_bvh import turned
+from .core.rotations import to_matrix
+from .rigs import read_rig
+
+_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 
 
 def export_take(armature: Any, path: Path) -> None:
-    """Writes the armature's present animation, from its first to its last key, and the meshes that it moves.
+    """Writes the armature's present animation (its action, else its NLA strips), from first to last key, and the meshes that it moves.
 
     The file's suffix says how: .fbx, .glb, .gltf or .bvh. Raises InputError with one sentence.
     """
     write = _WRITERS.get(path.suffix.lower())
     if write is None:
         raise InputError(f"{path.name} ends in none of {', '.join(_WRITERS)}; choose another name.")
-    keys = [curve.range() for curve in versions.curves_of(armature)]
+    keys = [tuple(curve.range()) for curve in versions.curves_of(armature)] or versions.strips_of(armature)
     if not keys:
         raise InputError(f"The armature '{armature.name}' has no action to export.")
     if not path.parent.is_dir():
         raise InputError(f"There is no folder {path.parent}; choose another one.")
     first, last = math.floor(min(k[0] for k in keys)), math.ceil(max(k[1] for k in keys))
+    if first < 0:
+        raise InputError(f"The take begins at frame {first}, and Blender's exporters at 0; move its keys there or later.")
     with _alone(armature, first, last):
         try:
             write(armature, path)
@@ -54,7 +62,7 @@ def _alone(armature: Any, first: int, last: int) -> Iterator[None]:
     if mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
     for thing in layer.objects:
-        thing.select_set(thing == armature or (thing.type == "MESH" and thing.find_armature() == armature))
+        thing.select_set(thing == armature or (thing.type == "MESH" and armature in (thing.find_armature(), thing.parent)))
     layer.objects.active = armature
     scene.frame_start, scene.frame_end = first, last
     try:
@@ -77,40 +85,17 @@ def _write_fbx(armature: Any, path: Path) -> None:
 
 def _write_gltf(armature: Any, path: Path) -> None:
     kind = "GLB" if path.suffix.lower() == ".glb" else "GLTF_SEPARATE"
-    bpy.ops.export_scene.gltf(filepath=str(path), export_format=kind, use_selection=True, export_animation_mode="ACTIVE_ACTIONS",
+    mode = "ACTIVE_ACTIONS" if versions.curves_of(armature) else "NLA_TRACKS"
+    bpy.ops.export_scene.gltf(filepath=str(path), export_format=kind, use_selection=True, export_animation_mode=mode,
                               export_optimize_animation_size=False)
 
 
 def _write_bvh(armature: Any, path: Path) -> None:
-    """In metres and Y up, as importers expect: the exporter leaves the object's scale out and writes Blender's own axes."""
+    """In metres and Y up, as importers expect: the exporter leaves the object's matrix out and writes Blender's own axes."""
     scene = bpy.context.scene
     scale = abs(armature.matrix_world.determinant()) ** (1 / 3)
     bpy.ops.export_anim.bvh(filepath=str(path), global_scale=scale, frame_start=scene.frame_start, frame_end=scene.frame_end)
-    path.write_text(y_up(path.read_text(encoding="utf-8")), encoding="utf-8")
-
-
-def y_up(bvh: str) -> str:
-    """The text of a BVH with Z up as one with Y up: Blender's (x, y, z) is (x, z, -y) there, so that no number changes but signs."""
-    renamed = {"Yposition": "Zposition", "Zposition": "Yposition", "Yrotation": "Zrotation", "Zrotation": "Yrotation"}
-    lines: list[str] = []
-    signs: list[int] = []
-    moving = False
-    for line in bvh.splitlines():
-        words = line.split()
-        if moving and len(words) == len(signs) and words[0] != "Frames:":
-            line = " ".join(word if sign > 0 else _negated(word) for word, sign in zip(words, signs))
-        elif words[:1] == ["OFFSET"]:
-            line = line.replace(" ".join(words), f"OFFSET {words[1]} {words[3]} {_negated(words[2])}")
-        elif words[:1] == ["CHANNELS"]:
-            signs += [-1 if word in ("Yposition", "Yrotation") else 1 for word in words[2:]]
-            line = line.replace(" ".join(words), " ".join(renamed.get(word, word) for word in words))
-        moving = moving or words[:1] == ["MOTION"]
-        lines.append(line)
-    return "\n".join(lines) + "\n"
-
-
-def _negated(number: str) -> str:
-    return number[1:] if number.startswith("-") else f"-{number}"
+    path.write_text(turned(path.read_text(encoding="utf-8"), _Y_UP @ to_matrix(read_rig(armature).world_rotation)), encoding="utf-8")
 
 
 _WRITERS: dict[str, Callable[[Any, Path], None]] = {".fbx": _write_fbx, ".glb": _write_gltf, ".gltf": _write_gltf, ".bvh": _write_bvh}

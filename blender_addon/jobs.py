@@ -90,6 +90,24 @@ class Job:
         self.process.close()
 
 
+class _Named:
+    """A data block that is found again though it was renamed, or though another file was opened that has one of its name."""
+
+    def __init__(self, block: Any) -> None:
+        self.name, self._uid = block.name, block.session_uid
+
+    def found_in(self, blocks: Any) -> Any | None:
+        """The block, or None when it is gone."""
+        return next((b for b in blocks if b.session_uid == self._uid), None) or blocks.get(self.name)
+
+
+def overruled(take: Take) -> str:
+    """What to say of bones that a rig turns itself."""
+    shown = ", ".join(take.overruled[:4]) + (", ..." if len(take.overruled) > 4 else "")
+    return (f"'{take.armature}' turns {len(take.overruled)} bones itself, by constraints or drivers ({shown}); switch these off "
+            "to see the take there.")
+
+
 class ImportJob(Job):
     """A video on its way to an armature. Raises InputError when it cannot begin, before anything is started."""
 
@@ -105,7 +123,7 @@ class ImportJob(Job):
         python = engine.find_python()
         engine.is_known.cache_clear()
         self._video, self._start_frame, self._camera = video, start_frame, footage
-        self._scene, self._armature = scene.name, armature.name if armature is not None else None
+        self._scene, self._armature = _Named(scene), _Named(armature) if armature is not None else None
         self._choices, self._mapping = choices, mapping
         self._folder = Path(tempfile.mkdtemp(prefix="video_mocap_"))
         self.take: Take | None = None
@@ -119,13 +137,13 @@ class ImportJob(Job):
     def finish(self, context: Any, result: dict[str, Any]) -> None:
         """Puts the motion onto the armature, or onto a new one if that is gone, in the scene that the import was started in."""
         motion = load_motion(result["files"]["npz"])
-        armature = bpy.data.objects.get(self._armature) if self._armature else None
+        armature = self._armature.found_in(bpy.data.objects) if self._armature else None
         if self._armature and (armature is None or armature.type != "ARMATURE"):
-            self.status.warnings.append(f"The armature '{self._armature}' is gone; the motion is on a new one.")
+            self.status.warnings.append(f"The armature '{self._armature.name}' is gone; the motion is on a new one.")
             armature = None
-        scene = bpy.data.scenes.get(self._scene)
+        scene = self._scene.found_in(bpy.data.scenes)
         if scene is None:
-            self.status.warnings.append(f"The scene '{self._scene}' is gone; the motion is in '{context.scene.name}'.")
+            self.status.warnings.append(f"The scene '{self._scene.name}' is gone; the motion is in '{context.scene.name}'.")
             scene = context.scene
         with _in_scene(context, scene):
             self.take = apply_motion(context, motion, self._video.stem, armature, float(self._start_frame), self._footage, self._camera,
@@ -134,6 +152,8 @@ class ImportJob(Job):
         self.status.message = f"{len(motion)} frames ({seconds:.1f} s) on '{self.take.armature}'."
         if self.take.slide >= 0.1:
             self.status.message += f" Feet on the ground slide by up to {self.take.slide:.1f} cm."
+        if self.take.overruled:
+            self.status.warnings.append(overruled(self.take))
 
     def close(self) -> None:
         """Also removes the worker's folder, unless the worker has left a traceback there that its sentence refers to."""

@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from . import versions
 from .core.errors import InputError
 from .core.retarget import Rig
 from .core.retarget.maps.switches import FK_SWITCHES
@@ -61,11 +62,7 @@ def _switches(posed: list[Any]) -> tuple[tuple[str, str, float], ...]:
 
 def _declared(data: Any) -> dict[str, str]:
     """What a VRM model says of its bones."""
-    try:
-        extension = data["vrm_addon_extension"].to_dict()
-    except (KeyError, AttributeError):
-        return {}
-    return declared_bones(extension)
+    return declared_bones(versions.extension_values(data, "vrm_addon_extension"))
 
 
 def _parents_first(bones: Any) -> list[Any]:

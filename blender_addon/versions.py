@@ -1,7 +1,7 @@
 """The one place that knows how Blender's API changed from 4.2 LTS to 5.2 LTS; nothing else in the add-on asks for the version.
 
-4.4 moved an action's curves into slots and channel bags; 5.0 removed `Action.fcurves` and names a curve's group when it is made.
-4.4 also honours the rotation flag of videos.
+4.4 moved an action's curves into slots and channel bags; 5.0 removed `Action.fcurves` and names a curve's group when it is made, and
+keeps add-ons' properties apart from custom ones. 4.4 also honours the rotation flag of videos.
 """
 
 from __future__ import annotations
@@ -70,6 +70,20 @@ def curves_of(owner: Any) -> list[Any]:
         return []
     bags = [strip.channelbag(animation.action_slot) for layer in animation.action.layers for strip in layer.strips]
     return [curve for bag in bags if bag is not None for curve in bag.fcurves]
+
+
+def strips_of(owner: Any) -> list[tuple[float, float]]:
+    """First and last frame of the NLA strips that move `owner`."""
+    tracks = [] if owner.animation_data is None else owner.animation_data.nla_tracks
+    return [(strip.frame_start, strip.frame_end) for track in tracks if not track.mute for strip in track.strips if not strip.mute]
+
+
+def extension_values(owner: Any, name: str) -> dict[str, Any]:
+    """What another add-on keeps in the property group `name` of `owner`; empty when there is none. Since 5.0 such groups are apart from
+    custom properties, but for those of a file that was opened without that add-on."""
+    groups = [owner, owner.bl_system_properties_get()] if bpy.app.version >= (5, 0) else [owner]
+    found = [group[name] for group in groups if group is not None and name in group.keys()]  # noqa: SIM118
+    return dict(found[-1].to_dict()) if found and hasattr(found[-1], "to_dict") else {}
 
 
 def taken(owner: Any) -> tuple[Any, Any] | None:

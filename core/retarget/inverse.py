@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import rotations
 from ..errors import InputError
-from .mapping import Mapping
+from .mapping import LIMB_OF, Mapping
 from .pose import Pose
 from .rig import Rig
 from .transfer import RigMotion
@@ -22,7 +22,6 @@ from .transfer import RigMotion
 CONTROLS = ("fk", "ik", "both")
 """What is keyed for arms and legs; with both, the FK controls act until the user switches."""
 
-_ABOVE = {"Foot": ("UpLeg", "Leg"), "Hand": ("Arm", "ForeArm")}
 _STRAIGHT = 0.02  # of the limb's length: a middle joint nearer to the line than this bends as the upper bone's rest pose says
 
 
@@ -47,7 +46,7 @@ def with_controls(rig: Rig, mapping: Mapping, moved: RigMotion, controls: str) -
             turned[control] = _toe_control(rig, pose, bone, mapping.joints[end[:-3] + "Foot"], control)
             continue
         turned[control], places[control] = _end_control(rig, pose, bone, control)
-        upper, middle = (mapping.joints[end[:-4] + part] for part in _ABOVE[end[-4:]])
+        upper, middle = (mapping.joints[joint] for joint in LIMB_OF[end][:2])
         for pole in poles:
             places[pole] = _pole(rig, pose, (upper, middle, bone), pole)
         replaced |= {upper, middle}

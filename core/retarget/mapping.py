@@ -7,6 +7,7 @@ where the bone lies in an odd place.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass, field
 
@@ -19,6 +20,11 @@ from .rig import Rig
 REQUIRED: tuple[str, ...] = ("Hips",) + tuple(
     side + part for side in ("Left", "Right") for part in ("UpLeg", "Leg", "Arm", "ForeArm"))
 """Without these a rig is no humanoid to us. All other joints may be missing: their rotation is shared or dropped."""
+
+LIMB_OF: dict[str, tuple[str, ...]] = {
+    side + end: tuple(side + part for part in parts) for side in ("Left", "Right") for end, parts in (
+        ("Foot", ("UpLeg", "Leg", "Foot")), ("Toe", ("UpLeg", "Leg", "Foot", "Toe")), ("Hand", ("Arm", "ForeArm", "Hand")))}
+"""The end of a limb that an IK control stands for -> the joints from the limb's first to it."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +155,8 @@ def _declared(rig: Rig) -> Mapping | None:
 
 
 def check_mapping(rig: Rig, mapping: Mapping) -> Mapping:
-    """Returns it. Raises InputError with one sentence: bones that are not there, used twice, in a cycle, or limbs without length."""
+    """Returns it, with the IK controls that a known rig has for its limbs, should it name none. Raises InputError with one sentence: bones
+    that are not there, used twice, in a cycle, or limbs without length."""
     names = [*mapping.joints.values(), *mapping.spine, *mapping.neck]
     for name in names:
         if name not in rig.names:
@@ -165,7 +172,14 @@ def check_mapping(rig: Rig, mapping: Mapping) -> Mapping:
         if np.linalg.norm(heads[rig.index(a)] - heads[rig.index(b)]) < 1e-6:
             raise InputError(f"In {rig.label} the bones '{a}' and '{b}' start at the same place, so the limb has no length; "
                              "correct the mapping or the rig.")
-    return mapping
+    return mapping if mapping.ik else _with_ik(rig, mapping)
+
+
+def _with_ik(rig: Rig, mapping: Mapping) -> Mapping:
+    """With the IK controls of the limbs that are mapped as the best known map has them: lists and presets hold none."""
+    known = best_map(rig.names)
+    ik = {end: controls for end, controls in known.ik.items() if all(mapping.joints.get(j) == known.joints[j] for j in LIMB_OF[end])}
+    return dataclasses.replace(mapping, ik=ik, ik_switches=known.ik_switches) if ik else mapping
 
 
 _LIMBS = tuple((side + a, side + b) for side in ("Left", "Right") for a, b in (("Leg", "UpLeg"), ("ForeArm", "Arm")))

@@ -60,8 +60,11 @@ class Rig:
             object.__setattr__(self, name, value)
         if np.any(self.parents >= np.arange(count)):
             raise ValueError("parents must stand before their children")
-        if abs(np.linalg.det(self.world[:3, :3])) < 1e-18:
+        size = np.linalg.det(self.world[:3, :3])
+        if abs(size) < 1e-18:
             raise InputError(f"{self.label} has a scale of zero; give the object a scale and try again.")
+        if size < 0:  # left and right of its bones are exchanged for whoever looks at it
+            raise InputError(f"{self.label} is mirrored by a negative scale; apply its scale (Ctrl A) and try again.")
 
     def index(self, name: str) -> int:
         """Where the bone stands in `names`."""
@@ -76,8 +79,7 @@ class Rig:
     def world_rotation(self) -> np.ndarray:
         """(4,) the object's orientation without its scale: the rotation nearest to its matrix."""
         u, _, vt = np.linalg.svd(self.world[:3, :3])
-        proper = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
-        return rotations.from_matrix(proper)
+        return rotations.from_matrix(u @ vt)
 
     def to_world(self, points: np.ndarray) -> np.ndarray:
         """Armature-space points (..., 3) in the world, metres."""

@@ -5,7 +5,7 @@ orientation as aligned with the T-pose (`alignment`). Working in global rotation
 pose, bone axes and roll, object transform, unmapped bones in between, and missing joints. Spine and neck chains of any length
 share the rotation evenly. The root's path is scaled by the length of the legs, and ankles keep the rig's own height, so that
 flat feet stay on its floor; feet on the ground are then planted (`feet`). Limits: bone scale in the rig's pose is ignored;
-inverse-kinematics controls are not driven.
+inverse-kinematics controls are another step (`inverse`).
 """
 
 from __future__ import annotations

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import bpy
 import pytest
-from blender_addon.core.retarget import map_rig
+from blender_addon.core.retarget import check_mapping, map_rig
+from blender_addon.core.retarget.choices import Choices
 from blender_addon.core.retarget.presets import fitting_preset, load_preset
 from helpers import CANONICAL, MIXAMO, armature_in_edit_mode, limb_error, make_rig, synthetic_motion
 
 from blender_addon import bones
+from blender_addon.apply import apply_motion
 from blender_addon.rigs import read_rig
 
 Order = Callable[..., Path]
@@ -87,3 +91,33 @@ def test_an_armature_without_a_figure_gets_rows_to_fill() -> None:
     with pytest.raises(RuntimeError, match="holds no figure"):
         bpy.ops.video_mocap.show_bones()
     assert rows()["LeftArm"] == [""]
+
+
+def test_a_listed_rig_keeps_its_inverse_kinematics(shared: Path) -> None:
+    """The list and presets hold joints' bones only; what a known rig has beside them is found again."""
+    path = shared / "rigs" / "rigify_generated.blend"
+    if not path.exists():
+        pytest.skip(f"no rigs in {shared}")
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    armature = bpy.data.objects[json.loads(path.with_suffix(".json").read_text())["armature_object"]]
+    bpy.context.view_layer.objects.active = armature
+    armature.select_set(True)
+    bpy.ops.video_mocap.show_bones()
+    listed = bones.chosen_mapping(bpy.context.scene, armature)
+    assert listed is not None and not listed.ik
+    found = map_rig(read_rig(armature))
+    assert check_mapping(read_rig(armature), listed).ik == found.ik and found.ik
+    apply_motion(bpy.context, synthetic_motion(), "take", armature, choices=Choices(controls="both"), mapping=listed)
+    other = dataclasses.replace(listed, joints=listed.joints | {"LeftHand": "hand_ik.L"})
+    assert set(found.ik) - set(check_mapping(read_rig(armature), other).ik) == {"LeftHand"}
+
+
+def test_what_is_found_follows_the_rig() -> None:
+    """A rig without names that lies down holds no figure; once it stands it does, in the panel, too."""
+    armature = make_rig({joint: f"word{i * 7919 % 1009}" for i, joint in enumerate(CANONICAL)})
+    armature.rotation_euler[0] = 1.57
+    bpy.context.view_layer.update()
+    assert bones.found_mapping(armature)[0] is None
+    armature.rotation_euler[0] = 0.0
+    bpy.context.view_layer.update()
+    assert bones.found_mapping(armature)[0] is not None

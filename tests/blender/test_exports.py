@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import bpy
 import numpy as np
 import pytest
 from blender_addon.core.errors import InputError
+from blender_addon.core.retarget.choices import Choices
 from helpers import MIXAMO, joints_in_blender, make_rig, snapshot, synthetic_motion
+from mathutils import Matrix
 
 from blender_addon import versions
 from blender_addon.apply import apply_motion
@@ -96,3 +99,43 @@ def test_what_cannot_be_exported_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="ends in none of"):
         bpy.ops.video_mocap.export_take(filepath=str(tmp_path / "take.obj"))
     assert bpy.ops.video_mocap.export_take(filepath=str(tmp_path / "take.bvh")) == {"FINISHED"} and (tmp_path / "take.bvh").exists()
+
+
+def test_a_bvh_of_a_rig_that_lies_in_its_own_axes_stands(tmp_path: Path) -> None:
+    """As Mixamo's FBX gives them: bones with Y up in an object that is turned and a hundredth in size."""
+    bpy.context.scene.render.fps = 25
+    armature = make_rig(MIXAMO)
+    armature.data.transform(Matrix.Rotation(-math.pi / 2, 4, "X") @ Matrix.Scale(100, 4))
+    armature.rotation_euler, armature.scale = (math.pi / 2, 0.0, 0.4), (0.01,) * 3
+    bpy.context.view_layer.update()
+    apply_motion(bpy.context, synthetic_motion(), "take", armature)
+    compare(armature, MIXAMO, tmp_path / "take.bvh")
+
+
+def test_what_hangs_from_a_bone_goes_along(tmp_path: Path) -> None:
+    armature = make_rig(MIXAMO)
+    apply_motion(bpy.context, synthetic_motion(), "take", armature)
+    mesh = bpy.data.meshes.new("hat")
+    mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
+    hat = bpy.data.objects.new("hat", mesh)
+    bpy.context.scene.collection.objects.link(hat)
+    hat.parent, hat.parent_type, hat.parent_bone = armature, "BONE", MIXAMO["Head"]
+    export_take(armature, tmp_path / "take.fbx")
+    read_again(tmp_path / "take.fbx")
+    assert "hat" in bpy.data.objects
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_take_in_a_strip_is_exported(tmp_path: Path, kind: str) -> None:
+    needs(kind)
+    bpy.context.scene.render.fps = 25
+    armature = make_rig(MIXAMO)
+    apply_motion(bpy.context, synthetic_motion(), "take", armature, choices=Choices(nla=True))
+    compare(armature, MIXAMO, tmp_path / f"take{kind}", at_rest=kind == ".bvh")
+
+
+def test_a_take_that_begins_before_frame_0_is_refused(tmp_path: Path) -> None:
+    armature = make_rig(MIXAMO)
+    apply_motion(bpy.context, synthetic_motion(), "take", armature, start_frame=-20)
+    with pytest.raises(InputError, match="begins at frame -20"):
+        export_take(armature, tmp_path / "take.bvh")

@@ -88,6 +88,16 @@ def test_the_armature_may_vanish_meanwhile(order: Order, namesake: bool) -> None
     assert bpy.context.object.name == "Video Mocap" and "gone" in " ".join(DESK.status.warnings)
 
 
+def test_the_armature_may_be_renamed_meanwhile(order: Order) -> None:
+    armature = make_rig(MIXAMO)
+    start(order(), armature)
+    armature.name = "Hero"
+    namesake = bpy.data.objects.new("rig", armature.data)
+    bpy.context.scene.collection.objects.link(namesake)
+    assert step_until(lambda: False)
+    assert versions.curves_of(armature) and not versions.curves_of(namesake) and "gone" not in " ".join(DESK.status.warnings)
+
+
 @pytest.mark.parametrize("rig", [None, MIXAMO])
 def test_the_take_goes_into_the_scene_that_it_was_started_in(order: Order, rig: dict[str, str] | None) -> None:
     first = bpy.context.scene

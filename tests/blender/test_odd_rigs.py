@@ -14,6 +14,7 @@ from blender_addon.core.motion import load_motion
 from blender_addon.core.retarget import Mapping
 from helpers import CANONICAL, MIXAMO, RIGIFY, armature_in_edit_mode, limb_error, make_rig, snapshot, synthetic_motion
 
+from blender_addon import versions
 from blender_addon.apply import apply_motion
 
 
@@ -119,3 +120,28 @@ def test_a_take_without_frames_is_refused() -> None:
     with pytest.raises(InputError, match="has no frames"):
         apply_motion(bpy.context, empty, "take", armature)
     assert snapshot() == before
+
+
+def test_a_mirrored_object_is_refused() -> None:
+    armature = make_rig(MIXAMO)
+    armature.scale = (-1.0, 1.0, 1.0)
+    bpy.context.view_layer.update()
+    refused(armature, "mirrored by a negative scale")
+
+
+def test_a_vrm_model_says_its_bones_whether_its_add_on_is_enabled_or_not() -> None:
+    """Since Blender 5.0 an enabled add-on's properties are no custom properties any more."""
+    armature, said = make_rig({joint: f"bone {i}" for i, joint in enumerate(CANONICAL)}), {"spec_version": "1.0"}
+    armature.data["vrm_addon_extension"] = said
+    assert versions.extension_values(armature.data, "vrm_addon_extension") == said
+    del armature.data["vrm_addon_extension"]
+    kind = type("VrmStandIn", (bpy.types.PropertyGroup,), {"__annotations__": {"spec_version": bpy.props.StringProperty()}})
+    bpy.utils.register_class(kind)
+    bpy.types.Armature.vrm_addon_extension = bpy.props.PointerProperty(type=kind)
+    try:
+        armature.data.vrm_addon_extension.spec_version = "1.0"
+        assert versions.extension_values(armature.data, "vrm_addon_extension") == said
+        assert versions.extension_values(armature.data, "something else") == {}
+    finally:
+        del bpy.types.Armature.vrm_addon_extension
+        bpy.utils.unregister_class(kind)
