@@ -28,6 +28,7 @@ from typing import IO
 
 from .detect import bundle
 from .events import Reporter
+from .files import try_lock
 
 DIRECTORY_VARIABLE = "VIDEO_MOCAP_ENV"  # where the engine's environment is, when it is not .venv beside build.py
 BLENDER_VERSIONS = ("5.0", "4.5", "4.2")
@@ -307,7 +308,8 @@ def _refuse_foreign(root: Path, directory: Path) -> None:
     """Never clear a folder that somebody pointed --env to by mistake, nor another checkout's environment through a link."""
     if directory.is_symlink():
         raise SetupError(f"{directory} is a link to {directory.resolve()}, which does not fit this checkout; remove the link.")
-    ours = directory.absolute().parent == root.absolute() or (directory / _STATE).exists()
+    beside_us = directory.absolute().parent == root.absolute() and directory.name.startswith(".venv")
+    ours = beside_us or _State.read(directory) is not None
     if directory.exists() and not directory.is_dir():
         raise SetupError(f"{directory} is a file; choose a folder for the environment.")
     if not ours and directory.exists() and {p.name for p in directory.iterdir()} - {_LOCK, _LOG}:
@@ -442,24 +444,8 @@ def _exclusive(directory: Path, reporter: Reporter) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise SetupError(f"The environment {directory} cannot be written ({error.strerror}); choose another folder.") from error
     with file:
-        if not _try_lock(file):
+        if not try_lock(file):
             reporter.log(f"Another set-up is at work in {directory}: waiting for it to finish.")
-            while not _try_lock(file):
+            while not try_lock(file):
                 time.sleep(0.2)
         yield file
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    """An operating system's lock: it goes when its holders go, however they end."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -9,6 +9,8 @@ import os
 import re
 from pathlib import Path
 
+from .files import refusals_told
+
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".exr", ".jp2", ".ppm", ".pgm")
 
 
@@ -16,22 +18,25 @@ def is_keypoint_input(path: str | os.PathLike) -> bool:
     """Whether `path` names keypoints rather than pictures: a .json or .npz file, or a folder of OpenPose's files.
 
     A folder with some other JSON counts only if it holds no images: exporters and photo tools leave such files beside the frames.
+    Raises InputError when the folder cannot be read.
     """
     path = Path(path)
-    if path.is_dir():
+    with refusals_told(path):
+        if not path.is_dir():
+            return path.suffix.lower() in (".json", ".npz")
         files = [f.name.lower() for f in path.iterdir()]
-        if any(f.endswith("_keypoints.json") for f in files):
-            return True
-        return any(f.endswith(".json") for f in files) and not any(f.endswith(IMAGE_SUFFIXES) for f in files)
-    return path.suffix.lower() in (".json", ".npz")
+    if any(f.endswith("_keypoints.json") for f in files):
+        return True
+    return any(f.endswith(".json") for f in files) and not any(f.endswith(IMAGE_SUFFIXES) for f in files)
 
 
 def images_in(folder: str | os.PathLike) -> list[Path]:
     """The images of a folder in the order of their numbers, frame_2 before frame_10; hidden files are none."""
-    found = (p for p in Path(folder).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".") and p.is_file())
-    return sorted(found, key=_natural_key)
+    with refusals_told(folder):
+        found = [p for p in Path(folder).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".") and p.is_file()]
+    return sorted(found, key=lambda p: (natural_key(p.stem), p.name))
 
 
-def _natural_key(path: Path) -> tuple[list[tuple[int, str]], str]:
-    parts = re.split(r"(\d+)", path.stem)
-    return [(int(p), "") if p.isdigit() else (-1, p.lower()) for p in parts], path.name
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sorts names by the numbers in them: frame_2 before frame_10."""
+    return [(int(p), "") if p.isdecimal() else (-1, p.lower()) for p in re.split(r"(\d+)", name)]

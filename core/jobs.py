@@ -59,6 +59,7 @@ def _keep_traceback(out: str) -> str:
     """Writes the current traceback to `out`/error.log (else to stderr) and says where it is."""
     try:
         log = Path(out) / "error.log"
+        log.parent.mkdir(parents=True, exist_ok=True)  # a run that made nothing has removed it
         log.write_text(traceback.format_exc(), encoding="utf-8")
         return f"details are in {os.path.abspath(log)}"
     except OSError:

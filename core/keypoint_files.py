@@ -15,7 +15,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ import numpy as np
 from . import track
 from .errors import InputError
 from .events import Reporter
+from .inputs import natural_key
 from .keypoints import CONVENTIONS, Keypoints, load_keypoints
 
 DEFAULT_FPS = 30.0
@@ -63,6 +64,21 @@ def read_people(path: str | os.PathLike, fps: float | None = None, reporter: Rep
     if fps is None:
         reporter.warning(f"{path.name} does not tell the frame rate; {DEFAULT_FPS:g} frames a second were assumed.")
     return _followed(names, people, size, fps or DEFAULT_FPS)
+
+
+def between(keypoints: Keypoints, start: float | None, end: float | None) -> Keypoints:
+    """The frames with start <= time < end seconds (None: from or to the end). Raises InputError when there are none."""
+    times = keypoints.times
+    wanted = (times >= (start or 0.0)) & (times < (np.inf if end is None else end))
+    if not wanted.any():
+        raise InputError(f"The keypoints last {times[-1]:.2f} s; there is nothing from {start or 0:g} s on.")
+
+    def cut(value):  # type: ignore[no-untyped-def]
+        return None if value is None else value[wanted]
+
+    return keypoints.replace(xy=keypoints.xy[wanted], confidence=keypoints.confidence[wanted], times=times[wanted],
+                             depth=cut(keypoints.depth), world=cut(keypoints.world),
+                             camera=keypoints.camera and keypoints.camera.cut(wanted, times))
 
 
 def _followed(names: tuple[str, ...], people: People, size: tuple[int, int], fps: float) -> list[Keypoints]:
@@ -127,6 +143,13 @@ def _pose(xy: np.ndarray, confidence: np.ndarray) -> track.Pose | None:
     return track.Pose(np.where(missing[:, None], np.nan, xy), np.where(missing, 0.0, np.clip(confidence, 0.0, 1.0)))
 
 
+def _refuse_shares(people: People, path: Path, cure: str) -> None:
+    """InputError when all coordinates are shares of the picture; `cure`: what to do about it."""
+    every = [p for found in people.values() for p in found]
+    if every and max(np.nanmax(p.xy) for p in every) <= 1.0:
+        raise InputError(f"The keypoints in {path} lie between 0 and 1; {cure}.")
+
+
 # --- OpenPose
 
 
@@ -140,9 +163,7 @@ def _read_openpose(folder: Path) -> tuple[tuple[str, ...], People]:
         raise InputError(f"{folder} mixes people of {' and '.join(str(c) for c in sorted(counts))} keypoints; use one OpenPose model.")
     names = _OPENPOSE[next(iter(counts))] if counts else _OPENPOSE[25]
     poses = {n: [p for p in (_pose(r[:, :2], r[:, 2]) for r in found) if p is not None] for n, found in people.items()}
-    every = [p for found in poses.values() for p in found]
-    if every and max(np.nanmax(p.xy) for p in every) <= 1.0:
-        raise InputError(f"The keypoints in {folder} lie between 0 and 1; let OpenPose write pixels (its option keypoint_scale 0).")
+    _refuse_shares(poses, folder, "let OpenPose write pixels (its option keypoint_scale 0)")
     return names, poses
 
 
@@ -178,15 +199,18 @@ def _read_coco(file: Path) -> tuple[tuple[str, ...], People, tuple[int, int] | N
     images = content.get("images", []) if isinstance(content, dict) else []
     if not isinstance(entries, list) or not isinstance(images, list):
         raise InputError(f"{file} is neither COCO annotations (with a list 'annotations') nor a list of COCO results.")
-    people: People = {_image_number(i.get("id"), file): [] for i in images if isinstance(i, dict)}
+    images = [i for i in images if isinstance(i, dict)]
     rows = [_coco_rows(entry, f"{file}, entry {number}") for number, entry in enumerate(entries)]
+    numbers = _image_numbers([*(i.get("id") for i in images), *(entry["image_id"] for entry in entries)], file)
+    people: People = {numbers[_plain(i.get("id"))]: [] for i in images}
     labels = _are_labels([r[:, 2] for r in rows])
     for entry, row in zip(entries, rows, strict=True):
         pose = _pose(row[:, :2], _VISIBILITY[row[:, 2].astype(int)] if labels else row[:, 2])
-        found = people.setdefault(_image_number(entry["image_id"], file), [])
+        found = people.setdefault(numbers[_plain(entry["image_id"])], [])
         if pose is not None:
             found.append(pose)
-    sizes = {(i.get("width"), i.get("height")) for i in images if isinstance(i, dict)}
+    _refuse_shares(people, file, "write them in pixels")
+    sizes = {(i.get("width"), i.get("height")) for i in images}
     if len(sizes) > 1:
         raise InputError(f"{file}: the images differ in size ({len(sizes)} sizes); keypoints of one video have one size.")
     width, height = next(iter(sizes), (None, None))
@@ -195,12 +219,23 @@ def _read_coco(file: Path) -> tuple[tuple[str, ...], People, tuple[int, int] | N
     return CONVENTIONS["coco17"], people, None
 
 
-def _image_number(value: Any, file: Path) -> int:
-    """An image id as a number: itself, or the last number in a name such as "frame_0012.jpg"."""
-    found = re.findall(r"\d+", str(value))
-    if not found:
-        raise InputError(f"{file}: the image id {value!r} has no number in it, so the images cannot be put in order.")
-    return int(found[-1])
+def _image_numbers(ids: Iterable[Any], file: Path) -> dict[str, int]:
+    """Frame number by image id (`_plain`): the id itself, or the last number in a name such as "frame_0012.jpg"; where these are the same
+    for different ids ("walk_0012_1080p.jpg"), the position in the order of all numbers."""
+    numbers: dict[str, int] = {}
+    for name in map(_plain, ids):
+        found = re.findall(r"^-?\d+$|\d+", name)
+        if not found:
+            raise InputError(f"{file}: the image id {name!r} has no number in it, so the images cannot be put in order.")
+        numbers[name] = int(found[-1])
+    if len(set(numbers.values())) < len(numbers):
+        return {name: position for position, name in enumerate(sorted(numbers, key=natural_key))}
+    return numbers
+
+
+def _plain(value: Any) -> str:
+    """An image id as text, the same for 7, 7.0 and "7"."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _coco_rows(entry: Any, where: str) -> np.ndarray:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,8 +163,9 @@ class Keypoints:
                   fps=self.fps, **optional)
 
 
-NPZ_ERRORS = (ValueError, TypeError, OSError, KeyError, EOFError, zipfile.BadZipFile)
-"""What numpy raises on an npz that is missing, torn, lacks an array or has one of another shape."""
+NPZ_ERRORS = (ValueError, TypeError, OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, tokenize.TokenError, RuntimeError)
+"""What numpy raises on an npz that is missing, torn, damaged, lacks an array or has one of another shape (RuntimeError: damage that looks
+like encryption or an unknown compression)."""
 
 
 def load_keypoints(path: str | os.PathLike) -> Keypoints:

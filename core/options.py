@@ -65,7 +65,7 @@ class RunOptions:
             raise InputError(f"The start is {self.start:g} s; it cannot be negative.")
         if self.end is not None and self.end <= (self.start or 0.0):
             raise InputError(f"The range from {self.start or 0:g} s to {self.end:g} s is empty: the end must be after the start.")
-        if self.person not in ("largest", "central") and not self.person.isdigit():
+        if self.person not in ("largest", "central") and not self.person.isdecimal():
             raise InputError(f"The person is {self.person!r}; use 'largest', 'central' or a number.")
         if self.device not in DEVICES:
             raise InputError(f"The device is {self.device!r}; use one of {', '.join(DEVICES)}.")

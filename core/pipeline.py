@@ -12,7 +12,8 @@ import dataclasses
 import os
 import platform
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +22,14 @@ import numpy as np
 from . import __version__
 from .camera import assume_intrinsics, focal_in_pixels
 from .camera_motion import STILL, TURNING, as_filmed, check_camera, steadied, steadied_lift, through_one_lens
-from .errors import Cancelled, InputError
+from .errors import InputError
 from .events import Reporter
-from .export.bvh import write_bvh
+from .export.bvh import is_steady, write_bvh
 from .export.overlay import write_overlay
 from .export.scene import SceneError, write_scene
+from .files import held, refusals_told
 from .inputs import is_keypoint_input
-from .keypoint_files import read_people
+from .keypoint_files import between, read_people
 from .keypoints import Keypoints
 from .lift import Lifted, Lifter, lift, resolve_lifter
 from .motion import Motion
@@ -42,6 +44,8 @@ from .video import DEFAULT_IMAGE_FPS, Source, open_source, shortened
 
 _RESULTS = ("motion.npz", "motion.bvh", "overlay.mp4", "scene.blend", "scene.fbx", "scene.glb")  # besides keypoints.npz
 SCENE_FORMATS = ("blend", "fbx", "glb")
+_LOCK = ".video-mocap.lock"
+_SHORTEST_LENS = 0.2  # longer sides of the picture, 7 mm: shorter ones are fisheyes, or millimetres that were taken for pixels
 
 
 @dataclass(frozen=True)
@@ -61,17 +65,15 @@ def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, re
     Raises InputError (one sentence for the user) and Cancelled; both leave in `out` what was finished before.
     """
     options.check()
-    lifter = resolve_lifter(options.lifter, options.device)
-    path, out = Path(path), Path(out)
-    fresh = not out.exists()
-    out = _writable_folder(out)
-    try:
-        _spare_the_input(path, out)
-        source, keypoints = _keypoints(path, options, lifter, reporter)
-    except (InputError, Cancelled):
-        if fresh:  # nothing was made: leave no empty folder behind
-            out.rmdir()
-        raise
+    with refusals_told(out):
+        lifter = resolve_lifter(options.lifter, options.device)
+        with _own_folder(Path(out)) as folder:
+            return _run(Path(path), folder, options, lifter, reporter)
+
+
+def _run(path: Path, out: Path, options: RunOptions, lifter: Lifter, reporter: Reporter) -> RunResult:
+    _spare_the_input(path, out)
+    source, keypoints = _keypoints(path, options, lifter, reporter)
     _clear_leftovers(out)
     if path.resolve() != out / "keypoints.npz":
         keypoints.save(out / "keypoints.npz")
@@ -80,7 +82,7 @@ def run(path: str | os.PathLike, out: str | os.PathLike, options: RunOptions, re
     motion = _solved(keypoints, path.name, options, lifter, reporter)
     for sentence in sentences(motion.meta["quality"]):
         reporter.log(sentence)
-    if options.fps is not None and options.fps != motion.fps:
+    if options.fps is not None and (options.fps != motion.fps or not is_steady(motion)):
         motion = _resampled(motion, options.fps)
     problem = source.problem if source else None
     if problem:
@@ -171,8 +173,9 @@ def _keypoints(path: Path, options: RunOptions, lifter: Lifter, reporter: Report
         from .detect.cleaning import finished
 
         people = read_people(path, options.fps, reporter)
+        _check_focal(options.focal, people[0])
         _warn_of_end(options.end, people[0], path.name, reporter)
-        keypoints = choose_person([_cut(person, options) for person in people], options.person)
+        keypoints = choose_person([between(person, options.start, options.end) for person in people], options.person)
         check_presence(keypoints, path.name, reporter)
         if path.suffix.lower() != ".npz":  # our own were looked through when they were made
             check_identity(keypoints, reporter)
@@ -184,7 +187,16 @@ def _keypoints(path: Path, options: RunOptions, lifter: Lifter, reporter: Report
         reporter.warning(f"The images in {path.name} hold no times; {DEFAULT_IMAGE_FPS:g} frames a second are assumed; "
                          "say the frame rate if it is another.")
     source = open_source(path, options.start, options.end, options.fps)
+    _check_focal(options.focal, source)
     return source, extract_keypoints(source, options.person, reporter, judge=_judge(lifter))
+
+
+def _check_focal(focal: float | None, picture: Source | Keypoints) -> None:
+    """Refuses millimetres given for pixels, before minutes of work are spent on them."""
+    width, height = picture.width, picture.height
+    if focal is not None and focal < _SHORTEST_LENS * max(width, height):
+        raise InputError(f"The focal length of {focal:g} pixels is too short for a picture of {width}x{height}; if these are millimetres "
+                         f"(35 mm equivalent), give {focal_in_pixels(focal, width, height):.0f}.")
 
 
 def _judge(lifter: Lifter) -> Lifter:
@@ -195,21 +207,6 @@ def _judge(lifter: Lifter) -> Lifter:
 def _warn_of_end(end: float | None, keypoints: Keypoints, what: str, reporter: Reporter) -> None:
     if sentence := shortened(end, keypoints.times[-1] + 1.0 / keypoints.fps, what):
         reporter.warning(sentence)
-
-
-def _cut(keypoints: Keypoints, options: RunOptions) -> Keypoints:
-    """The frames between --start and --end of keypoints that came from a file."""
-    times = keypoints.times
-    wanted = (times >= (options.start or 0.0)) & (times < (np.inf if options.end is None else options.end))
-    if not wanted.any():
-        raise InputError(f"The keypoints last {times[-1]:.2f} s; there is nothing from {options.start or 0:g} s on.")
-
-    def cut(value):  # type: ignore[no-untyped-def]
-        return None if value is None else value[wanted]
-
-    return keypoints.replace(xy=keypoints.xy[wanted], confidence=keypoints.confidence[wanted], times=times[wanted],
-                             depth=cut(keypoints.depth), world=cut(keypoints.world),
-                             camera=keypoints.camera and keypoints.camera.cut(wanted, times))
 
 
 def _write(motion: Motion, source: Source | None, path: Path, out: Path, options: RunOptions,
@@ -245,6 +242,22 @@ def _clear_leftovers(out: Path) -> None:
     for name in [p.name for p in out.glob("*.partial*")] + ["error.log"]:
         if name == "error.log" or name.split(".")[0] in {result.split(".")[0] for result in _RESULTS}:
             (out / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _own_folder(out: Path) -> Iterator[Path]:
+    """The output folder, made and held for this run alone; it goes again if this run made it and leaves it empty."""
+    fresh = not out.exists()
+    out = _writable_folder(out)
+    try:
+        with held(out / _LOCK) as ours:
+            if not ours:
+                raise InputError(f"Another run is at work in the output folder {out}; wait for it to end, or choose another folder.")
+            yield out
+    finally:
+        if fresh:
+            with suppress(OSError):  # not empty
+                out.rmdir()
 
 
 def _writable_folder(out: Path) -> Path:

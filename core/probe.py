@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from .camera import assume_intrinsics, focal_in_pixels
 from .events import Reporter
+from .files import refusals_told
 from .inputs import is_keypoint_input
-from .keypoint_files import read_people
+from .keypoint_files import between, read_people
 from .keypoints import Keypoints
 from .lift import resolve_lifter
+from .options import RunOptions
 
 if TYPE_CHECKING:
     from .video import Source
@@ -19,9 +21,13 @@ if TYPE_CHECKING:
 
 def probe(path: Path, reporter: Reporter, start: float | None = None, end: float | None = None) -> dict:
     """A JSON-able dict: "input" (size, rate, length), "people" (one entry each, numbered as --person takes them for the same range of
-    seconds), "plan"."""
-    if is_keypoint_input(path):
-        return _probe_keypoints(path, reporter)
+    seconds), "plan". Raises InputError."""
+    RunOptions(start=start, end=end).check()
+    with refusals_told(path):
+        return _probe_keypoints(path, reporter, start, end) if is_keypoint_input(path) else _probe_pictures(path, reporter, start, end)
+
+
+def _probe_pictures(path: Path, reporter: Reporter, start: float | None, end: float | None) -> dict:
     from .detect import list_people
     from .video import open_source, probe_source
 
@@ -31,13 +37,18 @@ def probe(path: Path, reporter: Reporter, start: float | None = None, end: float
     return {"input": info, "people": people, "plan": _plan(source, bool(people))}
 
 
-def _probe_keypoints(path: Path, reporter: Reporter) -> dict:
+def _probe_keypoints(path: Path, reporter: Reporter, start: float | None, end: float | None) -> dict:
+    from .video import shortened
+
     people = read_people(path, reporter=reporter)
     first = people[0]
+    if sentence := shortened(end, first.times[-1] + 1.0 / first.fps, path.name):
+        reporter.warning(sentence)
     info = {"path": str(path), "kind": "2D keypoints", "width": first.width, "height": first.height, "fps": first.fps,
-            "frames": len(first), "duration": float(first.times[-1]), "keypoints": len(first.names)}
-    listed = [{"number": i, "frames_seen": int(p.seen.sum())} for i, p in enumerate(people, start=1)]
-    return {"input": info, "people": listed, "plan": _plan(first, bool(people))}
+            "frames": len(first), "duration": float(first.times[-1] - first.times[0] + 1.0 / first.fps), "keypoints": len(first.names)}
+    counts = [int(between(p, start, end).seen.sum()) for p in people]
+    listed = [{"number": i, "frames_seen": count} for i, count in enumerate(counts, start=1) if count]
+    return {"input": info, "people": listed, "plan": _plan(first, bool(listed))}
 
 
 def _plan(picture: Source | Keypoints, anybody: bool) -> str:

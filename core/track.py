@@ -135,7 +135,7 @@ def choose_person(people: Sequence[Keypoints], person: str) -> Keypoints:
 
     Raises InputError when there is no person of that number.
     """
-    if person.isdigit():
+    if person.isdecimal():
         if not 1 <= int(person) <= len(people):
             found = "1 person was" if len(people) == 1 else f"{len(people)} people were"
             raise InputError(f"There is no person {person}: {found} found; choose a number from 1 to {len(people)}.")

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from core import environment
 from core.environment import BLENDER_VERSIONS, Environment, SetupError, TorchSource, torch_sources
 from core.events import Reporter
+from core.files import try_lock
 
 REPO = Path(__file__).resolve().parent.parent
 PACKAGES = {"engine": ["left==1", "right==2"], "torch": ["helper==3", "torch==9"], "test": ["checker==4"]}
@@ -255,6 +256,30 @@ def test_a_foreign_folder_is_not_touched(tmp_path: Path) -> None:
         environment.ensure(root, Environment(foreign / "letter.txt", (sys.executable,), ("engine",)), Reporter())
 
 
+@pytest.mark.parametrize("setup", [None, '{"steps": 3}'])
+def test_a_folder_of_the_checkout_is_no_environment(tmp_path: Path, setup: str | None) -> None:
+    """The results of runs and the sources are beside .venv."""
+    root = _repo(tmp_path)
+    (root / "out").mkdir()
+    (root / "out" / "motion.npz").write_text("hours of work")
+    if setup:
+        (root / "out" / "setup.json").write_text(setup)  # another program's
+    before = {f.name for f in (root / "out").iterdir()}
+    with pytest.raises(SetupError, match="not empty"):
+        environment.ensure(root, Environment(root / "out", (sys.executable,), ("engine",)), Reporter())
+    assert {f.name for f in (root / "out").iterdir()} == before
+
+
+def test_an_environment_of_any_name_is_known_by_its_state(pip: _Pip, tmp_path: Path) -> None:
+    root = _repo(tmp_path / "repo")
+    for directory in (root / "engine", tmp_path / "engine"):
+        wanted = Environment(directory, (sys.executable,), ("engine", "torch"))
+        environment.ensure(root, wanted, Reporter())
+        wanted.python.unlink()
+        environment.ensure(root, wanted, Reporter())
+        assert environment.missing_sections(root, wanted) == []
+
+
 def test_blender_python_only_when_it_stands(pip: _Pip, tmp_path: Path) -> None:
     root = _repo(tmp_path, {**PACKAGES, "blender-5.0": ["bpy==5"]})
     assert environment.blender_python(root, "5.0") is None
@@ -308,10 +333,10 @@ def test_the_lock_waits_for_a_living_set_up_and_forgets_a_dead_one(tmp_path: Pat
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with open(tmp_path / "setup.lock", "a+b") as file:
-            assert not environment._try_lock(file)
+            assert not try_lock(file)
             holder.send_signal(signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
             holder.wait()
-            assert environment._try_lock(file)
+            assert try_lock(file)
 
 
 # --- build.py ---

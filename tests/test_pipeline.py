@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -15,11 +16,14 @@ import pytest
 from core import cli
 from core.errors import InputError
 from core.events import Reporter
-from core.export.bvh import read_bvh
+from core.export.bvh import is_steady, read_bvh
+from core.files import held
+from core.jobs import run_job
+from core.keypoints import CANONICAL, Keypoints, load_keypoints
 from core.lift import Lifter
 from core.motion import load_motion, project
 from core.options import RunOptions
-from core.pipeline import RunResult, run
+from core.pipeline import _LOCK, RunResult, run
 
 REPO = Path(__file__).resolve().parent.parent
 FIRST_SECOND = RunOptions(end=1.0, formats=("npz", "bvh"), overlay=True)
@@ -33,6 +37,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 def test_every_file_is_there_and_covers_the_range(result: RunResult) -> None:
     assert set(result.files) == {"keypoints", "npz", "bvh", "overlay"}
     assert all(path.is_file() for path in result.files.values())
+    assert {p.name for p in result.files["npz"].parent.iterdir()} == {"keypoints.npz", "motion.npz", "motion.bvh", "overlay.mp4"}
     assert len(result.motion) == 30 and result.problem is None
     assert result.motion.times[-1] == pytest.approx(29 / 30, abs=1e-3)
 
@@ -91,6 +96,106 @@ def test_keypoints_feed_in_again_and_give_the_same_motion(result: RunResult, tmp
 def test_fps_changes_the_rate_and_not_the_length(result: RunResult, tmp_path: Path) -> None:
     motion = run(result.files["keypoints"], tmp_path, RunOptions(fps=12.0), Reporter()).motion
     assert motion.fps == 12.0 and motion.times[-1] == pytest.approx(result.motion.times[-1], abs=1 / 12)
+
+
+def test_fps_is_kept_to_where_the_video_only_has_it_on_average(result: RunResult, tmp_path: Path) -> None:
+    keypoints = load_keypoints(result.files["keypoints"])
+    uneven = keypoints.times + 0.4 / keypoints.fps * (np.arange(len(keypoints)) % 2)
+    keypoints.replace(times=uneven).save(tmp_path / "uneven.npz")
+    motion = run(tmp_path / "uneven.npz", tmp_path, RunOptions(fps=keypoints.fps, formats=("npz",)), Reporter()).motion
+    assert is_steady(motion) and motion.fps == keypoints.fps
+
+
+def test_millimetres_given_for_pixels_are_refused_before_the_work_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("core.detect.extract_keypoints", lambda *_, **__: pytest.fail("it began"))
+    with pytest.raises(InputError, match=r"focal length of 28 pixels .* 640x480; if these are millimetres .* give 498\.$"):
+        run(cli.SAMPLE, tmp_path / "out", RunOptions(focal=28.0), Reporter())
+    write_keypoints(tmp_path / "k.npz")
+    with pytest.raises(InputError, match=r"28 pixels .* 1280x720; .* give 996\.$"):
+        run(tmp_path / "k.npz", tmp_path / "out", RunOptions(focal=28.0), Reporter())
+
+
+def write_keypoints(path: Path) -> None:
+    Keypoints(CANONICAL, np.ones((3, 27, 2)), np.ones((3, 27)), np.arange(3) / 30, 1280, 720, 30.0).save(path)
+
+
+def test_a_second_run_in_the_same_folder_is_refused_and_touches_nothing(tmp_path: Path) -> None:
+    write_keypoints(tmp_path / "k.npz")
+    theirs = {"keypoints.npz": "done", "motion.partial": "half written", "error.log": "of before"}
+    for name, content in theirs.items():
+        (tmp_path / name).write_text(content)
+    listener = Listener()
+    with held(tmp_path / _LOCK):
+        assert run_job(str(tmp_path / "k.npz"), str(tmp_path), {}, listener) == 2
+        assert (tmp_path / _LOCK).exists()
+    assert {p.name for p in tmp_path.iterdir()} == {*theirs, "k.npz"}
+    assert all((tmp_path / name).read_text() == content for name, content in theirs.items())
+    assert len(listener.errors) == 1 and "Another run is at work" in listener.errors[0]
+
+
+class Listener(Reporter):
+    """Keeps the errors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[str] = []
+
+    def error(self, text: str, kind: str) -> None:
+        self.errors.append(text)
+
+
+def stop_at_the_keypoints(monkeypatch: pytest.MonkeyPatch, error: BaseException, leaves: Path | None = None) -> None:
+    def stop(*_: object) -> None:
+        if leaves:
+            leaves.write_text("something")
+        raise error
+
+    monkeypatch.setattr("core.pipeline._keypoints", stop)
+
+
+@pytest.mark.parametrize("number, words", [(errno.EACCES, "read or written"), (errno.EPERM, "read or written"), (errno.ENOSPC, "make room"),
+                                           (errno.EDQUOT, "make room"), (errno.EROFS, "cannot be written")])
+@pytest.mark.parametrize("named", [True, False])
+def test_what_the_machine_refuses_is_one_sentence(number: int, words: str, named: bool, monkeypatch: pytest.MonkeyPatch,
+                                                  tmp_path: Path) -> None:
+    file, out = tmp_path / "walk.mp4", tmp_path / "out"
+    stop_at_the_keypoints(monkeypatch, OSError(number, "as it is", *([str(file)] if named else [])))
+    listener = Listener()
+    assert run_job(str(file), str(out), {}, listener) == 2 and not out.exists()
+    (text,) = listener.errors
+    assert text.startswith(str(file if named else out)) and words in text and text.endswith(".") and "Errno" not in text
+
+
+def test_a_folder_of_images_that_cannot_be_read_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+
+    def refuse(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    listener = Listener()
+    assert run_job(str(tmp_path / "frames"), str(tmp_path / "out"), {}, listener) == 2
+    assert "frames cannot be read" in listener.errors[0] and not (tmp_path / "out").exists()
+
+
+def test_a_fault_of_ours_stays_one_and_leaves_its_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stop_at_the_keypoints(monkeypatch, OSError(errno.EBADF, "closed too early"))
+    listener = Listener()
+    assert run_job("walk.mp4", str(tmp_path / "out"), {}, listener) == 1
+    assert "closed too early" in (tmp_path / "out" / "error.log").read_text() and "error.log" in listener.errors[0]
+
+
+def test_ctrl_c_leaves_no_empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stop_at_the_keypoints(monkeypatch, KeyboardInterrupt())
+    assert run_job("walk.mp4", str(tmp_path / "out"), {}, Reporter()) == 130
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_new_folder_in_which_something_is_stays_and_the_sentence_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stop_at_the_keypoints(monkeypatch, InputError("Nobody is there."), tmp_path / "out" / "notes.txt")
+    listener = Listener()
+    assert run_job("walk.mp4", str(tmp_path / "out"), {}, listener) == 2
+    assert listener.errors == ["Nobody is there."] and [p.name for p in (tmp_path / "out").iterdir()] == ["notes.txt"]
 
 
 def write_black_video(path: Path, frames: int = 20) -> None:

@@ -57,7 +57,7 @@ class BvhTake:
 
 def write_bvh(motion: Motion, path: str | os.PathLike) -> None:
     """Writes `motion` as a BVH file, complete or not there at all. Times that are not steady are resampled to `motion.fps`."""
-    motion = motion if _is_steady(motion) else motion.resampled(motion.fps)
+    motion = motion if is_steady(motion) else motion.resampled(motion.fps)
     text = "\n".join([*_hierarchy(motion.skeleton), *_frames(motion)]) + "\n"
     temporary = Path(path).with_suffix(".partial")
     try:
@@ -78,6 +78,12 @@ def read_bvh(path: str | os.PathLike) -> BvhTake:
         raise InputError(f"{path} is not a complete BVH file.") from error
 
 
+def is_steady(motion: Motion) -> bool:
+    """Whether every frame lies within a tenth of a frame of the nominal rate's grid."""
+    expected = motion.times[0] + np.arange(len(motion)) / motion.fps
+    return bool(np.abs(motion.times - expected).max() < 0.1 / motion.fps)
+
+
 def _to_file(vectors: np.ndarray) -> np.ndarray:
     """Our vectors (..., 3), Z up and facing -Y, as the file's, Y up and facing +Z."""
     return np.stack([vectors[..., 0], vectors[..., 2], -vectors[..., 1]], axis=-1)
@@ -85,12 +91,6 @@ def _to_file(vectors: np.ndarray) -> np.ndarray:
 
 def _from_file(vectors: np.ndarray) -> np.ndarray:
     return np.stack([vectors[..., 0], -vectors[..., 2], vectors[..., 1]], axis=-1)
-
-
-def _is_steady(motion: Motion) -> bool:
-    """Whether every frame lies within a tenth of a frame of the nominal rate's grid."""
-    expected = motion.times[0] + np.arange(len(motion)) / motion.fps
-    return bool(np.abs(motion.times - expected).max() < 0.1 / motion.fps)
 
 
 def _hierarchy(skeleton: Skeleton) -> list[str]:
