@@ -1,4 +1,4 @@
-"""Mapping by shape: random rigs with meaningless names, what is no figure, two figures, and mappings that cannot be meant."""
+"""Mapping by shape: random rigs with meaningless names, skirts and hair, no figure, two figures, mappings that cannot be meant."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from core.retarget import Mapping, Rig, map_rig
 from core.retarget.mapping import check_mapping
 from core.retarget.shape import map_by_shape
 from core.retarget.vrm import declared_bones
+from core.skeleton import JOINT_PARENTS, JOINTS, Skeleton
 
 
 def rig_of(bones: dict[str, tuple[str | None, tuple[float, float, float]]]) -> Rig:
@@ -49,6 +50,30 @@ def test_random_bodies_are_found_by_shape() -> None:
         sides = {bone: joint[:4] for joint, bone in wanted.items() if joint[:4] in ("Left", "Righ")}
         assert all(sides.get(bone, joint[:4]) == joint[:4] for joint, bone in found.bones.items())
     assert right / total > 0.95
+
+
+def clothed(chains: int, length: int) -> Rig:
+    """An ordinary figure with fingers, a skirt and long hair: `chains` rows of `length` bones around the hips and around the head."""
+    places = dict(zip(JOINTS, Skeleton.mean().rest_positions() + [0.0, 0.0, 1.0]))
+    rows = [(hand, places[hand] + [3.6 * step, 0.02 * finger, 0.0], np.array([step, 0.0, 0.0]), 3)
+            for hand, step in (("LeftHand", 0.025), ("RightHand", -0.025)) for finger in range(-2, 3)]
+    for joint, drop in (("Hips", 0.6), ("Head", 0.5)):
+        for turn in 2 * np.pi * np.arange(chains) / max(chains, 1):
+            out = np.array([np.cos(turn), np.sin(turn), 0.0])
+            rows.append((joint, places[joint] + 0.12 * out, 0.02 * out - [0.0, 0.0, drop / length], length))
+    bones: dict[str, tuple[str | None, tuple[float, float, float]]] = {j: (JOINT_PARENTS[j], tuple(places[j])) for j in JOINTS}
+    for row, (joint, start, step, count) in enumerate(rows):
+        bones |= {f"{row} {i}": (f"{row} {i - 1}" if i else joint, tuple(start + i * step)) for i in range(count)}
+    return rig_of(bones)
+
+
+@pytest.mark.parametrize(("chains", "length"), [(4, 3), (8, 6), (9, 8), (16, 8)])
+def test_skirts_and_hair_are_no_limbs(chains: int, length: int) -> None:
+    """Their chains mirror each other as arms and legs do; the figure that is found, and how sure that is, are as without them."""
+    bare, found = map_by_shape(clothed(0, 1)), map_by_shape(clothed(chains, length))
+    assert bare is not None and found is not None
+    assert found.bones == bare.bones == {joint: joint for joint in JOINTS}
+    assert found.scores == pytest.approx(bare.scores)
 
 
 def animal() -> Rig:

@@ -7,11 +7,13 @@ The trunk is the way through the tree from what the legs have in common to what 
 upwards. Left and right follow from where the feet, knees and elbows point. On control rigs (bones with custom shapes) the controls
 are tried first. Each joint gets a score in [0, 1]: how human the lengths are, and how far behind the next best choice is.
 Limits: up is the world's Z; a figure that lies at rest, or has its hands far above its head, is not found.
+Rows of a skirt or of long hair may pass for the arms of a figure without fingers.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,9 +130,9 @@ def _choices(rig: Rig) -> list[np.ndarray]:
 
 def _find(rig: Rig, tree: _Tree) -> tuple[float, Mapping] | None:
     triples = _triples(tree)
-    legs = _pairs(tree, triples, _leg_prices(tree, triples))
-    arms = _pairs(tree, triples, _arm_prices(tree, triples))
-    priced = [(leg.price + arm.price + _together(tree, leg, arm), leg, arm) for leg, arm in itertools.product(legs[:8], arms[:16])]
+    legs = _pairs(tree, triples, _leg_prices(tree, triples), 8)
+    arms = _pairs(tree, triples, _arm_prices(tree, triples), 16)
+    priced = [(leg.price + arm.price + _together(tree, leg, arm), leg, arm) for leg, arm in itertools.product(legs, arms)]
     if not priced:
         return None
     price, leg, arm = min(priced, key=lambda choice: choice[0])
@@ -179,39 +181,47 @@ def _fans_passed(tree: _Tree, triples: np.ndarray) -> np.ndarray:
     return np.array([any(chains[b] >= 3 for b in tree.path(int(middle), int(end))[:-1]) for _, middle, end in triples], dtype=float)
 
 
-def _pairs(tree: _Tree, triples: np.ndarray, prices: np.ndarray) -> list[_Pair]:
-    """Two limbs each that stand side by side and have equal lengths; the best first."""
+def _pairs(tree: _Tree, triples: np.ndarray, prices: np.ndarray, count: int) -> list[_Pair]:
+    """Two limbs each that stand side by side and have equal lengths; the best first, at most `count`."""
     starts: dict[int, list[_Limb]] = {}
     order = np.argsort(prices, kind="stable")
     for i in order[prices[order] < 3 * _WORST][:_CANDIDATES]:
-        starts.setdefault(int(triples[i, 0]), []).append(_Limb((int(triples[i, 0]), int(triples[i, 1]), int(triples[i, 2])), prices[i]))
-    found = []
-    for a, b in itertools.combinations(starts, 2):
-        apart = np.linalg.norm(tree.heads[a] - tree.heads[b])
-        if a in tree.above[b] or b in tree.above[a] or apart < 0.02 * tree.height:
-            continue
-        found.append(_best_pair(tree, starts[a][:_KEPT], starts[b][:_KEPT]))
-    return sorted(found, key=lambda pair: pair.price)
+        start, middle, end = triples[i].tolist()
+        starts.setdefault(start, []).append(_Limb((start, middle, end), prices[i]))
+    if not starts:
+        return []
+    limbs = [kept[:_KEPT] for kept in starts.values()]
+    rows = np.cumsum([0, *(len(kept) for kept in limbs)])
+    # All at once: a skirt or long hair makes hundreds of thousands of choices, and this runs while Blender waits.
+    table = _pair_prices(tree, list(itertools.chain(*limbs)))
+    least = np.minimum.reduceat(np.minimum.reduceat(table, rows[:-1], axis=0), rows[:-1], axis=1)
+    beside = [(least[i, j], i, j) for (i, a), (j, b) in itertools.combinations(enumerate(starts), 2) if _side_by_side(tree, a, b)]
+    return [_best_pair(limbs[i], limbs[j], table[rows[i]:rows[i + 1], rows[j]:rows[j + 1]]) for _, i, j in sorted(beside)[:count]]
 
 
-def _best_pair(tree: _Tree, left: list[_Limb], right: list[_Limb]) -> _Pair:
-    choices = sorted(((0.5 * (a.price + b.price) + _unlike(tree, a, b), i, j) for (i, a), (j, b) in
-                      itertools.product(enumerate(left), enumerate(right))))
-    price, i, j = choices[0]
-    rival = min((p for p, k, m in choices[1:] if k != i and m != j), default=2 * _WORST)
-    return _Pair(left[i], right[j], price, rival)
+def _side_by_side(tree: _Tree, a: int, b: int) -> bool:
+    return a not in tree.above[b] and b not in tree.above[a] and math.dist(tree.heads[a], tree.heads[b]) >= 0.02 * tree.height
 
 
-def _unlike(tree: _Tree, a: _Limb, b: _Limb) -> float:
-    """How unequal two limbs' lengths and places in the tree are."""
-    x, y = (np.append(np.linalg.norm(np.diff(tree.heads[list(limb.bones)], axis=0), axis=-1), tree.reach[limb.bones[2]])
-            for limb in (a, b))
-    depth = len(tree.above[a.bones[0]]) != len(tree.above[b.bones[0]])
-    steps = sum(len(tree.above[p]) - len(tree.above[q]) for p, q in zip(a.bones[1:], a.bones)) != sum(
-        len(tree.above[p]) - len(tree.above[q]) for p, q in zip(b.bones[1:], b.bones))
+def _best_pair(left: list[_Limb], right: list[_Limb], prices: np.ndarray) -> _Pair:
+    """The cheapest choice of (L, R) prices; its rival has neither limb of it."""
+    i, j = np.unravel_index(prices.argmin(), prices.shape)
+    others = np.delete(np.delete(prices, i, axis=0), j, axis=1)
+    return _Pair(left[i], right[j], float(prices[i, j]), float(others.min()) if others.size else 2 * _WORST)
+
+
+def _pair_prices(tree: _Tree, limbs: list[_Limb]) -> np.ndarray:
+    """(N, N) what is wrong with each two limbs: their own prices, and how unequal their lengths and places in the tree are."""
+    bones, own = np.array([limb.bones for limb in limbs]), np.array([limb.price for limb in limbs])
+    lengths = np.linalg.norm(np.diff(tree.heads[bones], axis=1), axis=-1)
     # What hangs from hands and feet may differ: a toe, a finger or a weapon on one side only.
-    ratios = np.log(np.maximum(x, 1e-9) / np.maximum(y, 1e-9)) / np.array([0.05, 0.05, 0.5])
-    return float((ratios**2).sum()) + 2.0 * depth + 1.0 * steps
+    sizes = np.log(np.maximum(np.column_stack([lengths, tree.reach[bones[:, 2]]]), 1e-9)) / [0.05, 0.05, 0.5]
+    depth = np.array([[len(tree.above[b]) for b in limb.bones] for limb in limbs])
+    steps = depth[:, 2] - depth[:, 0]
+    table = 0.5 * (own[:, None] + own) + 2.0 * (depth[:, None, 0] != depth[:, 0]) + 1.0 * (steps[:, None] != steps)
+    for size in sizes.T:
+        table += (size[:, None] - size) ** 2
+    return table
 
 
 def _together(tree: _Tree, leg: _Pair, arm: _Pair) -> float:
