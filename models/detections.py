@@ -1,9 +1,9 @@
 """Training data from a real detector: what MediaPipe saw of rendered people, beside the exact truth.
 
-A run is brought to what the 2D stage would have made of it: MediaPipe's smoothing taken out (`models.unsmooth`), the mean with what it saw
-of the mirror image, where that was asked (`core.detect.both_ways`), then the same honest confidences, replaced ankles and wrists and
-missing keypoints as at run time, by the same functions of `core.detect`, and sides mended by continuity: who is to judge them by the body
-at run time (`core.detect.sides`) is still to be trained.
+A run is brought to what the 2D stage would have made of it: MediaPipe's smoothing, where there is any, taken out (`models.unsmooth`),
+the mean with what it saw of the mirror image, where that was asked (`core.detect.both_ways`), then the same honest confidences,
+replaced ankles and wrists and missing keypoints as at run time, by the same functions of `core.detect`, and sides mended by continuity:
+who is to judge them by the body at run time (`core.detect.sides`) is still to be trained.
 The runs come from `make_detections.py` of the rendering tool or, faster, from `models.render_detections` (16 to 32 frames
 each, varied people, cameras, light, occluders); those in motions of val/ judge, the others train. The truth is of the MakeHuman rig:
 its limbs, hands, feet, neck, head and skin points are ours; its pelvis, spine bones and clavicles are defined otherwise and get no weight.
@@ -134,11 +134,19 @@ def keypoints_of(data: Run) -> Keypoints:
 
 def _sights(data: Run, detections: np.ndarray, world: np.ndarray) -> list[list[Detection]]:
     """Who is seen in each frame, one or nobody, of detections (T, 33, 5) and world (T, 33, 3) as a run keeps them."""
-    seen = detections.astype(np.float64)
-    told = np.round(np.arange(len(seen)) * 1000 / float(data["fps"])) / 1000  # as MediaPipe was told
-    raw = raw_landmarks(np.concatenate([seen[..., :3], world], axis=-1), told)
-    confidence = honest_confidence(raw_visibility(seen[..., 3]), seen[..., 4])
+    raw, visibility = unsmoothed(data, detections, world)
+    confidence = honest_confidence(visibility, detections[..., 4].astype(np.float64))
     return [[Detection(r[:, :2], c, r[:, 2], r[:, 3:])] if np.isfinite(r).all() else [] for r, c in zip(raw, confidence, strict=True)]
+
+
+def unsmoothed(data: Run, detections: np.ndarray, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(T, 33, 6) x, y, z in pixels and the world landmark, and (T, 33) visibility, as a run of the product gets them."""
+    seen = detections.astype(np.float64)
+    raw, visibility = np.concatenate([seen[..., :3], world], axis=-1), seen[..., 3]
+    if "raw" in data:
+        return raw, visibility
+    told = np.round(np.arange(len(seen)) * 1000 / float(data["fps"])) / 1000  # as MediaPipe was told
+    return raw_landmarks(raw, told), raw_visibility(visibility)
 
 
 def _window(data: Run) -> dict[str, np.ndarray]:

@@ -119,7 +119,7 @@ def train(args: argparse.Namespace) -> int:
 def brief(settings: Config, steps: int) -> Config:
     """A config for `steps` steps from a trained network."""
     return dataclasses.replace(settings, steps=steps, batch=BATCH, learning_rate=0.3 * settings.learning_rate, warm_up=steps // 5,
-                               average=0.95, optimiser="adamw", real_batch=0)
+                               average=0.95, optimiser="adamw", weight_decay=0.0, real_batch=0)
 
 
 def read_windows(source: Path, frames: int) -> tuple[Windows, np.ndarray]:
@@ -239,7 +239,7 @@ def fine_tune(parent: nn.Module, settings: Config, sources: list[Windows], label
     network, before, kept = (copy.deepcopy(parent).eval() for _ in range(3))  # eval: batch statistics and dropout rest
     average = kept.state_dict()
     typical = typical_bones()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.0)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, settings))
     bar = tqdm(range(settings.steps), desc=f"{settings.name} from 2D", mininterval=5)
     for step in bar:

@@ -1,6 +1,6 @@
 """Measures the proportions of the rendering tool's people and keeps their spread as data/bodies.json.
 
-    python -m models.fit_bodies TOOLS/render_human [COUNT]
+    python -m models.fit_bodies RENDER_TOOL_DIR [COUNT]
 
 Where a shoulder or hip joint lies differs between skeletons by centimetres. Errors are measured on the rig of the rendered people
 (MakeHuman), whose shoulders lie lower and whose arms are shorter than in the mocap pack, so training bodies are drawn around it. A
@@ -10,14 +10,16 @@ skeleton's proportions between hips and neck. Kept: the mean, and principal dire
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from core.skeleton import END_PARENTS, ENDS, INDEX, JOINTS, Skeleton, mirror_name
+
+from .script import run_script
 
 OUT = Path(__file__).parent / "data" / "bodies.json"
 DIRECTIONS = 8
@@ -58,8 +60,13 @@ def canonical_offsets(human: dict) -> np.ndarray:
 
 def main(argv: list[str]) -> int:
     """Builds COUNT people and writes the data file."""
-    tool, count = Path(argv[0]), int(argv[1]) if len(argv) > 1 else 100
-    spec = importlib.util.spec_from_file_location("human", tool / "human.py")
+    parser = argparse.ArgumentParser(prog="python -m models.fit_bodies", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tool", type=Path, metavar="RENDER_TOOL_DIR", help="where human.py is")
+    parser.add_argument("count", type=int, nargs="?", default=100, metavar="COUNT", help="how many people (100)")
+    args = parser.parse_args(argv)
+    count = args.count
+    spec = importlib.util.spec_from_file_location("human", args.tool / "human.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -79,4 +86,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    run_script(main)

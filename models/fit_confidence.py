@@ -1,34 +1,36 @@
-"""Fits the table of `confidence.py`: how often a detection with this visibility and presence lies near the truth.
+"""Fits the table of `core.detect.confidence`: how often a detection with this visibility and presence lies near the truth.
 
-    python -m core.detect.fit_confidence DETECTIONS_DIR
+    python -m models.fit_confidence RUNS_DIR
 
 Problem: BlazePose's visibility says "is there and not covered", not "is right": 0.99 for hips behind an arm, 0.3 for good guesses.
-Method:  logistic regression a keypoint (both sides together) on the logits of visibility and presence, over runs of
-         `make_detections.py`: rendered people with exact joints. Near means within `NEAR` of the body's size in the picture.
+Method:  logistic regression a keypoint (both sides together) on the logits of visibility and presence, over the runs that train:
+         rendered people with exact joints, not smoothed. Near means within `NEAR` of the body's size in the picture.
 Limits:  eyes' and mouth's corners have no truth there and take the eyes' and the nose's rows.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize
 
-from .confidence import NEAR, body_size, logit
-from .detector import BLAZEPOSE
+from core.detect.confidence import NEAR, body_size, inside_picture, logit
+from core.detect.detector import BLAZEPOSE
+
+from .detections import Run, held_out, runs_in, unsmoothed
+from .script import run_script
 
 _RIDGE = 1e-4  # keeps rare keypoints' weights finite
 
 
 def fit(folder: Path) -> dict[str, tuple[float, float, float]]:
-    """For each keypoint without its side: bias, weight of the visibility's logit, of the presence's."""
+    """For each keypoint without its side: bias, weight of the visibility's logit, of the presence's. Raises InputError without runs."""
     rows: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-    for path in sorted(folder.glob("run_*.npz")):
-        with np.load(path) as data:
-            for name, features, near in _samples(data):
-                rows.setdefault(name, []).append((features, near))
+    for data in runs_in(folder):
+        for name, features, near in [] if held_out(str(data["motion"])) else _samples(data):
+            rows.setdefault(name, []).append((features, near))
     table = {}
     for name, parts in rows.items():
         features, near = (np.concatenate([p[i] for p in parts]) for i in (0, 1))
@@ -36,18 +38,19 @@ def fit(folder: Path) -> dict[str, tuple[float, float, float]]:
     return table  # type: ignore[return-value]
 
 
-def _samples(data: np.lib.npyio.NpzFile) -> list[tuple[str, np.ndarray, np.ndarray]]:
+def _samples(data: Run) -> list[tuple[str, np.ndarray, np.ndarray]]:
     found = data["detected"]
-    seen, truth, names = data["detections"][found], data["joints2d"][found], data["names"].tolist()
-    if not len(seen):
+    if not found.any():
         return []
-    size = body_size(seen[..., :2])
+    landmarks, visible = (a[found] for a in unsmoothed(data, data["detections"], data["world_landmarks"]))
+    presences, truth, names = data["detections"][found, :, 4], data["joints2d"][found], data["names"].tolist()
+    size = body_size(landmarks[..., :2])
     result = []
     for i, name in enumerate(BLAZEPOSE):
         if name not in names:
             continue
-        xy, visibility, presence = seen[:, i, :2], seen[:, i, 3], seen[:, i, 4]
-        inside = ((xy >= 0) & (xy < (data["width"], data["height"]))).all(-1)
+        xy, visibility, presence = landmarks[:, i, :2], visible[:, i], presences[:, i]
+        inside = inside_picture(xy, int(data["width"]), int(data["height"]))
         error = np.linalg.norm(xy - truth[:, names.index(name)], axis=-1) / size
         features = np.column_stack([np.ones(len(xy)), logit(visibility), logit(presence)])
         result.append((name.removeprefix("l_").removeprefix("r_"), features[inside], error[inside] < NEAR))
@@ -63,6 +66,15 @@ def _logistic(features: np.ndarray, near: np.ndarray) -> np.ndarray:
     return minimize(loss, np.zeros(features.shape[1]), jac=True).x
 
 
-if __name__ == "__main__":
-    for keypoint, weights in fit(Path(sys.argv[1])).items():
+def main(argv: list[str]) -> int:
+    """Prints the rows of the table."""
+    parser = argparse.ArgumentParser(prog="python -m models.fit_confidence", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, metavar="RUNS_DIR", help="folder of run_*.npz; motions of val/ are left out")
+    for keypoint, weights in fit(parser.parse_args(argv).runs).items():
         print(f'    "{keypoint}": {weights},')
+    return 0
+
+
+if __name__ == "__main__":
+    run_script(main)

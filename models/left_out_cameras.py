@@ -30,6 +30,7 @@ from . import mocap, registry
 from .configs import Config, config
 from .finetune_2d import STEPS, Weights, brief, fine_tune
 from .noise import TRAINING
+from .provenance import revision
 from .script import run_script
 from .symmetric import Symmetric
 from .synthesis import ANY_ELEVATION, Synthesis, unseen
@@ -82,7 +83,7 @@ _TRUTH = Weights(1.0, 0.0, 0.0, 0.0)
 
 def _trained(settings: Config, source: Synthesis, judges: dict[str, Tensors], digest: str) -> nn.Module:
     """The network that knows the cameras below only; goes on where an interrupted training stopped."""
-    recipe = TRAINING.read_bytes() + json.dumps(settings.to_json(), sort_keys=True).encode() + digest.encode()
+    recipe = TRAINING.read_bytes() + json.dumps(settings.to_json(), sort_keys=True).encode() + digest.encode() + revision().encode()
     folder = CACHE / f"left-out-cameras-{hashlib.sha256(recipe).hexdigest()[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
     best = fit(settings, lambda rng: prepare(source.draw(rng, settings.batch, settings.window), rng), judges, folder,

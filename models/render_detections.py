@@ -4,8 +4,9 @@
 
 Every random choice of run n (motion, person, camera, light, things, image quality) is what the tool's make_detections.py draws for the
 same n, and the files have the same arrays apart from foot contacts, and the mirror image's beside them, so that both kinds of runs train
-together. Finished runs are skipped: start it again after a stop, or several times with another --shard. Needs numpy, scipy, opencv,
-mediapipe and moderngl, no Blender.
+together. But MediaPipe is asked for two people here, as `run` asks for several, so that it smooths nothing (`raw` in the file). Finished
+runs are skipped: start it again after a stop, or several times with another --shard. Needs numpy, scipy, opencv, mediapipe and moderngl,
+no Blender.
 """
 
 from __future__ import annotations
@@ -22,13 +23,17 @@ from typing import Any
 
 import numpy as np
 
+from core.detect.detector import BLAZEPOSE
 from core.errors import InputError
+from core.skeleton import mirror_order
 
 from .film_set import NAMES, NoCamera, Run, build, occluded, passer_by_of, rendering_tool, shot_of
 from .people_renderer import Array, Renderer
 from .script import run_script
 
 _SIZE = 384  # pixels of the longer side
+_LIMBS = [NAMES.index(f"{side}_{part}") for side in "lr" for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")]
+_OF_BLAZEPOSE = [BLAZEPOSE.index(NAMES[i]) for i in _LIMBS]
 
 
 def render(tool: SimpleNamespace, renderer: Renderer, run: Run) -> tuple[list[Array], dict[str, Any]]:
@@ -51,21 +56,24 @@ def render(tool: SimpleNamespace, renderer: Renderer, run: Run) -> tuple[list[Ar
                             "height": run["height"], "stature": shot.person.human["stature"]}
 
 
-def detected(tool: SimpleNamespace, frames: list[Array], run: Run, bundle: Path) -> dict[str, Array]:
+def detected(tool: SimpleNamespace, frames: list[Array], run: Run, bundle: Path, joints2d: Array) -> dict[str, Array]:
     """What MediaPipe sees of frames (h, w, 3) uint8 RGB after the run's image quality: detections (T, 33, 5) with x, y, z in pixels,
     visibility and presence, world_landmarks (T, 33, 3) metres, both NaN where it finds nobody, and detected (T,) bool; "mirrored_..." is
-    what it sees of the same frames in a mirror, as it says it."""
+    what it sees of the same frames in a mirror, as it says it. Of two it is the one who is nearer to joints2d (T, 39, 2), the truth."""
     quality = np.random.default_rng(run["scene"] + 1)
     poor = [np.ascontiguousarray(tool.runs.degrade(frame[..., ::-1], run["image"], quality)[..., ::-1]) for frame in frames]
     in_mirror = [np.ascontiguousarray(frame[:, ::-1]) for frame in poor]
-    return _seen(poor, run, bundle) | {f"mirrored_{name}": value for name, value in _seen(in_mirror, run, bundle).items()}
+    turned = np.stack([run["width"] - joints2d[..., 0], joints2d[..., 1]], axis=-1)
+    image = _seen(in_mirror, run, bundle, turned[:, mirror_order(tuple(NAMES))])
+    return _seen(poor, run, bundle, joints2d) | {f"mirrored_{name}": value for name, value in image.items()} | {"raw": np.array(True)}
 
 
-def _seen(frames: list[Array], run: Run, bundle: Path) -> dict[str, Array]:
+def _seen(frames: list[Array], run: Run, bundle: Path, joints2d: Array) -> dict[str, Array]:
     import mediapipe as mp
     from mediapipe.tasks.python import BaseOptions, vision
 
-    options = vision.PoseLandmarkerOptions(BaseOptions(model_asset_path=str(bundle)), running_mode=vision.RunningMode.VIDEO)
+    options = vision.PoseLandmarkerOptions(BaseOptions(model_asset_path=str(bundle)), running_mode=vision.RunningMode.VIDEO,
+                                           num_poses=2)
     pixels = np.array([run["width"], run["height"], run["width"], 1, 1])  # a landmark's z is in widths
     seen = np.full((len(frames), 33, 5), np.nan, "f4")
     world = np.full((len(frames), 33, 3), np.nan, "f4")
@@ -73,8 +81,10 @@ def _seen(frames: list[Array], run: Run, bundle: Path) -> dict[str, Array]:
         for f, frame in enumerate(frames):
             found = landmarker.detect_for_video(mp.Image(mp.ImageFormat.SRGB, frame), round(1000 * f / run["fps"]))
             if found.pose_landmarks:
-                seen[f] = pixels * [[p.x, p.y, p.z, p.visibility, p.presence] for p in found.pose_landmarks[0]]
-                world[f] = [[p.x, p.y, p.z] for p in found.pose_world_landmarks[0]]
+                people = np.array([[(p.x, p.y, p.z, p.visibility, p.presence) for p in marks] for marks in found.pose_landmarks]) * pixels
+                off = np.linalg.norm(people[:, _OF_BLAZEPOSE, :2] - joints2d[f, _LIMBS], axis=-1).mean(-1)
+                seen[f] = people[off.argmin()]
+                world[f] = [[p.x, p.y, p.z] for p in found.pose_world_landmarks[int(off.argmin())]]
     return {"detections": seen, "world_landmarks": world, "detected": np.isfinite(seen[:, 0, 0])}
 
 
@@ -88,7 +98,7 @@ def main(argv: list[str]) -> int:
 
     def keep(n: int, run: Run, frames: list[Array], truth: dict[str, Any]) -> None:
         nonlocal done
-        seen = detected(tool, frames, run, args.bundle)
+        seen = detected(tool, frames, run, args.bundle, truth["joints2d"])
         _write(args.out / _file_name(n), run, seen | truth)
         done += len(frames)
         print(f"run {n}: {len(frames)} frames, somebody in {seen['detected'].sum()}; "

@@ -50,7 +50,7 @@ from .nudged import nudged
 from .provenance import data_hashes, revision
 from .symmetric import Symmetric
 from .synthesis import Synthesis, unseen
-from .windows import Windows, any_roll, guessed_intrinsics, jittered, mirrored, of_mean_size, retimed, thinned
+from .windows import Windows, any_roll, guessed_intrinsics, jittered, mirrored, of_mean_size, retimed, thinned, within_picture
 
 CACHE = Path.home() / ".cache" / "video-mocap" / "training"
 VALIDATE_EVERY = 500
@@ -95,7 +95,7 @@ def main(argv: list[str]) -> int:
         batches = [training.draw(rng, settings.batch, settings.window)]
         if real is not None:
             seen, exact = real.some(rng, settings.real_batch, min(settings.window, detections.FRAMES))
-            batches.append(jittered(retimed(nudged(seen, exact, rng), rng), rng))
+            batches.append(within_picture(jittered(retimed(nudged(seen, exact, rng), rng), rng)))
         return _joined([prepare(w, rng) for w in batches])
 
     folder = CACHE / "-".join([settings.name, *([str(args.steps)] if args.steps else []), *(["fine-tune"] if args.fine_tune else [])])
@@ -142,10 +142,12 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
     first = 0
     recipe = json.dumps({k: about.get(k) for k in ("config", "data", "fine_tuned_from")}, sort_keys=True)
     best = folder / f"{settings.name}.safetensors"
-    if resume and (folder / "checkpoint.pt").exists():
+    if not resume:
+        (folder / "checkpoint.pt").unlink(missing_ok=True)  # else a stop before the first new one would bring an older training back
+    if (folder / "checkpoint.pt").exists():
         state = checkpoint(folder, recipe)
         first, history = state["step"], state["history"]
-        about = about | {"revision": state["revision"]}  # of the code that began
+        about = about | began_with(state, about)
         _restore(state, network, optimiser, schedule, average)
     begin, losses = time.time() - (history[-1]["seconds"] if history else 0.0), []
     bar = tqdm(range(first, settings.steps), initial=first, total=settings.steps, desc=settings.name, mininterval=5)
@@ -165,8 +167,7 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
                 scale = sigma_scale([(answers[name], t) for name, t in judges.items()])
                 minutes = round((time.time() - begin) / 60, 1)
                 registry.save(best, kept, about | {"steps": step + 1, "figures": figures, "minutes": minutes, "sigma_scale": scale})
-            _keep(folder, {"recipe": recipe, "revision": about.get("revision"), "step": step + 1, "history": history}, network, optimiser,
-                  schedule, average)
+            _keep(folder, {"recipe": recipe, "step": step + 1, "history": history} | code_of(about), network, optimiser, schedule, average)
             plot(history, folder / "loss.png", ("mpjpe", "pa"), "mm")
     return best
 
@@ -178,6 +179,17 @@ def checkpoint(folder: Path, recipe: str) -> dict[str, Any]:
     if state.get("recipe") != recipe:
         raise InputError(f"The checkpoint {path} is of another config, other data or another parent; delete it or train without --resume.")
     return cast(dict[str, Any], state)
+
+
+def began_with(state: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
+    """What a resumed training says of the code: the revision that began it, and where others went on, those (`resumed_with`)."""
+    others = [*state.get("resumed_with", []), *([about["revision"]] if about.get("revision") != state["revision"] else [])]
+    return {"revision": state["revision"], **({"resumed_with": others} if others else {})}
+
+
+def code_of(about: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint keeps for `began_with`."""
+    return {"revision": about.get("revision"), "resumed_with": about.get("resumed_with", [])}
 
 
 def keep_checkpoint(folder: Path, state: dict[str, Any]) -> None:

@@ -37,7 +37,7 @@ from .detections import FRAMES as LENGTH
 from .detections import held_out, keypoints_of, runs_in, too_few
 from .provenance import data_hashes, revision
 from .synthesis import Synthesis, unseen
-from .train import CACHE, advance, checkpoint, hand_over, keep_checkpoint, plot
+from .train import CACHE, advance, began_with, checkpoint, code_of, hand_over, keep_checkpoint, plot
 from .windows import lost_keypoints
 
 SEED = 1
@@ -243,9 +243,11 @@ def fit(real: Exact, source: Synthesis, judges: dict[str, Batch], steps: int, fo
     history: list[dict[str, Any]] = []
     first = 0
     recipe = json.dumps({k: about.get(k) for k in ("config", "data", "steps")}, sort_keys=True)
-    if resume and (folder / "checkpoint.pt").exists():
+    if not resume:
+        (folder / "checkpoint.pt").unlink(missing_ok=True)
+    if (folder / "checkpoint.pt").exists():
         stored = checkpoint(folder, recipe)
-        about = about | {"revision": stored["revision"]}
+        about = about | began_with(stored, about)
         first, history = stored["step"], stored["history"]
         for name, part in state.items():
             part.load_state_dict(stored[name])
@@ -263,9 +265,8 @@ def fit(real: Exact, source: Synthesis, judges: dict[str, Batch], steps: int, fo
                             **{name: judge(kept.module, batch) for name, batch in judges.items()}})
             losses.clear()
             bar.write(json.dumps(history[-1]))
-            so_far = {"recipe": recipe, "revision": about.get("revision"), "step": step + 1, "history": history,
-                      **{k: v.state_dict() for k, v in state.items()}}
-            keep_checkpoint(folder, so_far)
+            so_far = {"recipe": recipe, "step": step + 1, "history": history, **{k: v.state_dict() for k, v in state.items()}}
+            keep_checkpoint(folder, so_far | code_of(about))
             plot(history, folder / "loss.png", ("ankle", "wrist"), "hundredths of the spread")
     return kept.module, about | {"figures": history[-1]}
 

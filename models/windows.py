@@ -105,8 +105,7 @@ def any_roll(w: Windows, rng: np.random.Generator) -> Windows:
     """A third of the windows rolled: most a little, some all the way round. What is then outside the picture is missing."""
     index = np.flatnonzero(rng.random(len(w)) < 0.33)
     angle = np.where(rng.random(len(index)) < 0.3, rng.uniform(-np.pi, np.pi, len(index)), rng.normal(0, 0.25, len(index)))
-    turned = rolled(w.take(index), angle)
-    turned = without(turned, ~np.asarray(((turned.xy >= 0) & (turned.xy < turned.size[:, None, None])).all(-1)))
+    turned = within_picture(rolled(w.take(index), angle))
     changed = {}
     for name in ("xy", "confidence", "depth", "world", "K", "size", "target"):
         changed[name] = getattr(w, name).astype(np.float64)
@@ -173,6 +172,11 @@ def without(w: Windows, lost: np.ndarray) -> Windows:
     nowhere = lost[..., None]
     return dataclasses.replace(w, xy=np.where(nowhere, np.nan, w.xy), confidence=np.where(lost, 0.0, w.confidence),
                                depth=np.where(lost, np.nan, w.depth), world=np.where(nowhere, np.nan, w.world))
+
+
+def within_picture(w: Windows) -> Windows:
+    """Windows in which the keypoints outside the picture are missing, as the 2D stage drops them."""
+    return without(w, ~np.asarray(((w.xy >= 0) & (w.xy < w.size[:, None, None])).all(-1)))
 
 
 def guessed_intrinsics(w: Windows, rng: np.random.Generator, share: float = 0.5) -> np.ndarray:

@@ -68,6 +68,17 @@ def test_steadiness_finds_jumps_and_spares_even_motion() -> None:
     assert (steadiness(xy[:3], times[:3]) == 1).all()
 
 
+@pytest.mark.parametrize("rate", [30, 60, 120, 240])
+def test_a_jump_is_one_at_any_frame_rate(rate: int) -> None:
+    """Of 50 ms, which are many frames of a fast video."""
+    times = np.arange(rate) / rate
+    xy = np.tile(np.random.default_rng(2).uniform(0, 200, (33, 2)), (rate, 1, 1))
+    away = (times > 0.5) & (times < 0.55)
+    xy[away, 5] += 60
+    factor = steadiness(xy, times)
+    assert factor[away, 5].max() < 0.1 and np.delete(factor, 5, axis=1).min() > 0.9
+
+
 def dressed(rgb: np.ndarray, top: tuple[int, int, int], bottom: tuple[int, int, int]) -> np.ndarray:
     """The picture with a person's clothes painted in; they stand where `STANDING` says."""
     rgb = rgb.copy()

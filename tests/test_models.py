@@ -502,6 +502,21 @@ def test_an_interrupted_training_goes_on_as_if_nothing_happened(
     assert (np.array(loaded.metadata["sigma_scale"]) > 0).all()
 
 
+def test_a_new_training_leaves_nothing_of_an_older_one_to_resume(
+        pack: mocap.Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "VALIDATE_EVERY", 2)
+    run_fit("tcn", pack, tmp_path, None, False)
+    with pytest.raises(FileNotFoundError):  # stopped before its first checkpoint
+        run_fit("tcn", pack, tmp_path, 4 + 1, False)
+
+
+def test_a_resumed_training_says_which_code_went_on() -> None:
+    state = {"revision": "begin"}
+    assert train.began_with(state, {"revision": "begin"}) == {"revision": "begin"}
+    state = train.began_with(state, {"revision": "then"})
+    assert train.began_with(state, {"revision": "at last"}) == {"revision": "begin", "resumed_with": ["then", "at last"]}
+
+
 def test_fine_tuning_starts_from_its_parent(pack: mocap.Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "rate", lambda step, settings: 0.0)
     parent = registry.build("temporal", SMALL["temporal"])
@@ -831,3 +846,12 @@ def test_a_range_without_cameras_is_refused(pack: mocap.Pack) -> None:
     for elevations in ((1.46, 1.57), (-1.5, -0.9)):
         with pytest.raises(ValueError, match="none stands between"):
             Synthesis(pack.part("train"), elevations)
+
+
+def test_the_list_of_motions_is_the_packs(shared: Path) -> None:
+    """What CONTRIBUTING.md sends an outsider for."""
+    if not (shared / "mocap" / "train").is_dir():
+        pytest.skip(f"no mocap in {shared}")
+    listed = [line.split(",") for line in (registry.WEIGHTS.parent / "data" / "motions.csv").read_text().split()[1:]]
+    there = {part: {p.name for p in (shared / "mocap" / part).glob("*.bvh")} for part in ("train", "val")}
+    assert {part: {name for kind, name, _ in listed if kind == part} for part in there} == there

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from core.markers import MARKERS
 from models import nudged as module
 from models.noise import scene
 from models.nudged import nudged
-from models.windows import Windows
+from models.windows import Windows, within_picture
 
 LIMBS = [(k, MARKERS.index(ATTACHMENTS[n][0])) for k, n in enumerate(CANONICAL)
          if n[2:] in ("shoulder", "elbow", "wrist", "knee", "ankle")]
@@ -64,3 +66,15 @@ def test_bones_grow_alike_on_both_sides_and_missing_stays_missing() -> None:
         a, b = ([MARKERS.index(f"{side}{n}") for side in ("Left", "Right")] for n in bone)
         long, before = (np.linalg.norm(t[:, :, b] - t[:, :, a], axis=-1) for t in (new.target, w.target))
         assert np.ptp(long / before, axis=(1, 2)).max() < 1e-6 < np.abs(long / before - 1).max()
+
+
+def test_what_augmentation_moves_out_of_the_picture_is_missing() -> None:
+    w, _ = seen(0.0)
+    xy = w.xy.copy()
+    xy[0, 0, 3], xy[1, 2, 5] = (-0.5, 10.0), (10.0, w.size[1, 1])
+    inside = within_picture(dataclasses.replace(w, xy=xy))
+    gone = np.zeros(w.confidence.shape, bool)
+    gone[0, 0, 3] = gone[1, 2, 5] = True
+    gone |= ~((xy >= 0) & (xy < w.size[:, None, None])).all(-1)
+    assert np.isnan(inside.xy[gone]).all() and (inside.confidence[gone] == 0).all() and np.isnan(inside.world[gone]).all()
+    np.testing.assert_array_equal(inside.xy[~gone], xy[~gone])

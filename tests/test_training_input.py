@@ -21,7 +21,7 @@ from core.keypoints import CANONICAL
 from core.lift import Lifter, lift
 from core.markers import MARKERS
 from core.skeleton import mirror_order
-from models import detections, train, unsmooth
+from models import detections, fit_confidence, train, unsmooth
 
 FRAMES, WIDTH, HEIGHT, FPS = 24, 640, 480, 25.0
 GONE = slice(9, 12)  # frames without a person
@@ -148,6 +148,28 @@ def test_training_and_run_show_the_network_the_same(seed, looks_twice):
     shown = features_of_a_run(raw, image)
     assert len(BLAZEPOSE) == 33 and real.sum() == FRAMES - 3 == len(shown)
     np.testing.assert_allclose(features[real].numpy(), shown, atol=2e-3)
+
+
+def test_what_mediapipe_did_not_smooth_is_taken_as_it_is():
+    raw = raw_run(2, jitter=3.0)
+    run = recorded(raw) | {"detections": np.concatenate([raw[..., :3], raw[..., 3:5]], axis=-1), "world_landmarks": raw[..., 5:],
+                           "raw": np.array(True)}
+    features, _, real, _, _ = train.tensors(windows := detections._stack([detections._window(run)]), windows.K)
+    np.testing.assert_allclose(features[real].numpy(), features_of_a_run(raw, None), atol=2e-3)
+
+
+def test_confidences_are_fitted_to_what_trains(tmp_path):
+    """Visible keypoints are right, others are not; a run in a motion of val/ says the opposite and is not asked."""
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(50, 300, (FRAMES, len(BLAZEPOSE), 2))
+    right = rng.random((FRAMES, len(BLAZEPOSE))) < 0.5
+    for motion, sure in (("02_01_walk.bvh", right), ("49_01_walk.bvh", ~right)):
+        seen = np.concatenate([truth + np.where(right, 0.0, 60.0)[..., None], np.zeros((*right.shape, 1)),
+                               np.where(sure, 0.95, 0.05)[..., None], np.full((*right.shape, 1), 0.9)], axis=-1)
+        np.savez(tmp_path / f"run_{motion[:2]}.npz", detections=seen, world_landmarks=np.zeros((*right.shape, 3)), fps=FPS, width=WIDTH,
+                 height=HEIGHT, names=np.array(BLAZEPOSE), joints2d=truth, detected=np.ones(FRAMES, bool), motion=motion, raw=True)
+    table = fit_confidence.fit(tmp_path)
+    assert set(table) >= {"nose", "wrist", "ankle"} and all(visible > 0.3 for _, visible, _ in table.values())
 
 
 def test_a_run_that_was_seen_in_a_mirror_is_the_mean_of_both():

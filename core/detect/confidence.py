@@ -3,7 +3,7 @@
 Problem: visibility stays near 0.99 for hips and shoulders that cannot be seen, is low for good guesses, and joints outside the
          picture are predicted like all others.
 Method:  confidence is the chance that the keypoint lies within `NEAR` of the body's size of the truth: a logistic curve a keypoint,
-         fitted by `fit_confidence.py` on 360 rendered runs with exact joints (8,800 frames); on motions left out of the fit its log
+         fitted by `models.fit_confidence` on 360 rendered runs with exact joints (8,800 frames); on motions left out of the fit its log
          loss is 0.445, that of visibility times presence 0.616. A keypoint that jumps away from the path of its neighbours in time
          loses confidence; outside the picture it is missing.
 Limits:  the curves know rendered people only; a wrong guess that stays in place keeps its confidence.
@@ -18,7 +18,8 @@ from .detector import BLAZEPOSE
 NEAR = 0.05  # of the body's size: 8 cm of a standing adult
 _CLIP = 1e-3  # visibilities nearer to 0 or 1 say no more than this
 _JUMP = 0.06  # of the body's size: a jump that halves the confidence
-_NEIGHBOURS = 2  # frames on either side that a keypoint is compared with
+_NEIGHBOURS = 2  # frames on either side that a keypoint is compared with,
+_STEP = 1 / 30  # about so many seconds apart: of a faster video not every one
 _BLOCK = 500  # frames compared at a time: it takes many times the room of the keypoints
 _NEIGHBOUR_SECONDS = 0.1  # and no further away in time
 
@@ -59,15 +60,17 @@ def steadiness(xy: np.ndarray, times: np.ndarray) -> np.ndarray:
     xy: (T, K, 2) pixels, NaN where missing; times: (T,) seconds. Even motion is its own median and loses nothing.
     """
     result = np.ones(xy.shape[:2])
+    stride = max(1, round(_STEP / max(float(np.median(np.diff(times))), 1e-3))) if len(times) > 1 else 1
+    reach = _NEIGHBOURS * stride
     for first in range(0, len(xy), _BLOCK):
-        low = max(0, first - _NEIGHBOURS)
-        block = slice(low, first + _BLOCK + _NEIGHBOURS)
-        result[first: first + _BLOCK] = _block_steadiness(xy[block], times[block])[first - low:][:_BLOCK]
+        low = max(0, first - reach)
+        block = slice(low, first + _BLOCK + reach)
+        result[first: first + _BLOCK] = _block_steadiness(xy[block], times[block], stride)[first - low:][:_BLOCK]
     return result
 
 
-def _block_steadiness(xy: np.ndarray, times: np.ndarray) -> np.ndarray:
-    shifts = range(-_NEIGHBOURS, _NEIGHBOURS + 1)
+def _block_steadiness(xy: np.ndarray, times: np.ndarray, stride: int) -> np.ndarray:
+    shifts = range(-_NEIGHBOURS * stride, _NEIGHBOURS * stride + 1, stride)
     window = np.full((len(shifts), *xy.shape), np.nan)
     for row, s in zip(window, shifts, strict=True):
         here, there = slice(max(0, -s), len(xy) - max(0, s)), slice(max(0, s), len(xy) - max(0, -s))
