@@ -3,8 +3,9 @@
 Problem: phones store upright video sideways with a rotation flag, many write variable frame rates, containers' frame counts may
          be estimates, and the last frames of an interrupted recording are often broken.
 Method:  PyAV (FFmpeg) decodes one frame at a time, so memory does not grow with length. The display matrix is applied, pixels that
-         are not square are stretched. A frame's time is its presentation timestamp less that of the video's first frame.
-         Backwards reading seeks to a keyframe and decodes a bounded chunk at a time.
+         are not square are stretched. A frame's time is its presentation timestamp less that of the video's first frame; AVI has
+         none, so its decoding timestamps count (FFmpeg's guesses repeat and skip where there are B-frames). Backwards reading seeks
+         to a keyframe and decodes a bounded chunk at a time.
 Limits:  the first video stream only; high dynamic range is not tone-mapped; interlaced pictures stay interlaced.
 """
 
@@ -22,6 +23,8 @@ import numpy as np
 from av.stream import Disposition
 
 from .errors import InputError
+from .frame_times import Clock, packet_times
+from .images import first_gap, read_image, stored_shape
 from .inputs import images_in
 from .recorded_lens import equivalent_focal
 
@@ -30,6 +33,7 @@ _CHUNK_BYTES = 192 * 2**20  # pixels that backwards reading may hold at a time
 _END_LEEWAY = 0.1  # seconds that a wanted end may lie beyond the last frame without a word
 _PLAUSIBLE_FPS = (0.5, 1000.0)  # outside of it a container's rate is a placeholder; measured instead
 _NOT_VIDEO_FORMATS = {"tty", "lrc", "srt", "webvtt", "ass"}  # FFmpeg "reads" plain text with these
+_JOINED_FORMATS = {"mpegts", "mpeg"}  # people, cameras and receivers join them byte by byte, so stamps may begin anew
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Source:
     width, height: upright pixels; fps: nominal rate; expected_frames: how many the range should hold as the container tells (exact
     for constant rates, good enough for a progress bar else), or None; lens: its 35 mm equivalent in millimetres, or None
     where the file does not tell; shortened: None, or one sentence about a wanted end that lies beyond the last frame; problem: after a
-    complete reading None, or one sentence about frames that could not be read.
+    complete reading None, or one sentence about frames that could not be read or were timed anew.
     """
 
     def __init__(self, path: Path, start: float | None, end: float | None) -> None:
@@ -137,24 +141,27 @@ class VideoSource(Source):
         super().__init__(path, start, end)
         with self._open() as container:
             stream = container.streams.video[0]
-            first = self._first_frame(container)
+            self._shown_as_decoded = container.format.name == "avi"
+            first = self._first_frame(container, stream)
             self._orientation = _orientation(first)
             self.rotation = _clockwise_degrees(self._orientation)
             self._coded_size = _square_pixel_size(first, stream)
             self.width, self.height = self._coded_size[::-1] if self._orientation[0] else self._coded_size
             self.codec = stream.codec_context.name
             self._time_base = stream.time_base or Fraction(1, 1000)
-            self._origin = first.pts or 0
+            self._origin = (first.dts if self._shown_as_decoded else first.pts) or 0
             self._claimed = stream.frames or None
-            duration = stream.duration and float(stream.duration * self._time_base)
-            if duration is None and container.duration:
-                duration = container.duration / av.time_base
-            rate = stream.average_rate
-        self.fps, self._duration = float(rate or 0.0), duration
-        if not _PLAUSIBLE_FPS[0] <= self.fps <= _PLAUSIBLE_FPS[1] or duration is None:
-            times = self._packet_times()
-            self._duration = times[-1] - times[0] + (times[-1] - times[0]) / max(len(times) - 1, 1)
-            self.fps = (len(times) - 1) / max(times[-1] - times[0], 1e-3) if len(times) > 1 else 30.0
+            self._duration, self._duration_sure = _duration(container, stream, self._origin)
+            self.fps, guessed = float(stream.average_rate or 0.0), float(stream.guessed_rate or 0.0)
+            may_jump = container.format.name in _JOINED_FORMATS
+        self._jumps = False  # known from the packets, else once a reading meets a jump
+        unknown = self._duration is None or not _plausible(self.fps)
+        if unknown or may_jump:
+            times, self._jumps = self._packet_times()
+            if unknown or self._jumps:
+                self._measure(times)
+            if self._jumps and _plausible(guessed):  # a packet may hold a field, half a frame: too many to measure the rate
+                self.fps = guessed
         self._times: list[float] = []
         self.lens = equivalent_focal(path)
         self.expected_frames = self._expected()
@@ -171,7 +178,8 @@ class VideoSource(Source):
             yield Frame(index, time, self._rgb(frame))
         if not times:
             end = self._duration if self.end is None else self.end
-            raise InputError(f"{self.path} has no frame between {self.start:g} s and {end or 0.0:.2f} s; choose a longer range.")
+            until = "its end" if end is None else f"{end:.2f} s"
+            raise InputError(f"{self.path} has no frame between {self.start:g} s and {until}; choose a longer range.")
 
     def frames_before(self, index: int) -> Iterator[Frame]:
         self._know_times(index)
@@ -186,7 +194,7 @@ class VideoSource(Source):
 
     def info(self) -> SourceInfo:
         """What is in the whole file, from its packets."""
-        times = self._packet_times()
+        times, _ = self._packet_times()
         steps = np.diff(times)
         variable = bool(len(steps) > 1 and steps.max() - steps.min() > 0.25 * np.median(steps))
         return SourceInfo(str(self.path), "video", self.width, self.height, self.rotation, self.fps, variable,
@@ -194,7 +202,8 @@ class VideoSource(Source):
 
     def _open(self) -> av.container.InputContainer:
         try:
-            container = av.open(str(self.path))
+            # absolute: the colon in 12:30.mp4 ends no protocol; FFmpeg takes a long way back for an overflow, but it is a jump as any
+            container = av.open(str(self.path.absolute()), options={"correct_ts_overflow": "0"})
         except (av.FFmpegError, OSError, ValueError) as error:
             raise InputError(_unreadable(self.path)) from error
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
@@ -205,69 +214,92 @@ class VideoSource(Source):
             raise InputError(f"{self.path} has no video track (only sound?); give a file with pictures.")
         return container
 
-    def _first_frame(self, container: av.container.InputContainer) -> av.VideoFrame:
-        try:
-            for frame in container.decode(video=0):
-                return frame
-        except av.FFmpegError as error:
-            raise InputError(f"{self.path} cannot be decoded ({error.strerror}); convert it to MP4 and try again.") from error
+    def _first_frame(self, container: av.container.InputContainer, stream: av.VideoStream) -> av.VideoFrame:
+        count = _Count()
+        for frame in _decodable_frames(container, stream, count):
+            return frame
+        if count.fault:
+            raise InputError(f"{self.path} cannot be decoded ({count.fault}); convert it to MP4 and try again.")
         raise InputError(f"{self.path} holds no frames; record or export it again.")
+
+    def _measure(self, times: list[float]) -> None:
+        """Takes duration and rate from the packets' times."""
+        span = times[-1] - times[0]
+        self._duration, self._duration_sure = (span + span / max(len(times) - 1, 1)) or None, True
+        self.fps = (len(times) - 1) / max(span, 1e-3) if len(times) > 1 else 30.0
 
     def _decode(self, start: float, end: float | None = None) -> Iterator[tuple[float, av.VideoFrame]]:
         """(time, frame) of every frame of the range from `start` on, until `end` (None: the range's end).
 
         Sets `problem` when it reaches the range's end.
         """
-        count = _Count()
+        count, clock = _Count(), Clock(1.0 / self.fps)
         with self._open() as container:
             stream = container.streams.video[0]
-            if start > 0:
-                container.seek(self._origin + int(start / self._time_base), stream=stream)
-            last = -np.inf
+            if start > 0 and not self._seek(container, stream, start):
+                yield from self._decode_from_beginning(start, end)
+                return
             for frame in _decodable_frames(container, stream, count):
-                time = self._time(frame, last)
-                if np.isinf(last) and time > start + 1e-6 and start > 0:
+                stamp = self._stamp(frame)
+                if np.isinf(clock.last) and start > 0 and (stamp is None or stamp > start + 1e-6):
                     break  # the seek went too far (no index): read from the beginning instead
-                last = time
+                time = clock.time(stamp)
+                self._jumps = self._jumps or bool(clock.jumps)
                 if self._after_range(time) or (end is not None and time > end):
                     break
                 if self._in_range(time):
                     count.corrupt += frame.is_corrupt
                     count.decoded += 1
+                    count.until = time + max(1.0 / self.fps, float((frame.duration or 0) * self._time_base))
                     yield time, frame
             else:
                 count.complete = True
-        if np.isinf(last) and start > 0 and count.decoded == 0:
+        if np.isinf(clock.last) and start > 0:
             yield from self._decode_from_beginning(start, end)
             return
         if end is None:
-            self.problem = self._judge(count, last)
+            self.problem = self._judge(count, clock)
+
+    def _seek(self, container: av.container.InputContainer, stream: av.VideoStream, start: float) -> bool:
+        """Goes to the keyframe before `start`; False where that cannot be done: in bare streams, and where stamps occur twice."""
+        if self._jumps:
+            return False
+        try:
+            container.seek(self._origin + int(start / self._time_base), stream=stream)
+        except av.FFmpegError:
+            return False
+        return True
 
     def _decode_from_beginning(self, start: float, end: float | None) -> Iterator[tuple[float, av.VideoFrame]]:
         for time, frame in self._decode(0.0, end):
             if time >= start - 1e-6:
                 yield time, frame
 
-    def _judge(self, count: _Count, last: float) -> str | None:
-        """One sentence if something could not be read.
+    def _judge(self, count: _Count, clock: Clock) -> str | None:
+        """One sentence if something could not be read or was timed anew.
 
         A container may claim more frames than it shows (edit lists, estimates), so a missing count alone is no fault: the
-        pictures must also stop early.
+        pictures must also stop early. That alone is a fault where the duration is surely the pictures' and no count is claimed.
         """
+        faults = []
         broken = count.errors + count.corrupt
         lacking = self._claimed - count.discarded - count.decoded if self._claimed and count.complete and self.start <= 0 else 0
-        early = self._duration is not None and count.complete and last + 1.5 / self.fps + 0.02 < self._duration
-        if early and (lacking > 0 or broken or count.truncated):
-            return (f"{self.path.name} breaks off at {last:.2f} s of {self._duration:.2f} s: the rest could not be read, "
-                    f"the {count.decoded} frames before it were used.")
-        if broken:
-            return f"{self.path.name} has {broken} damaged frame{'s' * (broken > 1)}; the other {count.decoded - count.corrupt} were used."
-        return None
+        early = self._duration is not None and count.complete and count.until + 0.5 / self.fps + 0.02 < self._duration
+        if early and (lacking > 0 or broken or count.truncated or (self._duration_sure and not self._claimed)):
+            faults.append(f"breaks off at {clock.last:.2f} s of {self._duration:.2f} s (the rest could not be read, "
+                          f"the {count.decoded} frames before it were used)")
+        elif broken:
+            faults.append(f"has {broken} damaged frame{'s' * (broken > 1)} ({count.decoded} frames were used, damaged ones as far as "
+                          "they can be read)")
+        if clock.jumps:
+            often = f"{len(clock.jumps)} times, first " * (len(clock.jumps) > 1)
+            faults.append(f"jumps back in its time stamps {often}at {clock.jumps[0]:.2f} s (what follows was timed as going on there)")
+        return f"{self.path.name} {' and '.join(faults)}." if faults else None
 
-    def _time(self, frame: av.VideoFrame, last: float) -> float:
-        if frame.pts is None:
-            return 0.0 if np.isinf(last) else last + 1.0 / self.fps
-        return max(float((frame.pts - self._origin) * self._time_base), last + 1e-4)
+    def _stamp(self, frame: av.VideoFrame) -> float | None:
+        """When the frame is shown as the file tells, in seconds from the first."""
+        stamp = frame.dts if self._shown_as_decoded else frame.pts
+        return None if stamp is None else float((stamp - self._origin) * self._time_base)
 
     def _rgb(self, frame: av.VideoFrame) -> np.ndarray:
         width, height = self._coded_size
@@ -277,17 +309,18 @@ class VideoSource(Source):
             rgb = rgb.transpose(1, 0, 2)
         return np.ascontiguousarray(rgb[::-1 if flip_y else 1, ::-1 if flip_x else 1])
 
-    def _packet_times(self) -> list[float]:
-        """Presentation times of all frames, seconds, from the packets alone: nothing is decoded."""
-        times = []
+    def _packet_times(self) -> tuple[list[float], bool]:
+        """(Presentation times of all frames in seconds, whether their stamps jump back), from packets alone: nothing is decoded."""
+        stamps = []
         with self._open() as container:
             try:
                 for packet in container.demux(container.streams.video[0]):
                     if packet.pts is not None and packet.size and not packet.is_discard:
-                        times.append(float((packet.pts - self._origin) * self._time_base))
+                        decoded = packet.pts if packet.dts is None else packet.dts
+                        stamps.append((decoded if self._shown_as_decoded else packet.pts, decoded))
             except av.FFmpegError:
                 pass  # a damaged end: the packets before it count
-        return sorted(times) or [0.0]
+        return packet_times((np.array(stamps or [(self._origin, self._origin)]) - self._origin) * float(self._time_base))
 
     def _know_times(self, index: int) -> None:
         """Makes sure that the times of the first `index` frames of the range are known."""
@@ -312,6 +345,10 @@ class VideoSource(Source):
             raise self._beyond_end(self._duration)
 
 
+def _plausible(fps: float) -> bool:
+    return _PLAUSIBLE_FPS[0] <= fps <= _PLAUSIBLE_FPS[1]
+
+
 def _unreadable(path: Path) -> str:
     """Why FFmpeg cannot open a file, as far as its first bytes tell."""
     head = path.read_bytes()[:12] if path.stat().st_size < 2**20 else path.open("rb").read(12)
@@ -324,12 +361,15 @@ def _unreadable(path: Path) -> str:
 
 @dataclass
 class _Count:
-    """What one reading met. errors: packets that gave no frame; corrupt: frames flagged as damaged by the decoder."""
+    """What one reading met. errors: packets that gave no frame, fault: why the first one; corrupt: frames flagged as damaged by the
+    decoder; until: when the last frame ends."""
 
     decoded: int = 0
     discarded: int = 0
     errors: int = 0
+    fault: str = ""
     corrupt: int = 0
+    until: float = 0.0
     truncated: bool = False
     complete: bool = False
 
@@ -341,15 +381,38 @@ def _decodable_frames(container: av.container.InputContainer, stream: av.VideoSt
             packet = next(packets)
         except StopIteration:
             return
-        except av.FFmpegError:
+        except av.FFmpegError as error:
             count.truncated = True
+            count.fault = count.fault or str(error.strerror)
             return
         count.discarded += packet.is_discard
         count.truncated |= packet.is_corrupt
         try:
             yield from packet.decode()
-        except av.FFmpegError:
+        except av.FFmpegError as error:
             count.errors += 1
+            count.fault = count.fault or str(error.strerror)
+
+
+def _duration(container: av.container.InputContainer, stream: av.VideoStream, origin: int) -> tuple[float | None, bool]:
+    """(Seconds that the container tells or None, whether they are surely the pictures').
+
+    Only Matroska's are sure: elsewhere they may be those of longer sound, or count from another zero than the first picture.
+    """
+    time_base = float(stream.time_base or 0.0)
+    if stream.duration:
+        lost = origin - stream.start_time if stream.start_time is not None and container.format.name != "avi" else 0
+        return (stream.duration - max(lost, 0)) * time_base or None, False  # lost: what could not be decoded before the first picture
+    seconds = container.duration / av.time_base if container.duration else None
+    if "matroska" not in container.format.name:
+        return seconds, False
+    tag = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
+    if tag:
+        seconds = float(tag[1]) * 3600 + float(tag[2]) * 60 + float(tag[3])
+    late = origin * time_base  # Matroska's zero is the file's
+    if seconds is not None and 0 < late < seconds:
+        seconds -= late
+    return seconds, tag is not None or len(container.streams) == 1
 
 
 def _orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
@@ -386,7 +449,7 @@ class ImageSource(Source):
         self._all = images_in(path)
         if not self._all:
             raise InputError(f"The folder {path} has no images; give a folder of numbered PNG or JPEG files, or a video file.")
-        first = next((rgb for rgb in map(_read_image, self._all) if rgb is not None), None)
+        sample, first = next(((p, rgb) for p in self._all if (rgb := read_image(p)) is not None), (path, None))
         if first is None:
             raise InputError(f"None of the {len(self._all)} images in {path} can be read; export them again as PNG or JPEG.")
         self.height, self.width = first.shape[:2]
@@ -394,6 +457,7 @@ class ImageSource(Source):
         self._chosen = [i for i, t in enumerate(self._times) if self._in_range(t)]
         if not self._chosen:
             raise self._beyond_end(len(self._all) / self.fps)
+        self._check_sizes(sample)
         self.expected_frames = len(self._chosen)
         self.shortened = shortened(end, len(self._all) / self.fps, path.name)
 
@@ -408,7 +472,7 @@ class ImageSource(Source):
             yield Frame(index, self._times[number], rgb)
         if broken:
             self.problem = f"{len(broken)} of the images in {self.path} cannot be read (first: {broken[0]}); they were taken as black."
-        elif gap := _first_gap([self._all[i] for i in self._chosen]):
+        elif gap := first_gap([self._all[i] for i in self._chosen]):
             self.problem = f"Images are missing in {self.path} after {gap.name}; those that are there were taken as following each other."
 
     def frames_before(self, index: int) -> Iterator[Frame]:
@@ -421,29 +485,16 @@ class ImageSource(Source):
         return SourceInfo(str(self.path), "images", self.width, self.height, 0, self.fps, False, len(self._all) / self.fps,
                           len(self._all), self._all[0].suffix[1:].lower())
 
+    def _check_sizes(self, sample: Path) -> None:
+        """Raises InputError for a chosen image of another size than the `sample`; decodes only those whose headers differ from its."""
+        usual = stored_shape(sample)
+        for number in self._chosen:
+            if stored_shape(self._all[number]) not in (usual, None):
+                self._read(number)
+
     def _read(self, number: int) -> np.ndarray | None:
-        rgb = _read_image(self._all[number])
+        rgb = read_image(self._all[number])
         if rgb is not None and rgb.shape[:2] != (self.height, self.width):
             raise InputError(f"The images in {self.path} differ in size: {self._all[number].name} is {rgb.shape[1]}x{rgb.shape[0]}, "
                              f"the first {self.width}x{self.height}; export them all at one size.")
         return rgb
-
-
-def _first_gap(images: list[Path]) -> Path | None:
-    """The image after which the numbering leaves more out than it usually does (every second frame is no gap), or None."""
-    numbers = [int(digits[-1]) for digits in (re.findall(r"\d+", image.stem) for image in images) if digits]
-    steps = np.diff(numbers)
-    if len(numbers) != len(images) or not len(steps) or steps.max() <= np.median(steps):
-        return None
-    return images[int(np.argmax(steps > np.median(steps)))]
-
-
-def _read_image(path: Path) -> np.ndarray | None:
-    """(H, W, 3) uint8 upright, or None if the file is damaged. Read through memory: OpenCV cannot open every path on Windows."""
-    import cv2  # here, because videos do not need it
-
-    try:
-        image = cv2.imdecode(np.frombuffer(path.read_bytes(), dtype=np.uint8), cv2.IMREAD_COLOR)
-    except (cv2.error, OSError):
-        return None
-    return None if image is None else np.ascontiguousarray(image[..., ::-1])

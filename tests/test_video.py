@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 import tracemalloc
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from core.errors import InputError
 from core.video import Source, open_source, probe_source
@@ -33,14 +35,15 @@ def number(rgb: np.ndarray) -> int:
 
 
 def write_video(path: Path, times_ms: list[int], codec: str = "libx264", size: tuple[int, int] = (W, H), gop: int = 12,
-                pixels: str = "yuv420p", options: dict[str, str] | None = None) -> Path:
+                pixels: str = "yuv420p", options: dict[str, str] | None = None, ticks: int = 1000) -> Path:
+    """times_ms: in 1 / ticks of a second."""
     with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream(codec, rate=30)
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = *size, pixels, gop
-        stream.codec_context.time_base = Fraction(1, 1000)
+        stream.codec_context.time_base = Fraction(1, ticks)
         for t, ms in enumerate(times_ms):
             frame = av.VideoFrame.from_ndarray(picture(t, *size), format="rgb24")
-            frame.pts, frame.time_base = ms, Fraction(1, 1000)
+            frame.pts, frame.time_base = ms, Fraction(1, ticks)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
@@ -141,6 +144,89 @@ def test_broken_last_frame_is_noticed(tmp_path: Path) -> None:
     assert source.problem is not None and 28 <= len(frames) <= 30 and abs(frames[27][2] - 27) <= 1
 
 
+@pytest.mark.parametrize("name, codec", [("cut.mkv", "libx264"), ("cut.webm", "libvpx")])
+def test_truncated_matroska_is_noticed_and_a_late_start_is_none(tmp_path: Path, name: str, codec: str) -> None:
+    path = write_video(tmp_path / name, [400 + t for t in steady(60)], codec=codec)
+    source = open_source(path)
+    assert len(read(source)) == 60 and source.problem is None
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 7 // 10])
+    source = open_source(path)
+    assert 10 < len(read(source)) < 60 and "breaks off" in str(source.problem)
+
+
+def test_stamps_that_begin_anew_go_on(tmp_path: Path) -> None:
+    early, late = (write_video(tmp_path / f"{ms}.ts", [ms + t for t in steady(60)]) for ms in (0, 90_000))
+    for name, parts in (("same.ts", (early, early)), ("long way back.ts", (late, early))):
+        path = tmp_path / name
+        path.write_bytes(b"".join(part.read_bytes() for part in parts))
+        source = open_source(path)
+        whole = read(source)
+        np.testing.assert_allclose([f[1] for f in whole], np.arange(120) / 30, atol=3e-3)
+        assert source.problem == f"{name} jumps back in its time stamps at 2.00 s (what follows was timed as going on there)."
+        assert abs(source.fps - 30) < 0.1 and source.expected_frames == 120
+        assert [f[1:] for f in read(open_source(path, 1.5, 3))] == [f[1:] for f in whole if 1.5 <= f[1] < 3]
+        source._chunk_length = lambda: 30  # type: ignore[method-assign]
+        assert [(f.index, f.time, number(f.rgb)) for f in source.frames_before(90)] == whole[:90][::-1]
+        info = probe_source(path)
+        assert abs(info.duration - 4) < 0.01 and not info.variable_rate
+
+
+def test_avi_with_b_frames_is_evenly_timed(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "b.avi", list(range(40)), ticks=30)
+    source = open_source(path)
+    whole = read(source)
+    np.testing.assert_allclose([f[1] for f in whole], np.arange(40) / 30, atol=1e-6)
+    source._chunk_length = lambda: 7  # type: ignore[method-assign]
+    back = [(f.index, number(f.rgb)) for f in source.frames_before(31)]
+    assert back == [(i, n) for i, _, n in whole[:31][::-1]]
+    assert source.problem is None and not probe_source(path).variable_rate
+
+
+def test_a_bare_stream_is_read_from_its_beginning(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "bare.h264", steady(50))
+    source = open_source(path)
+    whole = read(source)
+    source._chunk_length = lambda: 7  # type: ignore[method-assign]
+    assert [f.index for f in source.frames_before(31)] == list(range(30, -1, -1))
+    assert [f[1:] for f in read(open_source(path, 1.01))] == [f[1:] for f in whole if f[1] >= 1.01]
+    with pytest.raises(InputError, match="has no frame between 5 s and its end"):
+        read(open_source(path, 5))
+
+
+def damage(path: Path, packet: int, first: float) -> Path:
+    """Overwrites a packet from a fraction of its length on."""
+    with av.open(str(path)) as container:
+        place, size = [(p.pos, p.size) for p in container.demux(video=0) if p.size][packet]
+    data = bytearray(path.read_bytes())
+    begin = place + round(size * first)
+    data[begin: place + size] = b"\xff" * (place + size - begin)
+    path.write_bytes(data)
+    return path
+
+
+def test_a_damaged_first_packet_costs_its_frames_only(tmp_path: Path) -> None:
+    source = open_source(damage(write_video(tmp_path / "a.mp4", steady(31)), 0, 0))
+    frames = read(source)
+    assert 15 <= len(frames) < 31 and frames[0][1] == 0 and "damaged frame" in str(source.problem)
+    path = write_video(tmp_path / "b.mp4", steady(5), gop=1)
+    for packet in range(5):
+        damage(path, packet, 0)
+    with pytest.raises(InputError, match="cannot be decoded"):
+        open_source(path)
+
+
+def test_damaged_frames_that_are_used_are_counted(tmp_path: Path) -> None:
+    source = open_source(damage(write_video(tmp_path / "a.mp4", steady(31)), 5, 0.5))
+    assert len(read(source)) == 31 and "has 1 damaged frame (31 frames were used," in str(source.problem)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names have no colons there")
+def test_a_colon_in_a_relative_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_video(tmp_path / "12:30.mp4", steady(3))
+    monkeypatch.chdir(tmp_path)
+    assert len(read(open_source("12:30.mp4"))) == 3
+
+
 def test_an_edit_list_is_no_fault(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "whole.mp4", steady(60), gop=30)
     cut = tmp_path / "cut.mp4"
@@ -233,8 +319,14 @@ def test_image_folder_faults(tmp_path: Path) -> None:
         open_source(tmp_path / "empty")
     folder = write_images(tmp_path / "mixed", [1, 2])
     write_images(folder, [3], size=(50, 50))
+    for begin in (None, 0.05):
+        with pytest.raises(InputError, match=r"frame 3.png is 50x50, the first 96x64"):
+            open_source(folder, begin)
+    assert len(read(open_source(folder, None, 0.05))) == 2  # it is not asked for
+    write_images(tmp_path / "cover", [2, 3])
+    cv2.imwrite(str(tmp_path / "cover" / "a preview.png"), picture(0, 50, 50))
     with pytest.raises(InputError, match="differ in size"):
-        read(open_source(folder))
+        open_source(tmp_path / "cover")
     folder = write_images(tmp_path / "broken", [1, 2, 3])
     (folder / "frame 3.png").write_bytes(b"broken")
     source = open_source(folder)
@@ -245,6 +337,14 @@ def test_image_folder_faults(tmp_path: Path) -> None:
         open_source(tmp_path / "dead")
     with pytest.raises(InputError, match="beyond the end"):
         open_source(write_images(tmp_path / "few", [1, 2]), start=5)
+
+
+def test_images_that_only_their_orientation_flag_makes_one_size(tmp_path: Path) -> None:
+    Image.fromarray(picture(0)).save(tmp_path / "1.jpg")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    Image.fromarray(np.rot90(picture(1)).copy()).save(tmp_path / "2.jpg", exif=exif)
+    assert [f[2] for f in read(open_source(tmp_path))] == [0, 1]
 
 
 def test_a_gap_in_the_numbers_is_told_and_a_regular_step_is_not(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""The images of a folder, each by itself: its pixels, its shape without decoding it, and gaps between their numbers."""
+
+from __future__ import annotations
+
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+
+_ORIENTATION = 0x0112  # Exif's tag
+
+
+def read_image(path: Path) -> np.ndarray | None:
+    """(H, W, 3) uint8 upright, or None if the file is damaged. Read through memory: OpenCV cannot open every path on Windows."""
+    import cv2  # here, because videos do not need it
+
+    try:
+        image = cv2.imdecode(np.frombuffer(path.read_bytes(), dtype=np.uint8), cv2.IMREAD_COLOR)
+    except (cv2.error, OSError):
+        return None
+    return None if image is None else np.ascontiguousarray(image[..., ::-1])
+
+
+def stored_shape(path: Path) -> tuple[int, int, int] | None:
+    """(width, height, Exif's orientation), from the header alone; None if Pillow cannot read it."""
+    from PIL import Image  # here, because videos do not need it
+
+    try:
+        with Image.open(path) as image:
+            turned = "exif" in image.info  # asked first, because getexif decodes a whole PNG to find none
+            return *image.size, image.getexif().get(_ORIENTATION, 1) if turned else 1
+    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError):
+        return None
+
+
+def first_gap(images: list[Path]) -> Path | None:
+    """The image after which the numbering leaves more out than it usually does (every second frame is no gap), or None."""
+    numbers = [int(digits[-1]) for digits in (re.findall(r"\d+", image.stem) for image in images) if digits]
+    steps = np.diff(numbers)
+    if len(numbers) != len(images) or not len(steps) or steps.max() <= np.median(steps):
+        return None
+    return images[int(np.argmax(steps > np.median(steps)))]
