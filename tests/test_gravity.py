@@ -82,12 +82,17 @@ def test_hands_near_the_ground_hidden_bodies_bent_and_uneven_paths_are_no_flight
         assert flights_of(film(local, root + way), MEAN_STATURE) == []
 
 
-@pytest.mark.parametrize(("tall", "verdict"), [(1.2, False), (1.3, None), (1.4, True), (2.1, True), (2.3, None), (3.0, False)])
-def test_a_little_beyond_people_is_bad_evidence_and_far_beyond_stretched_time(tall: float, verdict: bool | None) -> None:
-    found = measured_stature([Flight(0, 20, 9.81 * MEAN_STATURE / tall, 0.1)], MEAN_STATURE)
-    assert (found and found.plausible) == verdict
-    if found and not found.plausible:
-        assert found.metres == MEAN_STATURE and found.apparent == pytest.approx(tall)
+@pytest.mark.parametrize(("tall", "said"), [(1.12, "a child"), (1.3, "a child"), (1.4, None), (2.1, None), (2.3, "slow motion"),
+                                            (3.0, "slow motion")])
+def test_beyond_adults_the_mean_is_kept_and_children_and_stretched_time_are_told_of(tall: float, said: str | None) -> None:
+    found = measured_stature([Flight(0, 20, 9.81 * MEAN_STATURE / tall, 0.1)] * 2, MEAN_STATURE)
+    assert found is not None and found.plausible == found.counts == (said is None) and found.apparent == pytest.approx(tall)
+    if said:
+        reporter = Listener()
+        found.report(reporter)
+        assert found.metres == MEAN_STATURE
+        assert [said in s and f"{tall:.2f} m" in s for s in reporter.warnings] == [True]
+        assert ("child" in reporter.warnings[0]) == (tall < MEAN_STATURE)
 
 
 def test_masses_are_those_of_one_body() -> None:

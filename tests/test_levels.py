@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,9 +13,9 @@ from synthetic import film, jump, walk
 from core import rotations
 from core.motion import Motion
 from core.skeleton import INDEX, Skeleton
-from core.solve import solve
+from core.solve import levels, solve
 from core.solve.body import Body
-from core.solve.levels import levels_beneath
+from core.solve.levels import _groups, levels_beneath
 from core.solve.world import GROUND_POINTS
 
 UP = np.array([0.0, 0.0, 1.0])
@@ -58,6 +60,40 @@ def test_a_slope_and_a_floor_are_one_level() -> None:
 def test_feet_that_hang_or_stand_in_the_air_are_no_floor() -> None:
     feet, hips, times = climb(6, 0.2)
     assert levels_beneath(feet, hips - [0.0, 0.0, 0.9], times, UP) is None
+
+
+def test_an_hour_of_stances_on_one_spot_needs_little_memory() -> None:
+    """Somebody steps onto a box and off it: every stance was compared with every other one at once."""
+    places = np.random.default_rng(0).normal(0.0, 0.1, (4000, 3)) * [1.0, 1.0, 0.1] + (np.arange(4000) // 2 % 2)[:, None] * [0.0, 0.0, 0.4]
+    tracemalloc.start()
+    group = np.array(_groups(list(places), UP))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (group == np.arange(4000) // 2 % 2).all() and most < 100e6  # 512 MB with all at once
+
+
+@given(seed=st.integers(0, 2**31), spread=st.sampled_from([0.3, 1.0, 4.0]))
+@settings(max_examples=40, deadline=None)
+def test_groups_are_what_hangs_together(seed: int, spread: float) -> None:
+    """Against the plain search from each stance, over several blocks."""
+    rng = np.random.default_rng(seed)
+    places = rng.uniform(-1, 1, (int(rng.integers(0, 30)), 3)) * [spread, spread, 0.6]
+    todo, expected = set(range(len(places))), []
+    while todo:
+        group, edge = set(), [min(todo)]
+        while edge:
+            a = edge.pop()
+            group.add(a)
+            todo.discard(a)
+            for b in todo - set(edge):
+                far, rise = np.linalg.norm((places[a] - places[b])[:2]), abs(places[a, 2] - places[b, 2])
+                if (abs(a - b) == 1 or far < 1.0) and rise < 0.12 + 0.1 * far:
+                    edge.append(b)
+        expected.append(group)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(levels, "_BLOCK", 4)
+        found = np.array(_groups(list(places), UP))
+    assert [set(np.flatnonzero(found == k)) for k in range(len(expected))] == expected and found.max(initial=-1) + 1 == len(expected)
 
 
 def soles(motion: Motion) -> np.ndarray:

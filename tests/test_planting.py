@@ -106,6 +106,20 @@ def test_a_foot_rolls_over_heel_and_tip() -> None:
             assert steps(point, pivots) < 1e-4
 
 
+@pytest.mark.parametrize("scale", [0.01, 0.1, 10.0])
+def test_an_object_of_another_scale_stands_the_same(scale: float) -> None:
+    """Legs gave by 2 cm of the scene, so that rigs in other units were planted up to 12 degrees otherwise."""
+    rest = Skeleton.mean().rest_offsets.copy()
+    for side, _ in SIDES:
+        rest[INDEX[side + "UpLeg"]] *= [1.4, 1.0, 1.0]
+        rest[INDEX[side + "Foot"]] *= 0.85
+    rig, mapping = own_rig(dataclasses.replace(Skeleton.mean(), rest_offsets=rest))
+    motion = planted_walk(45, rolling=True)
+    a, b = (retarget(motion, dataclasses.replace(rig, world=np.diag([s, s, s, 1.0])), mapping) for s in (1.0, scale))
+    assert max(np.degrees(rotations.angle_between(a.rotations[bone], b.rotations[bone])).max() for bone in a.rotations) < 0.3
+    np.testing.assert_allclose(a.root_location, b.root_location, atol=1e-4)
+
+
 def test_knees_do_not_pop() -> None:
     """Where feet enter and leave contacts, knees are no wilder than without planting; bodies differ by up to 30% in every bone."""
     motion = planted_walk(rolling=True)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from synthetic import Lifted, Scene, about_hips, film, walk, wander
+from synthetic import Lifted, Listener, Scene, about_hips, film, walk, wander
+from walking import planted_walk
 
 from core import rotations
 from core.errors import Cancelled, InputError
@@ -273,6 +274,24 @@ def test_a_known_camera() -> None:
     assert -(taller.camera.R[0].T @ taller.camera.t[0])[2] == pytest.approx(1.2 * height, rel=1e-6)
     with pytest.raises(InputError, match="the person would be"):
         solved(scene, choices=Choices(camera_pitch=0.3, camera_height=10 * height))
+
+
+def test_a_camera_height_alone_does_not_spoil_the_size() -> None:
+    """Up was off by 3 degrees, so the floor beneath the feet by 20 cm, and the person was solved 15 % too small; people differ by 6 %."""
+    steps = planted_walk(45, rolling=True)
+    for seed, azimuth, tilt, distance in ((0, 0.3, 0.0, 4.5), (1, -2.0, 0.1, 6.0)):
+        scene = film(steps.local_rotations, steps.root_translation, azimuth, tilt, distance, noise=0.03, pixels=3.0, seed=seed)
+        motion = solved(scene, choices=Choices(camera_height=float(scene.root[:, 2].mean() + distance * np.sin(tilt))))
+        assert motion.skeleton.stature == pytest.approx(1.7, rel=0.07)
+    with pytest.raises(InputError, match="the person would be"):
+        solved(scene, choices=Choices(camera_height=30.0))
+
+
+@pytest.mark.parametrize("degrees", [0.0, 90.0, 180.0])
+def test_a_picture_that_is_turned_is_told_of(degrees: float) -> None:
+    scene, reporter = film(*walk(30), noise=0.01, pixels=1.0, roll=np.radians(degrees)), Listener()
+    solve(scene.lifted, scene.keypoints, scene.K, 1.7, reporter)
+    assert ["rotate the video" in s for s in reporter.warnings] == [True] * (degrees > 0)
 
 
 @pytest.mark.parametrize("degrees", [-10.0, 0.0, 5.0])

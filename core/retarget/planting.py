@@ -24,7 +24,8 @@ _FADE = 0.15  # seconds in which a foot enters and leaves what a contact asks of
 _CALM = 0.05  # seconds to both sides over which the figure's way over the ground is calmed
 _TURNS = np.radians(20.0)  # a foot that turns more than this about its mean while heel and tip are down is not held
 _BENT = 0.996  # of the leg's length, up to which a leg is stretched that the motion does not stretch further: beyond, knees jump
-_YIELD = 0.02  # metres: a straight leg gives along its length as if its bones stood off the line by this much
+_YIELD = 0.02 / 0.821  # of the leg's length, 2 cm of the mean adult's: a straight leg gives as if its bones stood off the line by this much
+_REACHES = 1e-5  # of the leg's length: what is no further out of reach asks for nothing
 _PELVIS = 2.0  # how much dearer than turning thigh or shin it is to tilt the pelvis by the same angle
 
 
@@ -45,6 +46,11 @@ class Leg:
     sole: np.ndarray
     heights: np.ndarray
     lift: np.ndarray
+
+    @property
+    def length(self) -> np.ndarray:
+        """(T,) from the hip over the knee to the ankle, metres."""
+        return np.asarray(np.linalg.norm(self.knee - self.hip, axis=-1) + np.linalg.norm(self.ankle - self.knee, axis=-1))
 
 
 @dataclass(frozen=True)
@@ -212,7 +218,7 @@ def _solved(apply: Callable[[np.ndarray], np.ndarray], wanted: np.ndarray) -> np
 def _stiffness(leg: Leg) -> np.ndarray:
     """(T, 3, 3) what it costs to move the ankle away from the hip: d K d is the least sum of squared angles (radians) by which thigh
     and shin turn for a small way d."""
-    gives = np.zeros((len(leg.hip), 3, 3)) + _YIELD**2 * np.eye(3)
+    gives = (_YIELD * leg.length[:, None, None]) ** 2 * np.eye(3)
     for bone in (leg.knee - leg.hip, leg.ankle - leg.knee):
         gives += np.sum(bone**2, axis=-1)[:, None, None] * np.eye(3) - bone[:, :, None] * bone[:, None, :]
     return np.linalg.inv(gives)
@@ -268,14 +274,14 @@ def _too_far(legs: list[Leg], ankles: np.ndarray, moved: np.ndarray, times: np.n
     """(T, 3) by how much the figure must come down so that its legs reach where they stand, smoothed. ankles, moved: (L, T, 3)."""
     drop = np.zeros(len(times))
     for leg, target, carried in zip(legs, ankles, moved):
-        length = np.linalg.norm(leg.knee - leg.hip, axis=-1) + np.linalg.norm(leg.ankle - leg.knee, axis=-1)
+        length = leg.length
         way = target - leg.hip - carried
         level = np.sum(way[:, :2] ** 2, axis=-1)
         straight = np.linalg.norm(leg.ankle - leg.hip, axis=-1) / length
         high = np.sqrt(np.maximum((np.clip(straight, _BENT, STRETCH) * length) ** 2 - level, 0.0))
         # Only where the figure's own pose reaches: a leg that hangs straight in the air asks for nothing.
-        drop = np.maximum(drop, np.where(leg.contacts.any(axis=1) & (way[:, 2] < 0), -way[:, 2] - high, 0.0))
-    drop = np.where(drop > 1e-5, drop, 0.0)
+        lacks = -way[:, 2] - high
+        drop = np.maximum(drop, np.where(leg.contacts.any(axis=1) & (way[:, 2] < 0) & (lacks > _REACHES * length), lacks, 0.0))
     return np.array([0.0, 0.0, 1.0]) * _enveloped(drop, times)[:, None]
 
 

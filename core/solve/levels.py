@@ -11,6 +11,7 @@ who hangs by the hands with still feet stands, as far as is seen here, on a floo
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 
@@ -24,6 +25,7 @@ _BRIEF = 0.15  # seconds of a stance
 _SUPPORT = 0.3  # seconds of all stances of a level
 _STEP, _LEAN = 0.12, 0.1  # metres, and metres for each metre between two stances: what is no step yet
 _NEIGHBOURS = 1.0  # metres between stances that are compared at any time
+_BLOCK = 256  # stances that are compared with all others at once
 
 
 def levels_beneath(feet: np.ndarray, hips: np.ndarray, times: np.ndarray, up: np.ndarray) -> np.ndarray | None:
@@ -63,10 +65,26 @@ def _groups(places: list[np.ndarray], up: np.ndarray) -> list[int]:
     at = np.array(places)
     height = at @ up
     flat = at - height[:, None] * up
-    far, rise = cdist(flat, flat), np.abs(height[:, None] - height)
-    order = np.arange(len(at))
-    same = ((np.abs(order[:, None] - order) <= 1) | (far < _NEIGHBOURS)) & (rise < _STEP + _LEAN * far)
-    return list(connected_components(same, directed=False)[1])
+    def one_level(far: np.ndarray, rise: np.ndarray) -> np.ndarray:
+        return np.abs(rise) < _STEP + _LEAN * far
+
+    next_too = np.flatnonzero(one_level(np.linalg.norm(np.diff(flat, axis=0), axis=-1), np.diff(height)))
+    group = _joined(len(at), next_too, next_too + 1)
+    first = np.unique(group, return_index=True)[1]  # a stance of each
+    others = np.flatnonzero(group != np.bincount(group).argmax())  # one end of whatever joins two levels is not of the largest
+    for start in range(0, len(others), _BLOCK):  # an hour's stances all at once would fill the memory
+        some = others[start:start + _BLOCK]
+        far = cdist(flat[some], flat)
+        here, there = np.nonzero((far < _NEIGHBOURS) & one_level(far, height[some, None] - height))
+        group = _joined(len(at), np.append(some[here], first[group]), np.append(there, np.arange(len(at))))
+        first = np.unique(group, return_index=True)[1]
+    return list(group)
+
+
+def _joined(count: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(count,) the number of the group of each when a[i] and b[i] are in one."""
+    links = coo_array((np.ones(len(a), dtype=bool), (a, b)), shape=(count, count))
+    return np.asarray(connected_components(links, directed=False)[1])
 
 
 def _between(stances: list[tuple[int, int, float]], frames: int) -> tuple[np.ndarray, np.ndarray]:

@@ -21,7 +21,7 @@ from ..events import Reporter
 from ..keypoints import ATTACHMENTS, CANONICAL, Keypoints
 from ..motion import Camera, Motion
 from ..place import locate
-from ..skeleton import INDEX, JOINTS, Skeleton
+from ..skeleton import ASSUMED_STATURE, INDEX, JOINTS, Skeleton
 from .body import Body, point_of
 from .bones import estimate_skeleton, of_stature, refine_skeleton
 from .choices import Choices
@@ -30,12 +30,12 @@ from .contacts import FOOT_POINTS, detect_contacts, of_seen_feet
 from .fit import Evidence, State, fit
 from .footing import footing, stillness
 from .gaps import bridged, fill
-from .gravity import MeasuredStature, find_flights, measured_stature
+from .gravity import STATURE_SPREAD, MeasuredStature, find_flights, measured_stature
 from .quality import quality
 from .sides import one_way_round
 from .smoothness import LONGEST_GAP, independence
 from .start import first_rotations
-from .world import GROUND_POINTS, World, find_world
+from .world import GROUND_POINTS, World, find_world, never_upright
 
 WINDOW, OVERLAP = 8.0, 1.0  # seconds
 _MOST_FRAMES = 480  # of a window, whatever the frame rate
@@ -49,6 +49,7 @@ _ALWAYS = ("LeftArm", "RightArm", "LeftUpLeg", "RightUpLeg")  # markers of the t
 _SHORTEST_STEP = 1e-3  # seconds
 _PASSES = 3
 _STATURES = (0.4, 3.0)  # metres: who is to be smaller or taller stands before a camera whose height is another
+_UP_SPREAD = np.radians(2.5)  # by how much up is off, where the camera's pitch is not given
 _HARDLY, _GLIMPSE = 0.1, 0.3  # confidence, seconds: what does not get more than this for longer was never shown
 
 
@@ -89,6 +90,9 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
     if fitted.measured:
         meta["stature"] = fitted.measured.describe(np.flatnonzero(rows))
         fitted.measured.report(reporter)
+    joints = motion.joints_world()[rows]
+    if never_upright(joints[:, [INDEX["LeftFoot"], INDEX["RightFoot"]]].mean(1), joints[:, INDEX["Hips"]], joints[:, INDEX["Neck"]]):
+        reporter.warning("The person lies or is upside down throughout; if the picture is turned, rotate the video.")
     return dataclasses.replace(motion, meta=meta)
 
 
@@ -220,10 +224,13 @@ def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, st
         evidence = dataclasses.replace(evidence, footing=ground.planted(feet, contacts, _soles(skeleton), times).firm())
         state, contacts = _fit_windows(body, evidence, state, reporter, 2), evidence.footing.held > 0
     if choices.camera_height is not None:  # the floor has moved a little since the first fit
-        scale = _scale_at(choices.camera_height, world, skeleton)
+        scale = _scale_at(choices.camera_height, world, skeleton, state, choices.camera_pitch is not None)
         _, state, skeleton = _scaled(evidence, state, skeleton, scale)
         beneath = None if world.beneath is None else scale * world.beneath
         world = World(world.rotation, scale * world.translation, beneath)
+        if choices.camera_pitch is None:
+            reporter.log(f"From the camera's height and adults' usual size the person is {skeleton.stature:.2f} m tall; the camera's pitch "
+                         "would make it surer.")
     reporter.progress("solve", len(times), len(times))
     return _Fitted(skeleton, state, world, contacts, measured)
 
@@ -237,18 +244,29 @@ def _with_bones(body: Body, evidence: Evidence, state: State, stature: float | N
     if choices.camera_height is None:
         return evidence, state, skeleton
     world = _world(skeleton, state, evidence.times, choices)
-    return _scaled(evidence, state, skeleton, _scale_at(choices.camera_height, world, skeleton))
+    scale = _scale_at(choices.camera_height, world, skeleton, state, choices.camera_pitch is not None)
+    return _scaled(evidence, state, skeleton, scale)
 
 
-def _scale_at(camera_height: float, world: World, skeleton: Skeleton) -> float:
-    """How much larger everything must be for the camera to stand so many metres above the floor. Raises InputError."""
-    found = -float(world.translation @ world.rotation[:, 2])
-    stature = skeleton.stature * camera_height / found if found > 0 else np.inf
-    if not _STATURES[0] < stature < _STATURES[1]:
-        size = f"the person would be {stature:.1f} m tall" if found > 0 else "the picture shows the person from beneath the floor"
-        raise InputError(f"With the camera {camera_height:g} m above the floor {size}; give its height above the floor on which the person "
-                         "stands, or the person's height instead.")
-    return camera_height / found
+def _scale_at(camera_height: float, world: World, skeleton: Skeleton, state: State, known_pitch: bool) -> float:
+    """How much larger everything is most probably, with the camera so many metres above the floor. Raises InputError.
+
+    Where its pitch is only estimated, the floor at the person's feet is too high or too low by the distance times the error of up, and
+    adults' usual size says more the further away the person is.
+    """
+    up = world.rotation[:, 2]
+    size = ASSUMED_STATURE / skeleton.stature
+    share_found = -float(world.translation @ up) * size / camera_height  # of a mean adult
+    level = np.linalg.norm(state.root - (state.root @ up)[:, None] * up, axis=-1)
+    unsure = 0.0 if known_pitch else float(np.median(level)) * size * float(np.tan(_UP_SPREAD)) / camera_height
+    smallest, largest = (ASSUMED_STATURE / s for s in _STATURES[::-1])
+    if not smallest - 2.0 * unsure < share_found < largest + 2.0 * unsure:
+        problem = (f"the person would be {ASSUMED_STATURE / share_found:.1f} m tall" if share_found > 0
+                   else "the picture shows the person from beneath the floor")
+        raise InputError(f"With the camera {camera_height:g} m above the floor {problem}; give its height above the floor on which the "
+                         "person stands, or the person's height instead.")
+    trust = STATURE_SPREAD**2 / (STATURE_SPREAD**2 + unsure**2)
+    return size / (1.0 + trust * (share_found - 1.0))
 
 
 def _scaled(evidence: Evidence, state: State, skeleton: Skeleton, scale: float) -> tuple[Evidence, State, Skeleton]:

@@ -33,6 +33,7 @@ GROUND_POINTS = ("l_heel", "LeftToe", "r_heel", "RightToe")
 _RESTING = 0.35  # metres a second: slower foot points may be resting
 _MOSTLY = 0.5  # of the frames: who is upright less often does not say which of two floors is the higher one
 _START = 0.3  # seconds that count as the start
+_LYING, _THROUGHOUT = np.radians(60.0), 0.95  # from up, and of the frames
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,13 @@ def find_world(feet: np.ndarray, ankles: np.ndarray, neck: np.ndarray, hips: np.
     start = hips[at_start].mean(0)
     origin = start + (height - start @ up) * up
     return World(rotation, origin, beneath)
+
+
+def never_upright(ankles: np.ndarray, hips: np.ndarray, neck: np.ndarray) -> bool:
+    """Whether body and trunk lie or are upside down in nearly all frames, as in a picture that is turned; (T, 3) each in the world,
+    ankles: their middle."""
+    height = np.stack([rotations.unit(neck - ankles)[:, 2], rotations.unit(neck - hips)[:, 2]])
+    return bool((height < np.cos(_LYING)).all(0).mean() > _THROUGHOUT)
 
 
 def _level(v: np.ndarray, up: np.ndarray) -> np.ndarray:
