@@ -67,12 +67,20 @@ def found_mapping(armature: Any) -> tuple[Mapping | None, str]:
     places = np.empty(3 * len(armature.data.bones), dtype=np.float32)
     armature.data.bones.foreach_get("head_local", places)
     return _found(armature.session_uid, tuple(b.name for b in armature.data.bones), places.tobytes(),
-                  tuple(map(tuple, armature.matrix_world.to_3x3())), armature.library is None)
+                  _stance(armature.matrix_world.to_3x3()), armature.library is None)
+
+
+def _stance(matrix: Any) -> tuple[float, ...]:
+    """What of how an object stands may change what is found: which way is up for it, roughly, and whether it has a size or is mirrored.
+
+    Not all of the matrix, or an object that turns or grows would be searched again whenever the panel is drawn.
+    """
+    size = matrix.determinant()
+    return *(round(v, 1) for v in matrix.row[2].normalized()), float(np.sign(size) if abs(size) > 1e-18 else 0.0)
 
 
 @functools.lru_cache(maxsize=8)
-def _found(uid: int, bones: tuple[str, ...], places: bytes, world: tuple[tuple[float, ...], ...],
-           own: bool) -> tuple[Mapping | None, str]:
+def _found(uid: int, bones: tuple[str, ...], places: bytes, stance: tuple[float, ...], own: bool) -> tuple[Mapping | None, str]:
     try:
         return find_mapping(next(o for o in bpy.data.objects if o.session_uid == uid)), ""
     except InputError as error:

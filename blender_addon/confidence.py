@@ -21,9 +21,9 @@ def key_confidence(armature: Any, curves: Any, frames: np.ndarray, motion: Motio
     values = motion.confidence.mean(axis=1)
     key_curves(curves, f'["{PROPERTY}"]', PROPERTY, frames, values[:, None])
     armature[PROPERTY] = float(values[0])
-    markers = bpy.context.scene.timeline_markers
-    for marker in [m for m in markers if m.name in _MARKS and round(float(frames[0])) <= m.frame <= round(float(frames[-1]))]:
-        markers.remove(marker)  # of a take that was here before
+    markers, marks = bpy.context.scene.timeline_markers, [f"{mark} ({armature.name})" for mark in _MARKS]
+    for marker in [m for m in markers if m.name in marks and round(float(frames[0])) <= m.frame <= round(float(frames[-1]))]:
+        markers.remove(marker)  # of a take that this armature had here before
     for stretch in runs(values < _LITTLE):
-        for name, row in zip(_MARKS, (stretch[0], stretch[1] - 1)):
+        for name, row in zip(marks, (stretch[0], stretch[1] - 1)):
             markers.new(name, frame=round(float(frames[row])))

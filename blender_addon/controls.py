@@ -145,15 +145,16 @@ def _muted(constraints: list[Any]) -> Iterator[None]:
 def posable(armature: Any) -> Iterator[None]:
     """The armature is evaluated and poses, for a while: out of Edit Mode and Rest Position, and not hidden by anything."""
     data, layer, home = armature.data, bpy.context.view_layer, bpy.context.scene.collection.objects
-    editing, position, hidden, away = armature.mode == "EDIT", data.pose_position, armature.hide_viewport, False
-    if editing:
-        bpy.ops.object.mode_set(mode="OBJECT")
+    edited = [thing for thing in layer.objects if thing.mode == "EDIT"] if armature.mode == "EDIT" else []
+    position, hidden, away = data.pose_position, armature.hide_viewport, False
+    _switch_mode(edited, armature, "OBJECT")
     try:
         if position != "POSE":
             data.pose_position = "POSE"
         if hidden:
             armature.hide_viewport = False
-        away = armature not in bpy.context.evaluated_depsgraph_get().objects.values() and armature not in home.values()
+        shown = [thing.original for thing in bpy.context.evaluated_depsgraph_get().objects]
+        away = armature not in shown and armature not in home.values()
         if away:
             home.link(armature)
         layer.update()
@@ -166,8 +167,22 @@ def posable(armature: Any) -> Iterator[None]:
         if position != "POSE":
             data.pose_position = position
         layer.update()
-        if editing:
-            bpy.ops.object.mode_set(mode="EDIT")
+        _switch_mode(edited, armature, "EDIT")
+
+
+def _switch_mode(things: list[Any], first: Any, mode: str) -> None:
+    """Brings objects into or out of a mode, as Blender's operator can: all that are selected, with one of them active."""
+    if not things:
+        return
+    objects = bpy.context.view_layer.objects
+    active, selected = objects.active, list(objects.selected)
+    for thing in objects:
+        thing.select_set(thing in things)
+    objects.active = first
+    bpy.ops.object.mode_set(mode=mode)
+    for thing in objects:
+        thing.select_set(thing in selected)
+    objects.active = active
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +201,7 @@ def _read_coco(file: Path) -> tuple[tuple[str, ...], People, tuple[int, int] | N
         raise InputError(f"{file} is neither COCO annotations (with a list 'annotations') nor a list of COCO results.")
     images = [i for i in images if isinstance(i, dict)]
     rows = [_coco_rows(entry, f"{file}, entry {number}") for number, entry in enumerate(entries)]
-    numbers = _image_numbers([*(i.get("id") for i in images), *(entry["image_id"] for entry in entries)], file)
+    numbers = _image_numbers([entry["image_id"] for entry in entries], [i.get("id") for i in images], file)
     people: People = {numbers[_plain(i.get("id"))]: [] for i in images}
     labels = _are_labels([r[:, 2] for r in rows])
     for entry, row in zip(entries, rows, strict=True):
@@ -219,23 +219,26 @@ def _read_coco(file: Path) -> tuple[tuple[str, ...], People, tuple[int, int] | N
     return CONVENTIONS["coco17"], people, None
 
 
-def _image_numbers(ids: Iterable[Any], file: Path) -> dict[str, int]:
-    """Frame number by image id (`_plain`): the id itself, or the last number in a name such as "frame_0012.jpg"; where these are the same
-    for different ids ("walk_0012_1080p.jpg"), the position in the order of all numbers."""
+def _image_numbers(used: list[Any], listed: list[Any], file: Path) -> dict[str, int]:
+    """Frame number by image id (`_plain`), of those `used` by entries and those `listed` as images: the id itself, or the last number in a
+    name such as "frame_0012.jpg"; where these are the same for different ids of one kind ("walk_0012_1080p.jpg"), the position in the order
+    of all numbers."""
     numbers: dict[str, int] = {}
-    for name in map(_plain, ids):
+    for name in map(_plain, [*used, *listed]):
         found = re.findall(r"^-?\d+$|\d+", name)
         if not found:
             raise InputError(f"{file}: the image id {name!r} has no number in it, so the images cannot be put in order.")
         numbers[name] = int(found[-1])
-    if len(set(numbers.values())) < len(numbers):
+    kinds = [set(map(_plain, kind)) for kind in (used, listed)]
+    if any(len({numbers[name] for name in kind}) < len(kind) for kind in kinds):
         return {name: position for position, name in enumerate(sorted(numbers, key=natural_key))}
     return numbers
 
 
 def _plain(value: Any) -> str:
-    """An image id as text, the same for 7, 7.0 and "7"."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    """An image id as text, the same for 7, 7.0, "7" and "007"."""
+    whole = (isinstance(value, float) and value.is_integer()) or (isinstance(value, str) and value.isdecimal())
+    return str(int(value)) if whole else str(value)
 
 
 def _coco_rows(entry: Any, where: str) -> np.ndarray:

@@ -49,8 +49,8 @@ class RunOptions:
     camera_pitch: float | None = _option(
         None, "degrees by which the camera looks down, if known (negative: up; else: estimated)", metavar="DEGREES", type=float)
     camera_height: float | None = _option(
-        None, "metres of the camera above the floor, if known; sets the person's size, with the pitch exactly, so not together with "
-              "the height",
+        None, "metres of the camera above the floor, if known; together with the pitch it sets the person's size, alone it only helps "
+              "to guess it; not together with the height",
         metavar="METRES", type=float)
     formats: tuple[str, ...] = _option(("npz", "bvh"), "what to write, comma separated: " + ", ".join(FORMATS),
                                        metavar="LIST", type=str)

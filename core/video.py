@@ -11,11 +11,13 @@ Limits:  the first video stream only; high dynamic range is not tone-mapped; int
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 import av
@@ -33,6 +35,7 @@ _CHUNK_BYTES = 192 * 2**20  # pixels that backwards reading may hold at a time
 _END_LEEWAY = 0.1  # seconds that a wanted end may lie beyond the last frame without a word
 _PLAUSIBLE_FPS = (0.5, 1000.0)  # outside of it a container's rate is a placeholder; measured instead
 _NOT_VIDEO_FORMATS = {"tty", "lrc", "srt", "webvtt", "ass"}  # FFmpeg "reads" plain text with these
+_MPEG_PERIOD = 2**33 / 90_000  # seconds
 _JOINED_FORMATS = {"mpegts", "mpeg"}  # people, cameras and receivers join them byte by byte, so stamps may begin anew
 
 
@@ -154,10 +157,11 @@ class VideoSource(Source):
             self._duration, self._duration_sure = _duration(container, stream, self._origin)
             self.fps, guessed = float(stream.average_rate or 0.0), float(stream.guessed_rate or 0.0)
             may_jump = container.format.name in _JOINED_FORMATS
+            self._period = _MPEG_PERIOD if may_jump else math.inf
         self._jumps = False  # known from the packets, else once a reading meets a jump
         unknown = self._duration is None or not _plausible(self.fps)
         if unknown or may_jump:
-            times, self._jumps = self._packet_times()
+            times, self._jumps = self._packets
             if unknown or self._jumps:
                 self._measure(times)
             if self._jumps and _plausible(guessed):  # a packet may hold a field, half a frame: too many to measure the rate
@@ -194,7 +198,7 @@ class VideoSource(Source):
 
     def info(self) -> SourceInfo:
         """What is in the whole file, from its packets."""
-        times, _ = self._packet_times()
+        times, _ = self._packets
         steps = np.diff(times)
         variable = bool(len(steps) > 1 and steps.max() - steps.min() > 0.25 * np.median(steps))
         return SourceInfo(str(self.path), "video", self.width, self.height, self.rotation, self.fps, variable,
@@ -202,8 +206,7 @@ class VideoSource(Source):
 
     def _open(self) -> av.container.InputContainer:
         try:
-            # absolute: the colon in 12:30.mp4 ends no protocol; FFmpeg takes a long way back for an overflow, but it is a jump as any
-            container = av.open(str(self.path.absolute()), options={"correct_ts_overflow": "0"})
+            container = av.open(str(self.path.absolute()))  # absolute: the colon in 12:30.mp4 ends no protocol
         except (av.FFmpegError, OSError, ValueError) as error:
             raise InputError(_unreadable(self.path)) from error
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
@@ -233,7 +236,7 @@ class VideoSource(Source):
 
         Sets `problem` when it reaches the range's end.
         """
-        count, clock = _Count(), Clock(1.0 / self.fps)
+        count, clock = _Count(), Clock(1.0 / self.fps, self._period)
         with self._open() as container:
             stream = container.streams.video[0]
             if start > 0 and not self._seek(container, stream, start):
@@ -309,7 +312,8 @@ class VideoSource(Source):
             rgb = rgb.transpose(1, 0, 2)
         return np.ascontiguousarray(rgb[::-1 if flip_y else 1, ::-1 if flip_x else 1])
 
-    def _packet_times(self) -> tuple[list[float], bool]:
+    @cached_property
+    def _packets(self) -> tuple[list[float], bool]:
         """(Presentation times of all frames in seconds, whether their stamps jump back), from packets alone: nothing is decoded."""
         stamps = []
         with self._open() as container:
@@ -320,7 +324,7 @@ class VideoSource(Source):
                         stamps.append((decoded if self._shown_as_decoded else packet.pts, decoded))
             except av.FFmpegError:
                 pass  # a damaged end: the packets before it count
-        return packet_times((np.array(stamps or [(self._origin, self._origin)]) - self._origin) * float(self._time_base))
+        return packet_times((np.array(stamps or [(self._origin, self._origin)]) - self._origin) * float(self._time_base), self._period)
 
     def _know_times(self, index: int) -> None:
         """Makes sure that the times of the first `index` frames of the range are known."""
@@ -397,7 +401,7 @@ def _decodable_frames(container: av.container.InputContainer, stream: av.VideoSt
 def _duration(container: av.container.InputContainer, stream: av.VideoStream, origin: int) -> tuple[float | None, bool]:
     """(Seconds that the container tells or None, whether they are surely the pictures').
 
-    Only Matroska's are sure: elsewhere they may be those of longer sound, or count from another zero than the first picture.
+    Only Matroska's tag is sure: others may be those of longer sound, of a recorder's clock, or from another zero than the first picture.
     """
     time_base = float(stream.time_base or 0.0)
     if stream.duration:
@@ -412,7 +416,7 @@ def _duration(container: av.container.InputContainer, stream: av.VideoStream, or
     late = origin * time_base  # Matroska's zero is the file's
     if seconds is not None and 0 < late < seconds:
         seconds -= late
-    return seconds, tag is not None or len(container.streams) == 1
+    return seconds, tag is not None
 
 
 def _orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:

@@ -95,6 +95,15 @@ def test_beyond_adults_the_mean_is_kept_and_children_and_stretched_time_are_told
         assert ("child" in reporter.warnings[0]) == (tall < MEAN_STATURE)
 
 
+def test_one_jump_that_is_a_little_off_is_not_worth_a_warning() -> None:
+    """Its own error may be as large; one that is far off is told of."""
+    for tall, warns in ((1.3, False), (2.2, False), (0.8, True), (4.0, True)):
+        found, reporter = measured_stature([Flight(0, 20, 9.81 * MEAN_STATURE / tall, 0.8)], MEAN_STATURE), Listener()
+        assert found is not None and not found.counts and found.metres == MEAN_STATURE
+        found.report(reporter)
+        assert bool(reporter.warnings) == warns, tall
+
+
 def test_masses_are_those_of_one_body() -> None:
     assert sum(share for share, _ in _SEGMENTS.values()) + _TRUNK[0] == pytest.approx(1.0, abs=0.001)
 

@@ -161,7 +161,7 @@ def test_coco_ids_of_images_may_be_written_otherwise_than_those_of_people(tmp_pa
     content = coco_annotations()
     for entry in content["annotations"]:
         entry["image_id"] = float(entry["image_id"])
-    content["images"][0]["id"] = "3"
+    content["images"][0]["id"], content["images"][1]["id"] = "3", f"{content['images'][1]['id']:06d}"
     (tmp_path / "k.json").write_text(json.dumps(content))
     (keypoints,) = read_people(tmp_path / "k.json")
     assert list(keypoints.seen) == [True, True, True, False]

@@ -283,6 +283,10 @@ def test_a_camera_height_alone_does_not_spoil_the_size() -> None:
         scene = film(steps.local_rotations, steps.root_translation, azimuth, tilt, distance, noise=0.03, pixels=3.0, seed=seed)
         motion = solved(scene, choices=Choices(camera_height=float(scene.root[:, 2].mean() + distance * np.sin(tilt))))
         assert motion.skeleton.stature == pytest.approx(1.7, rel=0.07)
+    reporter = Listener()
+    solve(scene.lifted, scene.keypoints, scene.K, choices=Choices(camera_height=0.6 * float(scene.root[:, 2].mean() + 0.6)),
+          reporter=reporter)
+    assert sum("its pitch is only estimated" in sentence for sentence in reporter.warnings) == 1
     with pytest.raises(InputError, match="the person would be"):
         solved(scene, choices=Choices(camera_height=30.0))
 

@@ -171,6 +171,15 @@ def test_stamps_that_begin_anew_go_on(tmp_path: Path) -> None:
         assert abs(info.duration - 4) < 0.01 and not info.variable_rate
 
 
+def test_a_clock_that_runs_over_is_no_jump(tmp_path: Path) -> None:
+    """MPEG counts 26.5 hours; a television's recording begins anywhere in them."""
+    before = 2**33 // 90 - 1000
+    path = write_video(tmp_path / "over.ts", [before + t for t in steady(60)], options={"mpegts_copyts": "1"})
+    source = open_source(path)
+    np.testing.assert_allclose([f[1] for f in read(source)], np.arange(60) / 30, atol=3e-3)
+    assert source.problem is None and source.expected_frames == 60 and abs(source.fps - 30) < 0.1
+
+
 def test_avi_with_b_frames_is_evenly_timed(tmp_path: Path) -> None:
     path = write_video(tmp_path / "b.avi", list(range(40)), ticks=30)
     source = open_source(path)

@@ -107,7 +107,7 @@ class MeasuredStature:
 
 def measured_stature(flights: list[Flight], assumed: float) -> MeasuredStature | None:
     """The height of a person who was taken to be `assumed` metres tall, the prior's mean; None where nothing flies. Beyond what adults
-    measure, the mean stays: `plausible` is False.
+    measure, the mean stays: `plausible` is False, unless a single flight is no further off than its own error explains.
 
     The relative errors beside the arcs' own were measured on rendered and synthetic takes. Flights that contradict each other
     count as little as they must.
@@ -121,7 +121,9 @@ def measured_stature(flights: list[Flight], assumed: float) -> MeasuredStature |
     variance = max(1.0, strife) / float(np.sum(weight)) + _COMMON**2
     apparent = assumed * float(np.exp(mean))
     if not _SHORTEST < apparent < _TALLEST:
-        return MeasuredStature(assumed, assumed * STATURE_SPREAD, apparent, False, tuple(flights))
+        spread = float(np.exp(2.0 * np.sqrt(variance)))
+        chance = len(flights) == 1 and _SHORTEST / spread < apparent < _TALLEST * spread
+        return MeasuredStature(assumed, assumed * STATURE_SPREAD, apparent, chance, tuple(flights))
     share = STATURE_SPREAD**2 / (STATURE_SPREAD**2 + variance)
     metres = assumed * float(np.exp(share * mean))
     return MeasuredStature(metres, metres * float(np.sqrt(share * variance)), apparent, True, tuple(flights))

@@ -49,6 +49,7 @@ _ALWAYS = ("LeftArm", "RightArm", "LeftUpLeg", "RightUpLeg")  # markers of the t
 _SHORTEST_STEP = 1e-3  # seconds
 _PASSES = 3
 _STATURES = (0.4, 3.0)  # metres: who is to be smaller or taller stands before a camera whose height is another
+_AS_GIVEN = 0.1  # share by which the camera may stand higher or lower than was said without a warning
 _UP_SPREAD = np.radians(2.5)  # by how much up is off, where the camera's pitch is not given
 _HARDLY, _GLIMPSE = 0.1, 0.3  # confidence, seconds: what does not get more than this for longer was never shown
 
@@ -229,8 +230,7 @@ def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, st
         beneath = None if world.beneath is None else scale * world.beneath
         world = World(world.rotation, scale * world.translation, beneath)
         if choices.camera_pitch is None:
-            reporter.log(f"From the camera's height and adults' usual size the person is {skeleton.stature:.2f} m tall; the camera's pitch "
-                         "would make it surer.")
+            _tell_height(choices.camera_height, -float(world.translation @ world.rotation[:, 2]), skeleton.stature, reporter)
     reporter.progress("solve", len(times), len(times))
     return _Fitted(skeleton, state, world, contacts, measured)
 
@@ -246,6 +246,17 @@ def _with_bones(body: Body, evidence: Evidence, state: State, stature: float | N
     world = _world(skeleton, state, evidence.times, choices)
     scale = _scale_at(choices.camera_height, world, skeleton, state, choices.camera_pitch is not None)
     return _scaled(evidence, state, skeleton, scale)
+
+
+def _tell_height(given: float, used: float, stature: float, reporter: Reporter) -> None:
+    """Says what became of the camera's height where its pitch was only estimated; metres."""
+    if abs(used / given - 1.0) < _AS_GIVEN:
+        reporter.log(f"From the camera's height and adults' usual size the person is {stature:.2f} m tall; the camera's pitch would make "
+                     "it surer.")
+    else:
+        reporter.warning(f"With the camera {given:.2f} m above the floor the person would be {stature * given / used:.2f} m tall, but "
+                         f"its pitch is only estimated: {stature:.2f} m is assumed, with the camera at {used:.2f} m; give the camera's "
+                         "pitch as well, or the person's height instead.")
 
 
 def _scale_at(camera_height: float, world: World, skeleton: Skeleton, state: State, known_pitch: bool) -> float:

@@ -126,7 +126,7 @@ def test_confidence_is_a_curve_with_marks() -> None:
     armature = bpy.data.objects[take.armature]
     bpy.context.scene.frame_set(1 + round(12 * 24 / 25))
     assert armature.evaluated_get(bpy.context.evaluated_depsgraph_get())["Mocap Confidence"] < 0.2
-    assert [m.name for m in bpy.context.scene.timeline_markers] == ["doubtful", "doubtful end"]
+    assert [m.name for m in bpy.context.scene.timeline_markers] == ["doubtful (Video Mocap)", "doubtful end (Video Mocap)"]
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -331,6 +331,22 @@ def test_constraints_are_asked_however_the_rig_is_shown(shared: Path, state: str
     assert limb_error(armature, truth["measure"], motion) < 0.1
 
 
+def test_an_armature_in_edit_mode_beside_the_active_object_stays_there() -> None:
+    armature, motion = make_rig(MIXAMO), synthetic_motion()
+    other = make_rig(MIXAMO, seed=2)
+    thing = bpy.data.objects.new("thing", None)
+    bpy.context.scene.collection.objects.link(thing)
+    hold = armature.pose.bones[MIXAMO["LeftHand"]].constraints.new("COPY_ROTATION")  # so that bones are asked
+    hold.target, hold.subtarget, hold.influence = armature, MIXAMO["RightHand"], 0.0
+    armature.select_set(True)
+    bpy.ops.object.mode_set(mode="EDIT")
+    armature.select_set(False)
+    bpy.context.view_layer.objects.active = thing
+    apply_motion(bpy.context, motion, "take", armature)
+    assert armature.mode == other.mode == "EDIT" and bpy.context.view_layer.objects.active == thing
+    assert other.select_get() and not armature.select_get()
+
+
 def aim(armature: Any, bone: str, chain: int) -> Any:
     """An inverse-kinematics constraint on the bone, towards somewhere else."""
     target = bpy.data.objects.new("target", None)
@@ -401,6 +417,8 @@ def test_marks_are_those_of_the_present_take() -> None:
     confidence = np.ones((30, 21))
     confidence[10:15] = 0.1
     motion, armature = dataclasses.replace(synthetic_motion(), confidence=confidence), make_rig(MIXAMO)
-    for name in ("one", "two"):
-        apply_motion(bpy.context, motion, name, armature, choices=Choices(confidence=True))
-    assert [m.name for m in bpy.context.scene.timeline_markers] == ["doubtful", "doubtful end"]
+    other = make_rig(MIXAMO)
+    for rig in (other, armature, armature):
+        apply_motion(bpy.context, motion, "take", rig, choices=Choices(confidence=True))
+    assert [m.name for m in bpy.context.scene.timeline_markers] == [
+        f"{mark} ({rig.name})" for rig in (other, armature) for mark in ("doubtful", "doubtful end")]
