@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import bpy
 import numpy as np
 
 from . import versions
@@ -24,7 +23,7 @@ from .core.retarget import Mapping, Rig, RigMotion, check_mapping, map_rig, reta
 from .core.retarget.choices import DEFAULTS, Choices
 from .core.retarget.decimate import simplify
 from .core.retarget.inverse import with_controls
-from .curves import key_curves, key_few
+from .curves import bone_path, key_curves, key_few
 from .footage import add_camera
 from .rigs import new_armature, read_rig
 
@@ -104,9 +103,9 @@ def _write(armature: Any, rig: Rig, mapping: Mapping, moved: RigMotion, frames: 
         channel, values = rotation_channels(quaternions, rig.modes[rig.index(bone)])
         _key(curves, bone, channel, frames, values, keys.turned[bone] if keys else None)
     for bone in _astray(armature, rig, mapping, moved):
-        key_curves(curves, f"{_path(bone)}.location", bone, frames[:1], np.zeros((1, 3)), "CONSTANT")
+        key_curves(curves, f"{bone_path(bone)}.location", bone, frames[:1], np.zeros((1, 3)), "CONSTANT")
     for bone, switch, value in rig.switches:
-        key_curves(curves, _path(bone) + switch, bone, frames[:1], np.array([[value]]), "CONSTANT")
+        key_curves(curves, bone_path(bone) + switch, bone, frames[:1], np.array([[value]]), "CONSTANT")
     if choices.nla:
         versions.push_take(armature, action, frames[0])
     else:
@@ -121,17 +120,13 @@ def _astray(armature: Any, rig: Rig, mapping: Mapping, moved: RigMotion) -> list
     one moved. Where a user has put one of these by hand, the take plays there."""
     above = {rig.names[a] for a in rig.ancestors(rig.index(moved.root_bone))}
     before = {curve.data_path for curve in versions.curves_of(armature)}
-    wrong = {b for b in above if f"{_path(b)}.location" in before} | {
+    wrong = {b for b in above if f"{bone_path(b)}.location" in before} | {
         b for b in (*mapping.joints.values(), *mapping.spine, *mapping.neck) if any(armature.pose.bones[b].location)}
     return sorted(wrong - set(moved.locations))
 
 
-def _path(bone: str) -> str:
-    return f'pose.bones["{bpy.utils.escape_identifier(bone)}"]'
-
-
 def _key(curves: Any, bone: str, channel: str, frames: np.ndarray, values: np.ndarray, rows: np.ndarray | None) -> None:
     if rows is None:
-        key_curves(curves, f"{_path(bone)}.{channel}", bone, frames, values)
+        key_curves(curves, f"{bone_path(bone)}.{channel}", bone, frames, values)
     else:
-        key_few(curves, f"{_path(bone)}.{channel}", bone, frames, values, rows)
+        key_few(curves, f"{bone_path(bone)}.{channel}", bone, frames, values, rows)

@@ -20,6 +20,7 @@ from . import versions
 from .core import rotations
 from .core.errors import InputError
 from .core.retarget import Mapping, Rig
+from .curves import bone_path
 
 _TURN = rotations.from_rotation_vector(np.array([0.3, 0.4, 0.5]))
 _SOLVERS = ("IK", "SPLINE_IK")
@@ -40,7 +41,7 @@ def with_constraints(armature: Any, rig: Rig, mapping: Mapping) -> tuple[Rig, tu
     active = [(bone, c) for bone in armature.pose.bones for c in bone.constraints if not c.mute]
     solvers = [(bone, c) for bone, c in active if c.type in _SOLVERS and not {b.name for b in _chain(bone, c)}.isdisjoint(names)]
     limits = [c for _, c in active if c.type.startswith("LIMIT_")]
-    overruled = {name for name in names if _driven(armature, f"{_path(name)}.rotation")}
+    overruled = {name for name in names if _driven(armature, f"{bone_path(name)}.rotation")}
     if not solvers and not any(bone.name in passed and c not in limits for bone, c in active):
         return rig, tuple(sorted(overruled))
     with _at_rest(armature, names), _muted([*(c for _, c in solvers), *limits]):
@@ -69,17 +70,13 @@ def _chain(bone: Any, solver: Any) -> list[Any]:
 def _off(armature: Any, bone: str, constraint: str) -> tuple[str, str, float]:
     """The switch that takes a constraint out, see `Rig.switches`: by its influence, unless a driver has that."""
     path = f'.constraints["{bpy.utils.escape_identifier(constraint)}"]'
-    return (bone, f"{path}.mute", 1.0) if _driven(armature, f"{_path(bone)}{path}.influence") else (bone, f"{path}.influence", 0.0)
+    return (bone, f"{path}.mute", 1.0) if _driven(armature, f"{bone_path(bone)}{path}.influence") else (bone, f"{path}.influence", 0.0)
 
 
 def _driven(armature: Any, path: str) -> bool:
     """Whether a driver has a channel whose path begins so."""
     animation = armature.animation_data
     return animation is not None and any(d.data_path.startswith(path) and not d.mute for d in animation.drivers)
-
-
-def _path(bone: str) -> str:
-    return f'pose.bones["{bpy.utils.escape_identifier(bone)}"]'
 
 
 def _held(bone: int, parent: int, shares: dict[int, dict[int, float]]) -> tuple[int, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import bpy
 import numpy as np
 
 from . import versions
@@ -16,6 +17,11 @@ from .core.retarget.decimate import slopes_of
 # foreach_set wants Blender's numbers; as uint8, which is what Blender stores, they are copied, other types are converted key by key.
 _INTERPOLATION = {"CONSTANT": np.uint8(0), "LINEAR": np.uint8(1), "BEZIER": np.uint8(2)}  # BEZT_IPO_*
 _ALIGNED = np.uint8(3)  # HD_ALIGN
+
+
+def bone_path(bone: str) -> str:
+    """Where a pose bone's properties are, as f-curves and drivers name it."""
+    return f'pose.bones["{bpy.utils.escape_identifier(bone)}"]'
 
 
 def key_curves(curves: Any, path: str, group: str, frames: np.ndarray, values: np.ndarray, interpolation: str = "LINEAR") -> None:
