@@ -142,10 +142,8 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
     first = 0
     recipe = json.dumps({k: about.get(k) for k in ("config", "data", "fine_tuned_from")}, sort_keys=True)
     best = folder / f"{settings.name}.safetensors"
-    if not resume:
-        (folder / "checkpoint.pt").unlink(missing_ok=True)  # else a stop before the first new one would bring an older training back
-    if (folder / "checkpoint.pt").exists():
-        state = checkpoint(folder, recipe)
+    state = checkpoint(folder, recipe, resume)
+    if state is not None:
         first, history = state["step"], state["history"]
         about = about | began_with(state, about)
         _restore(state, network, optimiser, schedule, average)
@@ -172,9 +170,14 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
     return best
 
 
-def checkpoint(folder: Path, recipe: str) -> dict[str, Any]:
-    """What a training left in `folder`. Raises InputError where it followed another recipe (config, data and parent as JSON)."""
+def checkpoint(folder: Path, recipe: str, resume: bool) -> dict[str, Any] | None:
+    """What a training left in `folder`, if it is to be resumed; else it goes, and the answer is None. Raises InputError where it followed
+    another recipe (config, data and parent as JSON)."""
     path = folder / "checkpoint.pt"
+    if not resume:
+        path.unlink(missing_ok=True)  # or a stop before the first new one would bring an older training back
+    if not path.exists():
+        return None
     state = torch.load(path, weights_only=True, map_location="cpu")
     if state.get("recipe") != recipe:
         raise InputError(f"The checkpoint {path} is of another config, other data or another parent; delete it or train without --resume.")

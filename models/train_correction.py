@@ -243,10 +243,8 @@ def fit(real: Exact, source: Synthesis, judges: dict[str, Batch], steps: int, fo
     history: list[dict[str, Any]] = []
     first = 0
     recipe = json.dumps({k: about.get(k) for k in ("config", "data", "steps")}, sort_keys=True)
-    if not resume:
-        (folder / "checkpoint.pt").unlink(missing_ok=True)
-    if (folder / "checkpoint.pt").exists():
-        stored = checkpoint(folder, recipe)
+    stored = checkpoint(folder, recipe, resume)
+    if stored is not None:
         about = about | began_with(stored, about)
         first, history = stored["step"], stored["history"]
         for name, part in state.items():

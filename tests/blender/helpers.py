@@ -9,6 +9,7 @@ from typing import Any
 
 import bpy
 import numpy as np
+import pytest
 from blender_addon.core import rotations
 from blender_addon.core.motion import Camera, Motion
 from blender_addon.core.skeleton import INDEX, JOINTS, Skeleton
@@ -83,6 +84,16 @@ _RIGIFY_LIMBS = {"UpLeg": "thigh", "Leg": "shin", "Foot": "foot", "Toe": "toe", 
                  "ForeArm": "forearm", "Hand": "hand"}
 RIGIFY = _RIGIFY | {side + part: f"{bone}.{side[0]}" for side in ("Left", "Right") for part, bone in _RIGIFY_LIMBS.items()}
 _BETWEEN = {"mixamorig7:Spine2": "mixamorig7:Spine1", "spine.003": "spine.002", "spine.006": "spine.005"}
+
+
+def open_rig(shared: Path, name: str) -> tuple[Any, dict[str, Any]]:
+    """One of the rigs that people use, its file opened, and what is true of it; the test is skipped without them."""
+    path = shared / "rigs" / f"{name}.blend"
+    if not path.exists():
+        pytest.skip(f"no rigs in {shared}")
+    truth = json.loads(path.with_suffix(".json").read_text())
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    return bpy.data.objects[truth["armature_object"]], truth
 
 
 def armature_in_edit_mode() -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from blender_addon.core.retarget import check_mapping, map_rig
 from blender_addon.core.retarget.choices import Choices
 from blender_addon.core.retarget.presets import fitting_preset, load_preset
-from helpers import CANONICAL, MIXAMO, armature_in_edit_mode, limb_error, make_rig, synthetic_motion
+from helpers import CANONICAL, MIXAMO, armature_in_edit_mode, limb_error, make_rig, open_rig, synthetic_motion
 
 from blender_addon import bones
 from blender_addon.apply import apply_motion
@@ -95,11 +94,7 @@ def test_an_armature_without_a_figure_gets_rows_to_fill() -> None:
 
 def test_a_listed_rig_keeps_its_inverse_kinematics(shared: Path) -> None:
     """The list and presets hold joints' bones only; what a known rig has beside them is found again."""
-    path = shared / "rigs" / "rigify_generated.blend"
-    if not path.exists():
-        pytest.skip(f"no rigs in {shared}")
-    bpy.ops.wm.open_mainfile(filepath=str(path))
-    armature = bpy.data.objects[json.loads(path.with_suffix(".json").read_text())["armature_object"]]
+    armature, _ = open_rig(shared, "rigify_generated")
     bpy.context.view_layer.objects.active = armature
     armature.select_set(True)
     bpy.ops.video_mocap.show_bones()

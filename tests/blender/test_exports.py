@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 from blender_addon.core.errors import InputError
 from blender_addon.core.retarget.choices import Choices
-from helpers import MIXAMO, joints_in_blender, make_rig, snapshot, synthetic_motion
+from helpers import MIXAMO, joints_in_blender, make_rig, open_rig, snapshot, synthetic_motion
 from mathutils import Matrix
 
 from blender_addon import versions
@@ -62,13 +61,8 @@ def compare(armature: Any, names: dict[str, str], path: Path, at_rest: bool = Tr
 @pytest.mark.parametrize("rig", ["mpfb_mixamo", "vrm1_names", "ue5_mannequin_names", "one_spine_low_poly", "rigify_generated"])
 def test_a_rig_comes_back_with_its_motion(shared: Path, tmp_path: Path, rig: str, kind: str) -> None:
     needs(kind)
-    path = shared / "rigs" / f"{rig}.blend"
-    if not path.exists():
-        pytest.skip(f"no rigs in {shared}")
-    truth = json.loads(path.with_suffix(".json").read_text())
-    bpy.ops.wm.open_mainfile(filepath=str(path))
+    armature, truth = open_rig(shared, rig)
     bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = 25, 1.0
-    armature = bpy.data.objects[truth["armature_object"]]
     apply_motion(bpy.context, synthetic_motion(), "take", armature)
     compare(armature, truth["measure"], tmp_path / f"take{kind}")
 

@@ -16,7 +16,7 @@ from blender_addon.core.motion import Motion
 from blender_addon.core.retarget import map_rig
 from blender_addon.core.retarget.choices import Choices
 from blender_addon.core.skeleton import INDEX
-from helpers import CANONICAL, MIXAMO, RIGIFY, joints_in_blender, limb_error, make_rig, snapshot, synthetic_motion
+from helpers import CANONICAL, MIXAMO, RIGIFY, joints_in_blender, limb_error, make_rig, open_rig, snapshot, synthetic_motion
 
 from blender_addon import versions
 from blender_addon.apply import apply_motion
@@ -97,13 +97,19 @@ def test_a_strip_leaves_the_active_action_in_place() -> None:
     assert got @ wanted / np.linalg.norm(got) / np.linalg.norm(wanted) > 0.99999
 
 
-def test_the_root_bone_carries_the_way() -> None:
-    motion, armature = synthetic_motion(), make_rig(CANONICAL)
+def rig_with_root() -> Any:
+    """A rig on whose floor lies a bone from which the hips hang."""
+    armature = make_rig(CANONICAL)
     bpy.ops.object.mode_set(mode="EDIT")
     root = armature.data.edit_bones.new("root")
     root.head, root.tail = (0, 0, 0), (0, 0.3, 0)
     armature.data.edit_bones["Hips"].parent = root
     bpy.ops.object.mode_set(mode="OBJECT")
+    return armature
+
+
+def test_the_root_bone_carries_the_way() -> None:
+    motion, armature = synthetic_motion(), rig_with_root()
     apply_motion(bpy.context, motion, "plain", armature)
     plain = places(armature, CANONICAL, motion)
     apply_motion(bpy.context, motion, "root", armature, choices=Choices(way="root"))
@@ -190,11 +196,7 @@ def test_nothing_else_is_touched(constrained: bool) -> None:
 def test_reading_a_control_rig_leaves_its_pose(shared: Path) -> None:
     """The probing of constraints turns bones; all of it is put back to the last bit."""
     from blender_addon.controls import with_constraints
-    path = shared / "rigs" / "rigify_generated.blend"
-    if not path.exists():
-        pytest.skip(f"no rigs in {shared}")
-    bpy.ops.wm.open_mainfile(filepath=str(path))
-    armature = bpy.data.objects[json.loads(path.with_suffix(".json").read_text())["armature_object"]]
+    armature, _ = open_rig(shared, "rigify_generated")
     armature.animation_data_create()
     for i, bone in enumerate(armature.pose.bones):
         bone.rotation_euler, bone.location = (0.1 * (i % 5), 0.2, 0.3), (0.01 * (i % 3), 0.0, 0.0)
@@ -295,12 +297,7 @@ def test_wide_joint_limits_change_nothing() -> None:
 @pytest.mark.parametrize("state", ["rest", "edit", "hidden", "eye", "excluded"])
 def test_constraints_are_asked_however_the_rig_is_shown(shared: Path, state: str) -> None:
     """In Rest Position, Edit Mode or out of sight nothing moves by itself: the rig comes out as it does in Pose Mode, left as it was."""
-    path = shared / "rigs" / "rigify_generated.blend"
-    if not path.exists():
-        pytest.skip(f"no rigs in {shared}")
-    truth = json.loads(path.with_suffix(".json").read_text())
-    bpy.ops.wm.open_mainfile(filepath=str(path))
-    armature, motion = bpy.data.objects[truth["armature_object"]], synthetic_motion()
+    (armature, truth), motion = open_rig(shared, "rigify_generated"), synthetic_motion()
     layer = bpy.context.view_layer
     layer.objects.active = armature
     if state == "rest":
@@ -397,13 +394,7 @@ def test_bones_that_the_rig_turns_itself_are_named() -> None:
 
 def test_a_take_does_not_inherit_where_the_one_before_it_was() -> None:
     """A root that carried the way, and a spine that somebody moved out of place, would stay where they are when nothing keys them."""
-    motion, armature = synthetic_motion(), make_rig(CANONICAL)
-    bpy.ops.object.mode_set(mode="EDIT")
-    root = armature.data.edit_bones.new("root")
-    root.head, root.tail = (0, 0, 0), (0, 0.3, 0)
-    armature.data.edit_bones["Hips"].parent = root
-    armature.data.edit_bones["Spine1"].use_connect = False
-    bpy.ops.object.mode_set(mode="OBJECT")
+    motion, armature = synthetic_motion(), rig_with_root()
     apply_motion(bpy.context, motion, "plain", armature)
     plain = places(armature, CANONICAL, motion)
     apply_motion(bpy.context, motion, "root", armature, choices=Choices(way="root"))
