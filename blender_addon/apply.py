@@ -16,7 +16,7 @@ import numpy as np
 from . import versions
 from .before import Before
 from .confidence import key_confidence
-from .controls import posable, with_constraints
+from .controls import kept_from_the_way, posable, with_constraints
 from .core.errors import InputError
 from .core.motion import Motion
 from .core.retarget import Mapping, Rig, RigMotion, check_mapping, map_rig, retarget, rotation_channels
@@ -30,8 +30,11 @@ from .rigs import new_armature, read_rig
 
 @dataclass(frozen=True)
 class Take:
-    """What an import made, by name: Blender's own objects must not be held across frames. slide: see `RigMotion`, cm. overruled: bones
-    that the rig's constraints or drivers turn, whatever is keyed."""
+    """What an import made, by name: Blender's own objects must not be held across frames.
+
+    slide: see `RigMotion`, cm. overruled: bones that the rig's constraints or drivers turn or move, whatever is keyed. unseen: one
+    sentence, what plays instead of the take; empty: it plays.
+    """
 
     armature: str
     action: str
@@ -39,6 +42,7 @@ class Take:
     rig: str
     slide: float = 0.0
     overruled: tuple[str, ...] = ()
+    unseen: str = ""
 
 
 def check_target(armature: Any, mapping: Mapping | None = None) -> str:
@@ -80,12 +84,14 @@ def apply_motion(context: Any, motion: Motion, name: str, armature: Any | None =
             rig = read_rig(armature)
             mapping = map_rig(rig) if mapping is None else check_mapping(rig, mapping)
             rig, overruled = with_constraints(armature, rig, mapping)
-        moved = retarget(motion, rig, mapping, choices.plant_feet and foreign, choices.way, choices.touch and foreign)
+            moved = retarget(motion, rig, mapping, choices.plant_feet and foreign, choices.way, choices.touch and foreign)
+            overruled = tuple(sorted({*overruled, *kept_from_the_way(armature, rig, moved.locations)}))
         rig, moved = with_controls(rig, mapping, moved, choices.controls)
         frames = frames_of(motion, context.scene, start_frame)
         made = add_camera(context, motion, moved.placement, frames, footage, name) if camera else None
         action = _write(armature, rig, mapping, moved, frames, name, motion, choices)
-        return Take(armature.name, action.name, made.name if made else None, mapping.map_name, moved.slide, overruled)
+        return Take(armature.name, action.name, made.name if made else None, mapping.map_name, moved.slide, overruled,
+                    _unseen(armature, moved, choices))
     except BaseException:
         before.restore()
         raise
@@ -117,12 +123,29 @@ def _write(armature: Any, rig: Rig, mapping: Mapping, moved: RigMotion, frames: 
 
 def _astray(armature: Any, rig: Rig, mapping: Mapping, moved: RigMotion) -> list[str]:
     """The bones that are not where their parents carry them and must be: mapped ones, and those above the hips that the take before this
-    one moved. Where a user has put one of these by hand, the take plays there."""
+    one moved, or one in a strip that goes on below it. Where a user has put one of these by hand, the take plays there."""
     above = {rig.names[a] for a in rig.ancestors(rig.index(moved.root_bone))}
-    before = {curve.data_path for curve in versions.curves_of(armature)}
+    before = {curve.data_path for curve in (*versions.curves_of(armature), *versions.curves_in_strips(armature))}
     wrong = {b for b in above if f"{bone_path(b)}.location" in before} | {
         b for b in (*mapping.joints.values(), *mapping.spine, *mapping.neck) if any(armature.pose.bones[b].location)}
     return sorted(wrong - set(moved.locations))
+
+
+def _unseen(armature: Any, moved: RigMotion, choices: Choices) -> str:
+    """What plays instead of the take, in one sentence; empty when the take plays."""
+    animation = armature.animation_data
+    if animation.use_nla:
+        alone = [track.name for track in animation.nla_tracks if track.is_solo]
+        if alone:
+            return f"The NLA track '{alone[0]}' of '{armature.name}' plays solo; switch off its star in the NLA editor to see the take."
+    elif choices.nla:
+        return f"The NLA of '{armature.name}' is switched off; switch it on to see the take in its strip."
+    keyed = {curve.data_path for curve in versions.curves_of(armature)}
+    ours = (*(f"{bone_path(bone)}.rotation" for bone in moved.rotations), *(f"{bone_path(bone)}.location" for bone in moved.locations))
+    if choices.nla and any(path.startswith(ours) for path in keyed):
+        return (f"The action '{animation.action.name}' of '{armature.name}' plays over the strip with the take; unlink that action to see "
+                "the take.")
+    return ""
 
 
 def _key(curves: Any, bone: str, channel: str, frames: np.ndarray, values: np.ndarray, rows: np.ndarray | None) -> None:

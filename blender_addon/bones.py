@@ -12,7 +12,7 @@ from typing import Any
 
 import bpy
 import numpy as np
-from bpy.props import CollectionProperty, FloatProperty, StringProperty
+from bpy.props import CollectionProperty, FloatProperty, PointerProperty, StringProperty
 
 from .core.errors import InputError
 from .core.retarget import Mapping, check_mapping, map_rig
@@ -34,9 +34,9 @@ class BoneOfJoint(bpy.types.PropertyGroup):
 
 
 class BoneList(bpy.types.PropertyGroup):
-    """The rows for one armature; empty: the add-on finds the bones itself."""
+    """The rows for one armature, whatever it is called by now; empty: the add-on finds the bones itself."""
 
-    __annotations__ = {"armature": StringProperty(), "rows": CollectionProperty(type=BoneOfJoint)}
+    __annotations__ = {"armature": PointerProperty(type=bpy.types.Object), "rows": CollectionProperty(type=BoneOfJoint)}
 
 
 def presets_folder() -> Path:
@@ -56,7 +56,7 @@ def chosen_mapping(scene: Any, armature: Any | None) -> Mapping | None:
     if armature is None:
         return None
     listed = scene.video_mocap.bones
-    if listed.armature == armature.name and len(listed.rows):
+    if listed.armature == armature and len(listed.rows):
         return _from_rows(listed.rows)
     return fitting_preset(presets_folder(), tuple(b.name for b in armature.data.bones))
 
@@ -95,7 +95,7 @@ def _from_rows(rows: Any) -> Mapping:
 
 def _fill(listed: Any, armature: Any, mapping: Mapping) -> None:
     listed.rows.clear()
-    listed.armature = armature.name
+    listed.armature = armature
     for joint in JOINTS:
         if joint == "Spine1":
             continue
@@ -111,7 +111,10 @@ class WithArmature:
     @classmethod
     def poll(cls, context: Any) -> bool:
         """With an armature selected."""
-        return chosen_armature(context) is not None
+        there = chosen_armature(context) is not None
+        if not there:
+            cls.poll_message_set("Select an armature")  # type: ignore[attr-defined]
+        return there
 
     def execute(self, context: Any) -> set[str]:
         """Calls `work` and reports what is wrong."""
@@ -152,7 +155,9 @@ class ForgetBones(WithArmature, bpy.types.Operator):
 
     def work(self, context: Any, armature: Any) -> None:
         """Empties the list."""
-        context.scene.video_mocap.bones.rows.clear()
+        listed = context.scene.video_mocap.bones
+        listed.rows.clear()
+        listed.armature = None  # or the file would keep the object when it is deleted
 
 
 class SavePreset(WithArmature, bpy.types.Operator):
@@ -199,7 +204,7 @@ class LoadPreset(WithArmature, bpy.types.Operator):
 def draw_bones(layout: Any, context: Any, armature: Any) -> None:
     """The list with its buttons."""
     listed = context.scene.video_mocap.bones
-    shown = listed.armature == armature.name and len(listed.rows)
+    shown = listed.armature == armature and len(listed.rows)
     row = layout.row(align=True)
     row.operator("video_mocap.show_bones")
     row.operator("video_mocap.load_bones", text="", icon="FILE_FOLDER")

@@ -13,6 +13,7 @@ from .curves import key_curves
 
 PROPERTY = "Mocap Confidence"
 _MARKS = ("doubtful", "doubtful end")
+_MARKED = "Mocap Marks"  # custom property: the name of the armature that its marks bear
 _LITTLE = 0.4  # mean confidence of the joints below which a frame is worth a look
 
 
@@ -21,9 +22,25 @@ def key_confidence(armature: Any, curves: Any, frames: np.ndarray, motion: Motio
     values = motion.confidence.mean(axis=1)
     key_curves(curves, f'["{PROPERTY}"]', PROPERTY, frames, values[:, None])
     armature[PROPERTY] = float(values[0])
-    markers, marks = bpy.context.scene.timeline_markers, [f"{mark} ({armature.name})" for mark in _MARKS]
+    markers, marks = bpy.context.scene.timeline_markers, _marks(armature.name)
+    _rename(markers, armature)
     for marker in [m for m in markers if m.name in marks and round(float(frames[0])) <= m.frame <= round(float(frames[-1]))]:
         markers.remove(marker)  # of a take that this armature had here before
     for stretch in runs(values < _LITTLE):
         for name, row in zip(marks, (stretch[0], stretch[1] - 1)):
             markers.new(name, frame=round(float(frames[row])))
+
+
+def _marks(armature: str) -> list[str]:
+    return [f"{mark} ({armature})" for mark in _MARKS]
+
+
+def _rename(markers: Any, armature: Any) -> None:
+    """The armature's marks bear its present name; those of one that it is a copy of are not touched."""
+    before = armature.get(_MARKED, armature.name)
+    armature[_MARKED] = armature.name
+    if before in bpy.data.objects:
+        return
+    names = dict(zip(_marks(before), _marks(armature.name)))
+    for marker in markers:
+        marker.name = names.get(marker.name, marker.name)

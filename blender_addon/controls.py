@@ -1,9 +1,10 @@
 """Which bone a control really follows: the rig's constraints may make it follow another one than its parent (Rigify's head and neck).
 
 Method: the mapped bones are put to rest, each is turned in turn, and Blender's own evaluation says who came along and how far; limits
-are off meanwhile, for the turn may be beyond them. The rig is left as it was, to the last bit. Time on the UI thread: one evaluation of
-the armature for each mapped bone, about 0.3 s for a Rigify rig; nothing for a rig without constraints. Limits: a constraint that acts in
-some poses only is taken as it acts near rest.
+are off meanwhile, for the turn may be beyond them. A bone that carries the way is put where the take will have it, with its constraints
+and without. The rig is left as it was, to the last bit. Time on the UI thread: one evaluation of the armature for each mapped bone and 14
+for the way, about 0.4 s for a Rigify rig; nothing for a rig without constraints. Limits: a constraint that acts in some poses only is
+taken as it acts near rest, and limits of rotation that a take goes beyond are not seen.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ _TURN = rotations.from_rotation_vector(np.array([0.3, 0.4, 0.5]))
 _SOLVERS = ("IK", "SPLINE_IK")
 _CHANNELS = ("location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale")
 _FREE = 0.9  # of what its channels turn a bone by; with less, something else has a say
+_ASTRAY = 0.02  # of the rig's size, about 3 cm of a grown person
 
 
 def with_constraints(armature: Any, rig: Rig, mapping: Mapping) -> tuple[Rig, tuple[str, ...]]:
-    """The rig with `held_by` and `hold` as the armature's constraints make them, and the mapped bones that do not follow their own
-    channels, because constraints or drivers turn them.
+    """The rig with `held_by` and `hold` as the armature's constraints make them, and the bones that do not follow their own
+    channels: mapped ones that constraints or drivers turn, and those with a switch that a driver keeps as it is.
 
     Inverse kinematics that reaches mapped bones would overrule the motion: turning it off becomes a switch of the rig.
     Raises InputError when Blender moves no bone, whatever its channels say.
@@ -41,9 +43,11 @@ def with_constraints(armature: Any, rig: Rig, mapping: Mapping) -> tuple[Rig, tu
     active = [(bone, c) for bone in armature.pose.bones for c in bone.constraints if not c.mute]
     solvers = [(bone, c) for bone, c in active if c.type in _SOLVERS and not {b.name for b in _chain(bone, c)}.isdisjoint(names)]
     limits = [c for _, c in active if c.type.startswith("LIMIT_")]
+    switches = (*rig.switches, *(_off(armature, bone.name, c.name) for bone, c in solvers))
+    kept = _kept_switches(armature, switches)
     overruled = {name for name in names if _driven(armature, f"{bone_path(name)}.rotation")}
     if not solvers and not any(bone.name in passed and c not in limits for bone, c in active):
-        return rig, tuple(sorted(overruled))
+        return rig, tuple(sorted(overruled | kept))
     with _at_rest(armature, names), _muted([*(c for _, c in solvers), *limits]):
         shares, rigid = _probed(armature, rig, driven)
     overruled |= {rig.names[b] for b in driven if shares[b].pop(b, 0.0) < _FREE}
@@ -55,8 +59,38 @@ def with_constraints(armature: Any, rig: Rig, mapping: Mapping) -> tuple[Rig, tu
         parent = next((a for a in rig.ancestors(bone) if a in driven), -1)
         held_by[bone], hold[bone] = _held(bone, parent, shares)
         carried[bone] = hold[bone] > 0.99 and (bone, int(held_by[bone])) in rigid
-    off = tuple(_off(armature, bone.name, c.name) for bone, c in solvers)
-    return dataclasses.replace(rig, held_by=held_by, hold=hold, carried=carried, switches=(*rig.switches, *off)), tuple(sorted(overruled))
+    return dataclasses.replace(rig, held_by=held_by, hold=hold, carried=carried, switches=switches), tuple(sorted(overruled | kept))
+
+
+def kept_from_the_way(armature: Any, rig: Rig, locations: dict[str, np.ndarray]) -> tuple[str, ...]:
+    """Those of the bones that a take moves, see `RigMotion.locations`, that constraints or drivers keep from going there."""
+    kept = []
+    for name, path in locations.items():
+        above = [name, *(rig.names[a] for a in rig.ancestors(rig.index(name)))]
+        acting = [c for bone in above for c in armature.pose.bones[bone].constraints if not c.mute and c.type not in _SOLVERS]
+        if _driven(armature, f"{bone_path(name)}.location") or (acting and _astray(armature, rig, name, path, acting)):
+            kept.append(name)
+    return tuple(kept)
+
+
+def _astray(armature: Any, rig: Rig, bone: str, path: np.ndarray, acting: list[Any]) -> bool:
+    """Whether the constraints keep the bone from where `path` (T, 3) goes; that they carry all of it elsewhere does not count."""
+    ends = np.concatenate([np.zeros((1, 3)), path[path.argmin(axis=0)], path[path.argmax(axis=0)]])
+    with _at_rest(armature, [bone]):
+        kept = _apart(armature, bone, ends)
+        with _muted(acting):
+            free = _apart(armature, bone, ends)
+    return bool(np.abs(kept - free).max() > _ASTRAY * np.ptp(rig.tails, axis=0).max())
+
+
+def _apart(armature: Any, bone: str, locations: np.ndarray) -> np.ndarray:
+    """(K, K) how far apart the bone is with these values (K, 3) in its location, armature units."""
+    posed, places = armature.pose.bones[bone], []
+    for location in locations:
+        posed.location = location
+        bpy.context.view_layer.update()
+        places.append(np.array(posed.matrix.translation))
+    return np.linalg.norm(np.array(places)[:, None] - np.array(places), axis=-1)
 
 
 def _chain(bone: Any, solver: Any) -> list[Any]:
@@ -77,6 +111,13 @@ def _driven(armature: Any, path: str) -> bool:
     """Whether a driver has a channel whose path begins so."""
     animation = armature.animation_data
     return animation is not None and any(d.data_path.startswith(path) and not d.mute for d in animation.drivers)
+
+
+def _kept_switches(armature: Any, switches: tuple[tuple[str, str, float], ...]) -> set[str]:
+    """The bones with a switch that stands otherwise because a driver has it."""
+    evaluated = armature.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    paths = [(bone, bone_path(bone) + path, value) for bone, path, value in switches]
+    return {bone for bone, path, value in paths if _driven(armature, path) and evaluated.path_resolve(path) != value}
 
 
 def _held(bone: int, parent: int, shares: dict[int, dict[int, float]]) -> tuple[int, float]:

@@ -41,8 +41,8 @@ def key_curves(curves: Any, path: str, group: str, frames: np.ndarray, values: n
 def key_few(curves: Any, path: str, group: str, frames: np.ndarray, values: np.ndarray, rows: np.ndarray) -> None:
     """As `key_curves`, with keys at some rows only and, between them, the cubic of `core.retarget.decimate`."""
     slopes = slopes_of(frames, values)[rows]
-    third = np.diff(frames[rows]) / 3
-    before, after = np.concatenate([third[:1], third]), np.concatenate([third, third[-1:]])
+    third = np.diff(frames[rows]) / 3 if len(rows) > 1 else np.full(1, 1 / 3)  # a single key has no neighbour: as if one a frame away
+    before, after = np.append(third[:1], third)[:len(rows)], np.append(third, third[-1:])[:len(rows)]
     keys, kinds, aligned = _keys_at(frames[rows]), np.full(len(rows), _INTERPOLATION["BEZIER"]), np.full(len(rows), _ALIGNED)
     for index in range(values.shape[1]):
         curve = versions.new_curve(curves, path, index, group)

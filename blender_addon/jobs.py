@@ -18,15 +18,12 @@ from typing import Any
 import bpy
 
 from . import engine
-from .apply import Take, apply_motion, check_target
+from .apply import Take, check_target
 from .core.errors import Cancelled, InputError
-from .core.inputs import is_keypoint_input
 from .core.motion import load_motion
 from .core.options import RunOptions
-from .core.retarget import Mapping
-from .core.retarget.choices import DEFAULTS, Choices
-from .footage import check_footage
 from .process import JsonProcess
+from .takes import Solved, Wanted, footage_of
 
 
 @dataclass
@@ -45,6 +42,7 @@ class Job:
     """A process at work. `step` returns True when it is finished; raises InputError (one sentence) or Cancelled when it failed."""
 
     what = ""
+    solved: Solved | None = None
 
     def __init__(self, process: JsonProcess) -> None:
         self.process = process
@@ -101,30 +99,20 @@ class _Named:
         return next((b for b in blocks if b.session_uid == self._uid), None) or blocks.get(self.name)
 
 
-def overruled(take: Take) -> str:
-    """What to say of bones that a rig turns itself."""
-    shown = ", ".join(take.overruled[:4]) + (", ..." if len(take.overruled) > 4 else "")
-    return (f"'{take.armature}' turns {len(take.overruled)} bones itself, by constraints or drivers ({shown}); switch these off "
-            "to see the take there.")
-
-
 class ImportJob(Job):
     """A video on its way to an armature. Raises InputError when it cannot begin, before anything is started."""
 
     what = "The engine"
 
-    def __init__(self, video: Path, options: RunOptions, scene: Any, armature: Any | None, start_frame: int, footage: bool,
-                 choices: Choices = DEFAULTS, mapping: Mapping | None = None) -> None:
+    def __init__(self, video: Path, options: RunOptions, scene: Any, armature: Any | None, wanted: Wanted) -> None:
         if armature is not None:
-            check_target(armature, mapping)
-        self._footage = video if footage and not is_keypoint_input(video) else None
-        if self._footage is not None:
-            check_footage(self._footage)
+            check_target(armature, wanted.mapping)
+        if wanted.camera:
+            footage_of(video)
         python = engine.find_python()
         engine.is_known.cache_clear()
-        self._video, self._start_frame, self._camera = video, start_frame, footage
+        self._video, self._wanted = video, wanted
         self._scene, self._armature = _Named(scene), _Named(armature) if armature is not None else None
-        self._choices, self._mapping = choices, mapping
         self._folder = Path(tempfile.mkdtemp(prefix="video_mocap_"))
         self.take: Take | None = None
         request = {"input": str(video), "out": str(self._folder), "options": options.to_json()}
@@ -136,24 +124,23 @@ class ImportJob(Job):
 
     def finish(self, context: Any, result: dict[str, Any]) -> None:
         """Puts the motion onto the armature, or onto a new one if that is gone, in the scene that the import was started in."""
-        motion = load_motion(result["files"]["npz"])
+        self.solved = Solved(load_motion(result["files"]["npz"]), self._video)
         armature = self._armature.found_in(bpy.data.objects) if self._armature else None
-        if self._armature and (armature is None or armature.type != "ARMATURE"):
+        # One that was deleted may still be in the file, for a list of bones or a fake user keeps it.
+        if self._armature and (armature is None or armature.type != "ARMATURE" or not armature.users_scene):
             self.status.warnings.append(f"The armature '{self._armature.name}' is gone; the motion is on a new one.")
             armature = None
         scene = self._scene.found_in(bpy.data.scenes)
         if scene is None:
             self.status.warnings.append(f"The scene '{self._scene.name}' is gone; the motion is in '{context.scene.name}'.")
             scene = context.scene
-        with _in_scene(context, scene):
-            self.take = apply_motion(context, motion, self._video.stem, armature, float(self._start_frame), self._footage, self._camera,
-                                     self._choices, self._mapping if armature is not None else None)
-        seconds = float(motion.times[-1] - motion.times[0])
-        self.status.message = f"{len(motion)} frames ({seconds:.1f} s) on '{self.take.armature}'."
-        if self.take.slide >= 0.1:
-            self.status.message += f" Feet on the ground slide by up to {self.take.slide:.1f} cm."
-        if self.take.overruled:
-            self.status.warnings.append(overruled(self.take))
+        try:
+            with _in_scene(context, scene):
+                applied = self.solved.put(context, armature, self._wanted)
+        except InputError as error:
+            raise InputError(f"{error} The motion is kept: press 'Apply Again' when this is mended.") from error
+        self.take, self.status.message = applied.take, applied.message
+        self.status.warnings += applied.warnings
 
     def close(self) -> None:
         """Also removes the worker's folder, unless the worker has left a traceback there that its sentence refers to."""
@@ -190,10 +177,11 @@ def _in_scene(context: Any, scene: Any) -> Iterator[None]:
 
 
 class _Desk:
-    """The one job that runs, if any, and the status of the last one."""
+    """The one job that runs, if any, the status of the last one, and the last motion that was solved."""
 
     def __init__(self) -> None:
         self.job: Job | None = None
+        self.solved: Solved | None = None
         self._last = Status()
 
     @property
@@ -206,9 +194,9 @@ class _Desk:
         self.job = job
         return job
 
-    def refuse(self, sentence: str) -> None:
-        """A job could not even begin."""
-        self._last = Status(error=sentence)
+    def tell(self, status: Status) -> None:
+        """What became of something that took no job, or of a job that could not even begin."""
+        self._last = status
 
     def step(self, context: Any) -> bool:
         """One step of the job; True when it is over, in whatever way. Raises InputError and Cancelled as the job does."""
@@ -234,7 +222,7 @@ class _Desk:
     def clear(self) -> None:
         """Ends the present job at once, if there is one; its status stays to be seen."""
         if self.job is not None:
-            self._last = self.job.status
+            self._last, self.solved = self.job.status, self.job.solved or self.solved
             self.job.close()
             self.job = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -11,15 +12,16 @@ from bpy.props import StringProperty
 from .bones import chosen_mapping
 from .core.errors import Cancelled, InputError
 from .core.retarget.choices import Choices
-from .jobs import DESK, ImportJob, Job, SetupJob
+from .jobs import DESK, ImportJob, Job, SetupJob, Status
 from .rigs import chosen_armature
-from .settings import choice_properties, option_properties, run_options, video_path
+from .settings import choice_properties, option_properties, run_options, take_properties, video_path
+from .takes import Solved, Wanted
 
 _TICK = 0.1  # seconds between steps; what a step may take is stated in `jobs`
 
 
-class _JobOperator:
-    """What the operators that start a job share. `begin` makes the job."""
+class _WhileIdle:
+    """For operators that wait while another one is at work."""
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -27,6 +29,10 @@ class _JobOperator:
         if DESK.job is not None:
             cls.poll_message_set("Video Mocap is at work")  # type: ignore[attr-defined]
         return DESK.job is None
+
+
+class _JobOperator(_WhileIdle):
+    """What the operators that start a job share. `begin` makes the job."""
 
     def begin(self, context: Any) -> Job:
         """Starts the job. Raises InputError with one sentence."""
@@ -37,7 +43,7 @@ class _JobOperator:
             DESK.start(self.begin(context))
             return True
         except InputError as error:
-            DESK.refuse(str(error))
+            DESK.tell(Status(error=str(error)))
             self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
             return False
 
@@ -106,6 +112,7 @@ class ImportVideo(_JobOperator, bpy.types.Operator):
         "filepath": StringProperty(name="Video", subtype="FILE_PATH", options={"SKIP_SAVE"},
                                    description="The video; when empty, the panel's"),
         **option_properties(options={"SKIP_SAVE"}),
+        **take_properties(options={"SKIP_SAVE"}),
         **choice_properties(options={"SKIP_SAVE"}),
     }
 
@@ -113,10 +120,76 @@ class ImportVideo(_JobOperator, bpy.types.Operator):
         """Starts the worker. What a script did not give comes from the panel."""
         settings = context.scene.video_mocap
         video = video_path(self.filepath or settings.video)
-        values = _Given(self, settings)
         armature = chosen_armature(context)
-        return ImportJob(video, run_options(values), context.scene, armature, values.start_frame, values.footage, Choices.of(values),
-                         chosen_mapping(context.scene, armature))
+        return ImportJob(video, run_options(_Given(self, settings)), context.scene, armature, _wanted(self, context.scene, armature))
+
+
+class _Apply(_WhileIdle):
+    """What the operators share that put a solved motion onto the armature that is selected, or onto a new one. No engine is needed."""
+
+    # No REGISTER: a redo panel would show defaults where the sidebar's choices count.
+    bl_options = {"UNDO"}
+
+    def solved(self) -> Solved:
+        """The motion. Raises InputError with one sentence."""
+        raise NotImplementedError
+
+    def execute(self, context: Any) -> set[str]:
+        """At once; an error reaches a script as RuntimeError with the sentence, and leaves the scene as it was."""
+        try:
+            armature = chosen_armature(context)
+            DESK.solved = self.solved()
+            applied = DESK.solved.put(context, armature, _wanted(self, context.scene, armature))
+        except InputError as error:
+            DESK.tell(Status(error=str(error)))
+            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
+            return {"CANCELLED"}
+        DESK.tell(Status(message=applied.message, warnings=applied.warnings))
+        return {"FINISHED"}
+
+
+class ApplyAgain(_Apply, bpy.types.Operator):
+    """Put the last imported motion onto the selected armature, or a new one, with the choices and bones of now"""
+
+    bl_idname = "video_mocap.apply_again"
+    bl_label = "Apply Again"
+    __annotations__ = {**take_properties(options={"SKIP_SAVE"}), **choice_properties(options={"SKIP_SAVE"})}
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """After an import."""
+        if DESK.solved is None:
+            cls.poll_message_set("Nothing was imported since Blender was started")
+        return DESK.solved is not None and super().poll(context)
+
+    def solved(self) -> Solved:
+        """The last import's."""
+        assert DESK.solved is not None
+        return DESK.solved
+
+
+class ImportMotion(_Apply, bpy.types.Operator):
+    """Put the motion.npz of a run on the command line onto the selected armature, or a new one"""
+
+    bl_idname = "video_mocap.import_motion"
+    bl_label = "Import motion.npz"
+    __annotations__ = {
+        "filepath": StringProperty(name="Motion", subtype="FILE_PATH", options={"SKIP_SAVE"}),
+        "filter_glob": StringProperty(default="*.npz", options={"HIDDEN"}),
+        **take_properties(options={"SKIP_SAVE"}),
+        **choice_properties(options={"SKIP_SAVE"}),
+    }
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        """Opens the file browser."""
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def solved(self) -> Solved:
+        """The file's."""
+        if not self.filepath.strip():
+            raise InputError("Choose the motion.npz of a run first.")
+        return Solved.load(Path(bpy.path.abspath(self.filepath)))
 
 
 class SetUpEngine(_JobOperator, bpy.types.Operator):
@@ -179,6 +252,12 @@ class CancelWork(bpy.types.Operator):
         return {"FINISHED"}
 
 
+def _wanted(operator: Any, scene: Any, armature: Any | None) -> Wanted:
+    """How the operator is to put a motion onto the armature."""
+    values = _Given(operator, scene.video_mocap)
+    return Wanted(values.start_frame, values.footage, Choices.of(values), chosen_mapping(scene, armature))
+
+
 class _Given:
     """The operator's own properties where the caller has set them, the panel's elsewhere."""
 
@@ -200,4 +279,4 @@ def redraw_panels(context: Any) -> None:
                         region.tag_redraw()
 
 
-CLASSES = (ImportVideo, SetUpEngine, CancelWork)
+CLASSES = (ImportVideo, ApplyAgain, ImportMotion, SetUpEngine, CancelWork)

@@ -11,11 +11,10 @@ from bpy.props import StringProperty
 
 from . import engine
 from .bones import draw_bones, found_mapping
+from .core.inputs import VIDEO_SUFFIXES
 from .core.retarget.choices import Choices
 from .jobs import DESK, Status
 from .rigs import chosen_armature
-
-_VIDEO_SUFFIXES = ".mp4;.mov;.m4v;.avi;.mkv;.webm;.mpg;.mpeg"
 
 
 class SidebarPanel(bpy.types.Panel):
@@ -61,12 +60,15 @@ class TakePanel(_Part, bpy.types.Panel):
     bl_label = "Take"
 
     def draw(self, context: Any) -> None:
-        """One row for each choice, and the way to a file."""
+        """One row for each choice, the ways to try another one, and the way to a file."""
         self.layout.use_property_split = True
         self.layout.use_property_decorate = False
         for choice in dataclasses.fields(Choices):
             self.layout.prop(context.scene.video_mocap, choice.name)
-        self.layout.operator("video_mocap.export_take", icon="EXPORT")
+        column = self.layout.column(align=True)
+        column.operator("video_mocap.apply_again", icon="FILE_REFRESH")
+        column.operator("video_mocap.import_motion", icon="IMPORT")
+        column.operator("video_mocap.export_take", icon="EXPORT")
 
 
 class BonesPanel(_Part, bpy.types.Panel):
@@ -161,7 +163,7 @@ class VideoDrop(bpy.types.FileHandler):
     bl_idname = "VIDEO_MOCAP_FH_video"
     bl_label = "Video as pose"
     bl_import_operator = "video_mocap.import_video"
-    bl_file_extensions = _VIDEO_SUFFIXES
+    bl_file_extensions = ";".join(VIDEO_SUFFIXES)
 
     @classmethod
     def poll_drop(cls, context: Any) -> bool:

@@ -23,11 +23,16 @@ _POINTS_TO = {"Hips": "Spine", "Spine": "Spine1", "Spine1": "Neck", "Neck": "Hea
 
 
 def chosen_armature(context: Any) -> Any | None:
-    """The armature that an import goes onto: the active object if it is a selected one or is being posed, else None (a new one)."""
+    """The armature that an import goes onto: the active object if it is a selected one or is being posed, else the one that is selected,
+    else the one that deforms the active and selected object, else None (a new one)."""
     active = context.view_layer.objects.active
-    if active is None or active.type != "ARMATURE":
-        return None
-    return active if active.select_get() or active.mode != "OBJECT" else None
+    if active is not None and active.type == "ARMATURE" and (active.select_get() or active.mode != "OBJECT"):
+        return active
+    armatures = [thing for thing in context.view_layer.objects.selected if thing.type == "ARMATURE"]
+    if len(armatures) == 1:
+        return armatures[0]
+    rig = active.find_armature() if active is not None and active.select_get() else None
+    return rig if rig in context.view_layer.objects.values() else None
 
 
 def read_rig(armature: Any) -> Rig:
@@ -72,8 +77,14 @@ def _parents_first(bones: Any) -> list[Any]:
     return found
 
 
+def metres_per_unit(scene: Any) -> float:
+    """How long the scene says that one of Blender's units is; without a unit system the scale means nothing."""
+    return 1.0 if scene.unit_settings.system == "NONE" else float(scene.unit_settings.scale_length)
+
+
 def new_armature(context: Any, skeleton: Skeleton) -> Any:
-    """A new armature in the scene with the skeleton's bones in the rest T-pose on the floor; selected, active, Object Mode."""
+    """A new armature in the scene with the skeleton's bones in the rest T-pose on the floor, metres of the scene's own unit; selected,
+    active, Object Mode."""
     if context.view_layer.objects.active is not None and context.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
     data = bpy.data.armatures.new(NEW_NAME)
@@ -84,20 +95,21 @@ def new_armature(context: Any, skeleton: Skeleton) -> Any:
     armature.select_set(True)
     context.view_layer.objects.active = armature
     bpy.ops.object.mode_set(mode="EDIT")
-    _add_bones(data.edit_bones, skeleton)
+    _add_bones(data.edit_bones, skeleton, 1 / metres_per_unit(context.scene))
     bpy.ops.object.mode_set(mode="OBJECT")
     data.display_type = "OCTAHEDRAL"
     armature.show_in_front = True
     return armature
 
 
-def _add_bones(edit_bones: Any, skeleton: Skeleton) -> None:
+def _add_bones(edit_bones: Any, skeleton: Skeleton, scale: float) -> None:
+    """scale: Blender's units in a metre."""
     heads = skeleton.rest_positions()
     heads[:, 2] += SOLE_BELOW_TOE - heads[[INDEX["LeftToe"], INDEX["RightToe"]], 2].min()
     for name in JOINTS:
         bone = edit_bones.new(name)
-        bone.head = heads[INDEX[name]]
-        bone.tail = _tail(name, heads, skeleton)
+        bone.head = scale * heads[INDEX[name]]
+        bone.tail = scale * _tail(name, heads, skeleton)
         # Local X is the axis about which knees and elbows bend: Z to the front, for bones that lie that way upwards.
         forward = abs(bone.vector.normalized().y) > 0.7
         bone.align_roll((0.0, 0.0, 1.0) if forward else (0.0, -1.0, 0.0))

@@ -35,7 +35,7 @@ def _help(name: str) -> str:
 
 
 def option_properties(**more: Any) -> dict[str, Any]:
-    """Name -> Blender property for everything but the video; `more` goes to each of them. 0 stands for "not given"."""
+    """Name -> Blender property for what the engine is told but the video; `more` goes to each of them. 0 stands for "not given"."""
     seconds = {"min": 0.0, "default": 0.0, "unit": "TIME_ABSOLUTE", "precision": 2, **more}
     return {
         "person": EnumProperty(name="Person", description="Which person of the video to follow", default="largest", items=(
@@ -50,6 +50,12 @@ def option_properties(**more: Any) -> dict[str, Any]:
         # No unit: Blender would give lengths in the scene's units.
         "height": FloatProperty(name="Height (m)", description=_help("height") + " (0: assumed)", min=0.0, default=0.0, precision=2,
                                 **more),
+    }
+
+
+def take_properties(**more: Any) -> dict[str, Any]:
+    """Name -> Blender property for where in the scene a take goes; `more` goes to each of them."""
+    return {
         "start_frame": IntProperty(name="First Frame", description="The scene's frame on which the take begins", default=1, **more),
         "footage": BoolProperty(name="Camera with Footage", default=False, **more,
                                 description="Also make the camera that took the video, with the video behind it"),
@@ -90,6 +96,7 @@ class VideoMocapSettings(bpy.types.PropertyGroup):
         "video": StringProperty(name="Video", subtype="FILE_PATH",
                                 description="A video file, a folder of numbered images, or 2D keypoints on file"),
         **option_properties(),
+        **take_properties(),
         **choice_properties(),
         "bones": PointerProperty(type=BoneList),
     }

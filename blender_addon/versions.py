@@ -6,6 +6,7 @@ keeps add-ons' properties apart from custom ones. 4.4 also honours the rotation 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import bpy
@@ -54,6 +55,8 @@ def push_take(owner: Any, action: Any, start: float) -> None:
     track = animation.nla_tracks.new()
     track.name = action.name
     strip = track.strips.new(action.name, round(start), action)
+    # Nothing plays behind a strip's end: without this the last whole frame would be at rest.
+    strip.action_frame_end = math.ceil(strip.action_frame_end - 1e-3)
     if bpy.app.version >= (4, 4):
         strip.action_slot = action.slots[0]
     strip.extrapolation = "NOTHING"
@@ -61,21 +64,35 @@ def push_take(owner: Any, action: Any, start: float) -> None:
 
 def curves_of(owner: Any) -> list[Any]:
     """The f-curves that move `owner` now."""
-    animation = owner.animation_data
-    if animation is None or animation.action is None:
+    return [] if owner.animation_data is None else _curves_for(owner.animation_data)
+
+
+def curves_in_strips(owner: Any) -> list[Any]:
+    """The f-curves of the actions in the NLA strips that move `owner`."""
+    return [curve for strip in strips_of(owner) for curve in _curves_for(strip)]
+
+
+def _curves_for(player: Any) -> list[Any]:
+    """What animation data or an NLA strip plays."""
+    if player.action is None:
         return []
     if bpy.app.version < (4, 4):
-        return list(animation.action.fcurves)
-    if animation.action_slot is None:
+        return list(player.action.fcurves)
+    if player.action_slot is None:
         return []
-    bags = [strip.channelbag(animation.action_slot) for layer in animation.action.layers for strip in layer.strips]
+    bags = [strip.channelbag(player.action_slot) for layer in player.action.layers for strip in layer.strips]
     return [curve for bag in bags if bag is not None for curve in bag.fcurves]
 
 
-def strips_of(owner: Any) -> list[tuple[float, float]]:
-    """First and last frame of the NLA strips that move `owner`."""
+def strips_of(owner: Any) -> list[Any]:
+    """The NLA strips that move `owner`, none of them or of their tracks muted."""
     tracks = [] if owner.animation_data is None else owner.animation_data.nla_tracks
-    return [(strip.frame_start, strip.frame_end) for track in tracks if not track.mute for strip in track.strips if not strip.mute]
+    return [strip for track in tracks if not track.mute for strip in track.strips if not strip.mute]
+
+
+def gltf_fps_base(fps_base: float) -> float:
+    """What a scene's `fps_base` must be while Blender exports glTF: up to 5.2 its exporter takes `fps` times it for the rate."""
+    return 1 / fps_base
 
 
 def extension_values(owner: Any, name: str) -> dict[str, Any]:
@@ -86,18 +103,21 @@ def extension_values(owner: Any, name: str) -> dict[str, Any]:
     return dict(found[-1].to_dict()) if found and hasattr(found[-1], "to_dict") else {}
 
 
-def taken(owner: Any) -> tuple[Any, Any] | None:
-    """What moves `owner` now, for `put_back`: (action or None, its slot or None); None when `owner` has no animation data at all."""
+def taken(owner: Any) -> tuple[Any, Any, int] | None:
+    """What moves `owner` now, for `put_back`: (action or None, its slot or None, number of NLA tracks); None when `owner` has no
+    animation data at all."""
     animation = owner.animation_data
-    return None if animation is None else (animation.action, getattr(animation, "action_slot", None))
+    return None if animation is None else (animation.action, getattr(animation, "action_slot", None), len(animation.nla_tracks))
 
 
-def put_back(owner: Any, before: tuple[Any, Any] | None) -> None:
-    """Lets `owner` be moved by what moved it when `taken` was asked."""
+def put_back(owner: Any, before: tuple[Any, Any, int] | None) -> None:
+    """Lets `owner` be moved by what moved it when `taken` was asked; tracks that came since are removed."""
     if before is None:
         owner.animation_data_clear()
     elif taken(owner) != before:
         animation = owner.animation_data
+        for track in list(animation.nla_tracks)[before[2]:]:  # new ones are at the top
+            animation.nla_tracks.remove(track)
         animation.action = before[0]
         if bpy.app.version >= (4, 4) and before[0] is not None:
             animation.action_slot = before[1]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 STILL, SHAKING, TURNING, ZOOMING, TRAVELLING = "still", "shaking", "turning", "zooming", "travelling"
 WIDEST = np.radians(70.0)
 _STEADY = 0.02  # a focal length that changes by a smaller share does not zoom
+MOVES = 0.003  # longer sides of the picture: a camera that moves it by less stands
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,15 @@ class CameraMotion:
     def cut(self, wanted: np.ndarray, times: np.ndarray) -> CameraMotion:
         """The frames wanted (T,) bool, of those at times (T,) seconds; a camera that travelled in others only has shaken in these.
 
-        Their own widest view counts, and a zoom that is over has not been."""
+        Their own mean view and their own widest one count, and a turn or a zoom that is over has not been."""
+        if wanted.all():
+            return self
         turns, first, last = self.turns[wanted], times[wanted].min(), times[wanted].max()
         travels = tuple((a, b) for a, b in self.travels if b >= first and a <= last)
-        kind = self.kind if travels or self.kind != TRAVELLING else SHAKING if np.ptp(turns, axis=0).any() else ZOOMING
+        kind = self.kind if travels or self.kind != TRAVELLING else SHAKING
+        turns = turns @ rotations.nearest(turns.sum(0)).T
+        if not travels and self.focal * rotations.angle_between(rotations.IDENTITY, rotations.from_matrix(turns)).max() < MOVES:
+            turns, kind = np.tile(np.eye(3), (len(turns), 1, 1)), ZOOMING
         zooms, widest = None, 1.0
         if self.zooms is not None:
             zooms, widest = self.zooms[wanted], float(self.zooms[wanted].min())

@@ -97,9 +97,11 @@ def _parser(command: str, description: str) -> argparse.ArgumentParser:
 def run_parser() -> argparse.ArgumentParser:
     """The parser of `run`; its options come from RunOptions."""
     parser = _parser("run", "Turns VIDEO into motion files in DIR. VIDEO is a video file, a folder of numbered images, or 2D keypoints: "
-                            "a folder of OpenPose JSON files, a COCO keypoints JSON, or a keypoints.npz that an earlier run left.")
-    parser.add_argument("video", metavar="VIDEO", help="what to read")
-    parser.add_argument("--out", metavar="DIR", help="folder for the results (default: NAME-mocap in the current folder)")
+                            "a folder of OpenPose JSON files, a COCO keypoints JSON, or a keypoints.npz that an earlier run left. Several, "
+                            "or a folder of videos, are done one after the other.")
+    parser.add_argument("video", metavar="VIDEO", nargs="+", help="what to read")
+    parser.add_argument("--out", metavar="DIR", help="folder for the results (default: NAME-mocap in the current folder); of several "
+                                                     "videos, for a folder NAME each")
     add_run_options(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON event a line: progress, warnings, the result or the error")
     return parser
@@ -127,15 +129,16 @@ def run_options(args: argparse.Namespace) -> RunOptions:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from .jobs import BAD_INPUT, run_job
+    from .batch import run_takes, takes_of
+    from .jobs import BAD_INPUT
 
-    reporter: Reporter = JsonReporter() if args.json else TerminalReporter()
+    make_reporter: type[Reporter] = JsonReporter if args.json else TerminalReporter
     try:
-        options = run_options(args).to_json()
+        options, takes = run_options(args).to_json(), takes_of(args.video, args.out)
     except InputError as error:
-        reporter.error(str(error), "input")
+        make_reporter().error(str(error), "input")
         return BAD_INPUT
-    return run_job(args.video, args.out or f"{Path(args.video).stem}-mocap", options, reporter)
+    return run_takes(takes, options, make_reporter)
 
 
 def _demo_parser() -> argparse.ArgumentParser:

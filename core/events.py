@@ -7,6 +7,7 @@ Blender), and checked by tests. Stages of the pipeline take a `Reporter` and cal
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -31,6 +32,14 @@ class Reporter:
         if self._cancel.is_set():
             raise Cancelled
         self._emit({"event": "progress", "stage": stage, "done": int(done), "total": total if total is None else int(total)})
+
+    def begin(self, path: str, out: str, number: int, total: int) -> None:
+        """Of several videos in one call it is `path`'s turn, the `number`th of `total`; its results go to folder `out`."""
+        self._emit({"event": "begin", "input": path, "out": os.path.abspath(out), "number": number, "total": total})
+
+    def end(self, failed: list[str], total: int) -> None:
+        """All of several videos are done; `failed` are not complete."""
+        self._emit({"event": "end", "failed": failed, "total": total})
 
     def warning(self, text: str) -> None:
         """One sentence that the user should know; also kept in `warnings`, which end up in the motion's meta."""
@@ -93,6 +102,11 @@ class TerminalReporter(Reporter):
             self._stream.write(f"error: {event['text']}\n")
         elif event["event"] == "log":
             self._stream.write(f"{event['text']}\n")
+        elif event["event"] == "begin":
+            self._stream.write(f"{event['number']} of {event['total']}: {event['input']}\n")
+        elif event["event"] == "end":
+            failed, total = event["failed"], event["total"]
+            self._stream.write(f"{total - len(failed)} of {total} complete" + (f"; not {', '.join(failed)}.\n" if failed else ".\n"))
         elif event["event"] == "result":
             for name, path in event["files"].items():
                 print(f"{name + ':':<11}{path}")

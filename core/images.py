@@ -6,6 +6,7 @@ import re
 import struct
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 _ORIENTATION = 0x0112  # Exif's tag
@@ -13,13 +14,11 @@ _ORIENTATION = 0x0112  # Exif's tag
 
 def read_image(path: Path) -> np.ndarray | None:
     """(H, W, 3) uint8 upright, or None if the file is damaged. Read through memory: OpenCV cannot open every path on Windows."""
-    import cv2  # here, because videos do not need it
-
     try:
         image = cv2.imdecode(np.frombuffer(path.read_bytes(), dtype=np.uint8), cv2.IMREAD_COLOR)
     except (cv2.error, OSError):
         return None
-    return None if image is None else np.ascontiguousarray(image[..., ::-1])
+    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def stored_shape(path: Path) -> tuple[int, int, int] | None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from .files import refusals_told
 
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
+"""By which a folder's videos are known; a video that is named itself may have any."""
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".exr", ".jp2", ".ppm", ".pgm")
 
 
@@ -32,8 +34,17 @@ def is_keypoint_input(path: str | os.PathLike) -> bool:
 
 def images_in(folder: str | os.PathLike) -> list[Path]:
     """The images of a folder in the order of their numbers, frame_2 before frame_10; hidden files are none."""
+    return _files_in(folder, IMAGE_SUFFIXES)
+
+
+def videos_in(folder: str | os.PathLike) -> list[Path]:
+    """The videos of a folder, likewise."""
+    return _files_in(folder, VIDEO_SUFFIXES)
+
+
+def _files_in(folder: str | os.PathLike, suffixes: tuple[str, ...]) -> list[Path]:
     with refusals_told(folder):
-        found = [p for p in Path(folder).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".") and p.is_file()]
+        found = [p for p in Path(folder).iterdir() if p.suffix.lower() in suffixes and not p.name.startswith(".") and p.is_file()]
     return sorted(found, key=lambda p: (natural_key(p.stem), p.name))
 
 

@@ -163,9 +163,24 @@ class Keypoints:
                   fps=self.fps, **optional)
 
 
-NPZ_ERRORS = (ValueError, TypeError, OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, tokenize.TokenError, RuntimeError)
+NPZ_ERRORS = (ValueError, TypeError, OSError, KeyError, EOFError, OverflowError, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
+              RuntimeError)
 """What numpy raises on an npz that is missing, torn, damaged, lacks an array or has one of another shape (RuntimeError: damage that looks
 like encryption or an unknown compression)."""
+
+
+def npz_problem(error: BaseException) -> str:
+    """What is wrong with an npz, for a sentence; numpy's own words are for whoever wrote the file with numpy."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, EOFError):
+        return "it is empty"
+    of_python = "Object arrays" in str(error)
+    if "context manager" in str(error) or ("pickle" in str(error) and not of_python):  # a single array, or what np.load takes for a pickle
+        return "it is not an npz file"
+    if of_python or isinstance(error, TypeError | OverflowError):
+        return "one of its arrays is not what it should be"
+    return f"it is damaged: {error.args[0] if error.args else error}"
 
 
 def load_keypoints(path: str | os.PathLike) -> Keypoints:
@@ -179,9 +194,11 @@ def load_keypoints(path: str | os.PathLike) -> Keypoints:
                 float(data["fps"]), data["depth"] if "depth" in data else None, data["world"] if "world" in data else None,
                 CameraMotion.from_arrays(data), float(data["lens_mm"]) if "lens_mm" in data else None)
     except NPZ_ERRORS as error:
-        raise InputError(f"{path} cannot be read as a keypoint file ({error}).") from error
+        raise InputError(f"{path} cannot be read as a keypoint file ({npz_problem(error)}).") from error
     if len(keypoints) == 0:
         raise InputError(f"{path} holds no frames; give keypoints of at least one.")
+    if not 0 < keypoints.fps < np.inf:
+        raise InputError(f"The frame rate in {path} is {keypoints.fps:g}; write frames a second as fps, for example 30.")
     if keypoints.lens is not None and not 0 < keypoints.lens < np.inf:
         raise InputError(f"The lens in {path} is one of {keypoints.lens:g} mm; write its 35 mm equivalent as lens_mm, or leave that out.")
     if not (np.isfinite(keypoints.times).all() and (np.diff(keypoints.times) > 0).all()):

@@ -9,12 +9,13 @@ import dataclasses
 import json
 import os
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import numpy as np
 
 from . import rotations
 from .errors import InputError
-from .keypoints import NPZ_ERRORS, write_npz
+from .keypoints import NPZ_ERRORS, npz_problem, write_npz
 from .skeleton import END_PARENTS, ENDS, JOINTS, PARENTS, Skeleton
 
 CONTACT_NAMES = ("left heel", "left toe", "right heel", "right toe")
@@ -66,9 +67,16 @@ class Motion:
         frames = len(self.times)
         for name, shape in (("local_rotations", (frames, len(JOINTS), 4)), ("root_translation", (frames, 3)),
                             ("confidence", (frames, len(JOINTS))), ("contacts", (frames, 4)),
-                            ("keypoints_2d", (frames, len(self.keypoint_names), 3))):
-            if np.shape(getattr(self, name)) != shape:
-                raise ValueError(f"{name} must be {shape}, got {np.shape(getattr(self, name))}")
+                            ("keypoints_2d", (frames, len(self.keypoint_names), 3)), ("camera.K", (3, 3)), ("camera.R", (frames, 3, 3)),
+                            ("camera.t", (frames, 3)), ("skeleton.rest_offsets", (len(JOINTS), 3)),
+                            ("skeleton.end_offsets", (len(ENDS), 3))):
+            there = np.shape(attrgetter(name)(self))
+            if there != shape:
+                raise ValueError(f"{name} must be {shape}, got {there}")
+        if self.camera.zooms is not None and self.camera.zooms.shape != (frames,):
+            raise ValueError(f"camera.zooms must be ({frames},), got {self.camera.zooms.shape}")
+        if not isinstance(self.meta, dict):
+            raise ValueError("meta must be a dict")
 
     def __len__(self) -> int:
         return len(self.times)
@@ -135,8 +143,14 @@ def project(points_camera: np.ndarray, K: np.ndarray) -> np.ndarray:
     return np.where(z > 1e-6, pixels, np.nan)
 
 
+def _unit(quaternions: np.ndarray) -> np.ndarray:
+    """Of length 1; NaN where there is none."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return rotations.normalise(quaternions)
+
+
 def load_motion(path: str | os.PathLike) -> Motion:
-    """Reads motion.npz. Raises InputError with one sentence when it is missing, damaged or something else."""
+    """Reads motion.npz. Raises InputError with one sentence when it is missing, damaged or something else, or holds what cannot be."""
     try:
         with np.load(path, allow_pickle=False) as data:
             if "kind" not in data or str(data["kind"]) != "video-mocap motion":
@@ -144,12 +158,26 @@ def load_motion(path: str | os.PathLike) -> Motion:
             if tuple(data["joint_names"]) != JOINTS:
                 raise InputError(f"{path} was made for another skeleton; run the video again with this version.")
             width, height = (int(v) for v in data["image_size"])
-            return Motion(
-                Skeleton(data["rest_offsets"], data["end_offsets"]), rotations.normalise(data["local_rotations"]),
+            motion = Motion(
+                Skeleton(data["rest_offsets"], data["end_offsets"]), _unit(data["local_rotations"]),
                 data["root_translation"].astype(np.float64), data["times"].astype(np.float64), float(data["fps"]),
                 data["confidence"], data["contacts"],
                 Camera(data["camera_K"], data["camera_R"], data["camera_t"], width, height,
                        data["camera_zooms"] if "camera_zooms" in data else None),
                 tuple(str(n) for n in data["keypoint_names"]), data["keypoints_2d"], json.loads(str(data["meta"])))
     except NPZ_ERRORS as error:
-        raise InputError(f"{path} cannot be read as a motion file ({error}).") from error
+        raise InputError(f"{path} cannot be read as a motion file ({npz_problem(error)}).") from error
+    for name, values in (("rest_offsets", motion.skeleton.rest_offsets), ("end_offsets", motion.skeleton.end_offsets),
+                         ("times", motion.times), ("local_rotations", motion.local_rotations), ("confidence", motion.confidence),
+                         ("root_translation", motion.root_translation), ("camera_K", motion.camera.K), ("camera_R", motion.camera.R),
+                         ("camera_t", motion.camera.t)):
+        if not np.isfinite(values).all():
+            raise InputError(f"{path} holds {name} that are no numbers; write finite ones.")
+    zooms = np.ones(1) if motion.camera.zooms is None else motion.camera.zooms
+    for name, value in (("fps", motion.fps), ("image_size", (motion.camera.width, motion.camera.height)), ("camera_zooms", zooms),
+                         ("camera_K", motion.camera.K[[0, 1], [0, 1]])):
+        if not all(0 < number < np.inf for number in np.ravel(value)):
+            raise InputError(f"{path} holds {name} of {np.ravel(value)[0]:g}; write what is above 0.")
+    if not (np.diff(motion.times) >= 0).all():
+        raise InputError(f"The times in {path} fall from one frame to the next; write them in seconds, in the order of the frames.")
+    return motion

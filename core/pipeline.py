@@ -183,10 +183,10 @@ def _keypoints(path: Path, options: RunOptions, lifter: Lifter, reporter: Report
         return None, keypoints
     from .detect import extract_keypoints
 
+    source = open_source(path, options.start, options.end, options.fps)
     if path.is_dir() and options.fps is None:
         reporter.warning(f"The images in {path.name} hold no times; {DEFAULT_IMAGE_FPS:g} frames a second are assumed; "
                          "say the frame rate if it is another.")
-    source = open_source(path, options.start, options.end, options.fps)
     _check_focal(options.focal, source)
     return source, extract_keypoints(source, options.person, reporter, judge=_judge(lifter))
 
@@ -224,6 +224,8 @@ def _write(motion: Motion, source: Source | None, path: Path, out: Path, options
             write_bvh(motion, files["bvh"])
         if options.overlay:
             files["overlay"] = out / "overlay.mp4"
+            if source is None:
+                reporter.log("Keypoints hold no footage; overlay.mp4 shows the skeleton on black.")
             write_overlay(motion, source, files["overlay"], reporter)
         scene_formats = {f for f in options.formats if f in SCENE_FORMATS}
         if scene_formats:

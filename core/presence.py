@@ -12,6 +12,7 @@ from .runs import runs
 
 _LEAST = 0.10  # of the frames: less is somebody who passed by
 _WHOLE = 0.90  # of the frames: less is worth a word
+_SMALLEST = 8.0  # pixels: who is smaller is nobody, or the positions are shares of the picture
 _REACH, _PACE = 1.0, 0.5  # of the person's size, and this much more for each second: found again farther away is worth a word
 _MOST_TOLD = 3  # gaps, cuts
 
@@ -19,7 +20,7 @@ _MOST_TOLD = 3  # gaps, cuts
 def check_presence(keypoints: Keypoints, what: str, reporter: Reporter) -> None:
     """Warns when the person is away for a good part of the take; `what`: the file's name.
 
-    Raises InputError when they are never there, or so seldom that nearly all of the motion would be made up.
+    Raises InputError when they are never there, so seldom that nearly all of the motion would be made up, or no larger than a few pixels.
     """
     seen, frames = int(keypoints.seen.sum()), len(keypoints)
     if seen == 0:
@@ -28,6 +29,13 @@ def check_presence(keypoints: Keypoints, what: str, reporter: Reporter) -> None:
     if seen < _LEAST * frames:
         raise InputError(f"The person is seen in only {seen} of the {frames} frames of {what}, between {when[0]:.2f} s and "
                          f"{when[-1]:.2f} s; choose that part by start and end.")
+    there = keypoints.confidence > 0
+    several = there.sum(1) > 1
+    xy = np.where(there[..., None], keypoints.xy, np.nan)[several]
+    size = float(np.median((np.nanmax(xy, axis=1) - np.nanmin(xy, axis=1)).max(-1))) if several.any() else np.inf
+    if size < _SMALLEST:
+        raise InputError(f"The person is {size:.2g} pixels large in {what}; give positions in pixels, not as shares of the picture "
+                         "(OpenPose: its option keypoint_scale 0).")
     if seen < _WHOLE * frames:
         parts = ", ".join(f"{a:.1f} s to {b:.1f} s" for a, b in _stretches(keypoints))
         reporter.warning(f"The person is seen in {seen} of the {frames} frames ({parts}); what is between is made up.")

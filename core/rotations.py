@@ -76,6 +76,13 @@ def from_matrix(m: np.ndarray) -> np.ndarray:
     return np.where(q[..., :1] < 0, -q, q)
 
 
+def nearest(m: np.ndarray) -> np.ndarray:
+    """Rotation matrices (..., 3, 3) nearest to any matrices, by Frobenius' norm; of a sum of rotations: their mean."""
+    u, _, vt = np.linalg.svd(m)
+    u[..., 2] *= np.linalg.det(u @ vt)[..., None]
+    return np.asarray(u @ vt)
+
+
 def from_rotation_vector(r: np.ndarray) -> np.ndarray:
     """Axis times angle (radians), (..., 3) to (..., 4)."""
     r = np.asarray(r, dtype=np.float64)

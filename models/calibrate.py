@@ -24,7 +24,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="mocap folder with train/ and val/ (BVH)")
     parser.add_argument("--detections", required=True, type=Path, metavar="DIR", help="folder of run_*.npz, as for train")
     args = parser.parse_args(argv)
-    judges = judges_of(mocap.load(args.data), detections.read_runs(args.detections)[1])
+    judges = judges_of(mocap.load(args.data), detections.held_out_runs(args.detections))
     for name in registry.TOGETHER:
         loaded = registry.load(name)
         answers = {kind: answers_to(loaded.symmetric, batch) for kind, batch in judges.items()}

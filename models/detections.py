@@ -80,13 +80,21 @@ def read_runs(folder: Path) -> tuple[Recorded, Windows]:
     """
     parts: tuple[list[tuple[dict[str, np.ndarray], np.ndarray]], ...] = ([], [])
     for run in runs_in(folder):
-        window = _window(run)
-        if (window["confidence"] > 0).any():
+        if (window := _window(run)) is not None:
             parts[held_out(str(run["motion"]))].append((window, _exact(run)))
     if not all(parts):
         raise too_few(folder)
     training, held = (_stack([window for window, _ in part]) for part in parts)
     return Recorded(training, np.stack([exact for _, exact in parts[False]])), held
+
+
+def held_out_runs(folder: Path) -> Windows:
+    """The complete runs of a folder that judge, as `read_runs` gives them; others need not be there. Raises InputError when there are
+    none."""
+    windows = [window for run in runs_in(folder) if held_out(str(run["motion"])) and (window := _window(run)) is not None]
+    if not windows:
+        raise InputError(f"{folder} holds no runs to judge by: none is in a motion of val/; render some into it.")
+    return _stack(windows)
 
 
 def runs_in(folder: Path) -> Iterator[Run]:
@@ -149,13 +157,16 @@ def unsmoothed(data: Run, detections: np.ndarray, world: np.ndarray) -> tuple[np
     return raw_landmarks(raw, told), raw_visibility(visibility)
 
 
-def _window(data: Run) -> dict[str, np.ndarray]:
+def _window(data: Run) -> dict[str, np.ndarray] | None:
+    """A run as a row of `Windows`; None where nobody was detected."""
     names = data["names"].tolist()
     rig = [names.index(RIG_POINT.get(m, "l_hip")) for m in MARKERS]
     known = np.array([m in RIG_POINT for m in MARKERS], dtype=np.float32)
     joints = data["joints3d_cam"]
     hips = joints[:, [names.index("l_hip"), names.index("r_hip")]].mean(1, keepdims=True)
     k = finished(by_continuity(keypoints_of(data)), Reporter()).canonical()
+    if not (k.confidence[:FRAMES] > 0).any():
+        return None
     return {
         "xy": _pad(k.xy, np.nan), "depth": _pad(k.depth, np.nan), "confidence": _pad(k.confidence, 0.0),
         "world": _pad(k.world, np.nan), "K": data["K"],

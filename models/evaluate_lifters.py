@@ -73,7 +73,7 @@ def main(argv: list[str]) -> int:
     sets = {"val": unseen(pack).draw(np.random.default_rng(2026), _WINDOWS, _FRAMES)}
     if args.detections:
         detections.check_parts(pack.part("train").names, pack.part("val").names)
-        sets["detections"] = detections.read_runs(args.detections)[1]
+        sets["detections"] = detections.held_out_runs(args.detections)
     for name, windows in sets.items():
         result[name] = _judge_all(lifters, name, of_mean_size(windows), reporter)
         print(f"\n{name}: {len(windows)} windows, {int(windows.real.sum())} frames\n\n" + "\n\n".join(_tables(result[name])))
@@ -167,10 +167,13 @@ def _describe(lifter: Lifter) -> dict[str, Any]:
     m = lifter.loaded.metadata
     if "members" in m:
         return {"name": " + ".join(m["members"]), "parameters": lifter.loaded.parameters}
-    settings = m.get("config", {})
-    frames = settings.get("window", 0) * (settings.get("batch", 0) + settings.get("real_batch", 0))
-    steps, minutes = (sum(leg.get(kind) or 0 for leg in lineage(m)) for kind in ("steps", "minutes"))
-    return {"name": lifter.name, "parameters": lifter.loaded.parameters, "steps": steps, "frames": steps * frames, "minutes": minutes,
+    legs = lineage(m)
+    frames: int | None = 0
+    for leg in legs:  # files from before 2026-11-23 keep only the last leg's config
+        s = leg.get("config")
+        frames = None if s is None or frames is None else frames + leg["steps"] * s["window"] * (s["batch"] + s["real_batch"])
+    steps, minutes = (sum(leg.get(kind) or 0 for leg in legs) for kind in ("steps", "minutes"))
+    return {"name": lifter.name, "parameters": lifter.loaded.parameters, "steps": steps, "frames": frames, "minutes": minutes,
             "noise": m.get("data", {}).get("noise"), "runs": m.get("data", {}).get("detections"), "revision": str(m.get("revision"))[:7]}
 
 
@@ -178,9 +181,13 @@ def _networks(rows: list[dict[str, Any]]) -> str:
     lines = ["| network | parameters | steps | frames seen | minutes | noise | runs | revision |", "|---" * 8 + "|"]
     for r in rows:
         seen = " | | | | | " if "steps" not in r else (
-            f"{r['steps']} | {r['frames'] / 1e6:.1f} M | {r['minutes']:.0f} | {r['noise'] or '?'} | {r['runs'] or '-'} | {r['revision']}")
+            f"{r['steps']} | {_millions(r['frames'])} | {r['minutes']:.0f} | {r['noise'] or '?'} | {r['runs'] or '-'} | {r['revision']}")
         lines.append(f"| {r['name']} | {r['parameters'] / 1e6:.1f} M | {seen} |")
     return "\n".join(lines)
+
+
+def _millions(count: int | None) -> str:
+    return "?" if count is None else f"{count / 1e6:.1f} M"
 
 
 def _tables(rows: dict[str, dict[str, Any]]) -> list[str]:

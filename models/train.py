@@ -113,7 +113,7 @@ def judges_of(pack: mocap.Pack, held_out: Windows | None) -> dict[str, Tensors]:
 
 def origin(metadata: dict[str, Any]) -> dict[str, Any]:
     """What the weights file of a fine-tuned network keeps of its parent's metadata."""
-    kept = ("steps", "revision", "data", "minutes", "figures", "sha256", "finetuned_2d", "fine_tuned_from")
+    kept = ("config", "steps", "revision", "data", "minutes", "figures", "sha256", "finetuned_2d", "fine_tuned_from")
     return {k: metadata[k] for k in kept if k in metadata}
 
 
@@ -167,6 +167,8 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
                 registry.save(best, kept, about | {"steps": step + 1, "figures": figures, "minutes": minutes, "sigma_scale": scale})
             _keep(folder, {"recipe": recipe, "step": step + 1, "history": history} | code_of(about), network, optimiser, schedule, average)
             plot(history, folder / "loss.png", ("mpjpe", "pa"), "mm")
+    if not best.exists():
+        raise InputError(f"What {settings.name} learned cannot be judged (is its loss a number?); train it with a smaller learning rate.")
     return best
 
 
@@ -177,6 +179,10 @@ def checkpoint(folder: Path, recipe: str, resume: bool) -> dict[str, Any] | None
     if not resume:
         path.unlink(missing_ok=True)  # or a stop before the first new one would bring an older training back
     if not path.exists():
+        for old in folder.glob("*.safetensors"):  # or a training that fails would hand them over
+            old.unlink()
+        if resume:
+            print(f"There is nothing to resume in {folder}; it begins anew.")
         return None
     state = torch.load(path, weights_only=True, map_location="cpu")
     if state.get("recipe") != recipe:

@@ -74,7 +74,7 @@ def train(args: argparse.Namespace) -> int:
     if args.detections is None:
         raise InputError("The correction is trained on detections as well; give their folder as --detections.")
     if args.fine_tune:
-        raise InputError("The correction is trained in minutes; it has no --fine-tune.")
+        raise InputError("The correction is trained anew each time; it has no --fine-tune.")
     code = revision()
     torch.manual_seed(SEED)
     torch.set_num_threads(1)
@@ -91,7 +91,7 @@ def train(args: argparse.Namespace) -> int:
     network, about = fit(real, Synthesis(pack.part("train")), judges, steps, folder, about, args.resume)
     best = folder / "correction.safetensors"
     registry.save(best, network, about)
-    hand_over(best, args.install, "--resume --install")
+    hand_over(best, args.install, "the same command with --resume --install")
     return 0
 
 

@@ -1,12 +1,12 @@
 """Poses beyond what was captured, for training only.
 
-Problem: the pack holds 23 minutes of 25 people; a network that learns their habits by heart (this arm goes up when that leg goes back)
-errs on everybody else. Method: in half of the windows every limb, the trunk and the head may come from another window of the batch, joint
-by joint relative to its parent; joints bend more or less than they did; joints between bones that can turn all ways are turned by a few
-degrees more, slowly changing; and bodies strike: a knee, an elbow, a hip, a shoulder or the trunk goes somewhere else and comes back,
-fast or slowly, limbs often on both sides at once. Of all windows a few tumble over. For what is fast, bowed or upside down is rare in the
-pack, and a network that has not seen it takes it for noise. Limits: hinges stay hinges, but bodies may go through themselves, and feet
-slide; most of the other windows show the ground's laws. numpy only.
+Problem: the pack holds 23 minutes of 25 people; a network that learns their habits by heart (this arm goes up when that leg goes back) errs
+on everybody else. Method: in half of the windows every limb, the trunk and the head may come from another window of the batch, joint by
+joint relative to its parent; joints bend more or less than they did; joints between bones that can turn all ways are turned by a few
+degrees more, slowly changing; and bodies strike: a knee, an elbow, a hip, a shoulder or the trunk goes somewhere else and comes back, fast
+or slowly, limbs often on both sides at once. Of all windows a few tumble over. For what is fast, bowed or upside down is rare in the pack,
+and a network that has not seen it takes it for noise. What goes more than 10 degrees beyond the joints' limits stays as it was captured.
+Limits: bodies may go through themselves, and feet slide; most of the other windows show the ground's laws. numpy only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from core.rotations import from_matrix, from_rotation_vector, to_matrix, to_rotation_vector
 from core.skeleton import INDEX, JOINTS, PARENTS
-from core.solve.limits import HINGES, Hinge, flexion
+from core.solve.limits import HINGES, Hinge, beyond_limits, flexion
 
 _SHARE = 0.5  # of the windows
 _EXCHANGED = 0.25  # of their parts come from other windows
@@ -36,6 +36,7 @@ _BENT, _SWUNG, _BOWED = np.radians((60.0, 30.0, 15.0))  # standard deviations of
 _STRETCHED = 0.25  # of the hinges' strikes open them
 _STRIKING = tuple((INDEX[f"Left{n}"], INDEX[f"Right{n}"]) for n in ("Leg", "ForeArm", "UpLeg", "Arm"))
 _BOWING = tuple(INDEX[n] for n in ("Spine", "Spine1", "Neck", "Head"))
+_BEYOND = np.radians(10.0)  # further than people can do: some can
 _STRAIGHT = np.sin(np.radians(10.0))  # a limb that is bent less says little about its plane
 _MIRROR = np.array([1.0, -1.0, -1.0])  # of a rotation vector in the body's middle plane
 _PARENT = np.array(PARENTS[1:])
@@ -53,8 +54,10 @@ def varied(rng: np.random.Generator, turns: np.ndarray, share: float = _SHARE) -
         taken = np.flatnonzero(rng.random(len(chosen)) < _EXCHANGED)
         giver = rng.integers(0, len(turns), len(taken))
         mine[np.ix_(taken, np.arange(turns.shape[1]), columns)] = local[np.ix_(giver, np.arange(turns.shape[1]), columns)]
+    captured = mine
     mine = _bent(rng, mine) @ _turned(rng, *mine.shape[:2])
     _strike(rng, mine)
+    mine = _possible(mine, captured)
     out = turns.copy()
     made = turns[chosen]
     for joint in range(1, len(JOINTS)):
@@ -116,6 +119,12 @@ def _strike(rng: np.random.Generator, local: np.ndarray) -> None:
     bow = to_matrix(from_rotation_vector(course[..., None] * turn)).astype(local.dtype)
     for joint in _BOWING:
         local[:, :, joint - 1] = bow @ local[:, :, joint - 1]
+
+
+def _possible(local: np.ndarray, captured: np.ndarray) -> np.ndarray:
+    """Local rotations (N, T, 20, 3, 3), those joints as captured for all of a window that are beyond their limits anywhere in it."""
+    beyond = beyond_limits(from_matrix(np.insert(local, 0, np.eye(3), axis=2)))[:, :, 1:].max(1) > _BEYOND
+    return np.where(beyond[:, None, :, None, None], captured, local)
 
 
 def _flexed(local: np.ndarray, hinge: Hinge, course: np.ndarray) -> np.ndarray:

@@ -45,12 +45,26 @@ def test_simplified_keys_keep_their_promise(seed: int) -> None:
     keys = simplify(rig, moved, frames, motion.contacts)
     dense, thin = pose_rig(rig, moved), pose_rig(rig, thinned(rig, moved, frames, keys))
     mapped = [rig.index(b) for b in moved.rotations]
-    assert np.linalg.norm(dense[0] - thin[0], axis=-1)[:, mapped].max() <= FARTHEST + 1e-9
+    assert np.linalg.norm(dense[0] - thin[0], axis=-1)[:, mapped].max() <= moved.placement.scale * FARTHEST + 1e-9
     assert rotations.angle_between(dense[1], thin[1])[:, mapped].max() <= MOST + 1e-9
     count, total = sum(len(r) for r in keys.turned.values()), 90 * len(keys.turned)
     assert count < 0.6 * total
     changes = np.flatnonzero(np.any(np.diff(motion.contacts.astype(int), axis=0), axis=1))
     assert all(set(changes) <= set(rows) for rows in [*keys.turned.values(), *keys.moved.values()])
+
+
+@pytest.mark.parametrize("scale", [0.01, 100.0])
+def test_a_rig_of_another_size_gets_the_same_keys(scale: float) -> None:
+    """2 mm are as large as the person is, not of the scene: by that a rig of 170 metres kept all keys, one of 17 mm hardly any."""
+    motion, frames = planted_walk(60), np.arange(60.0)
+    rig, mapping = own_rig(motion.skeleton)
+    sized = dataclasses.replace(rig, world=np.diag([scale, scale, scale, 1.0]))  # the object is scaled
+    units = dataclasses.replace(rig, rest=rig.rest.copy(), tails=scale * rig.tails)  # its bones are in other units
+    units.rest[:, :3, 3] *= scale
+    wanted, *found = (simplify(r, retarget(motion, r, mapping), frames, motion.contacts) for r in (rig, sized, units))
+    for keys in found:
+        for bone, rows in [*wanted.turned.items(), *wanted.moved.items()]:
+            np.testing.assert_array_equal((keys.moved if bone in wanted.moved and rows is wanted.moved[bone] else keys.turned)[bone], rows)
 
 
 def test_stillness_needs_two_keys() -> None:

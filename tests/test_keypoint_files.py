@@ -206,7 +206,7 @@ def test_own_npz(tmp_path: Path) -> None:
     kept.save(tmp_path / "k.npz")
     np.testing.assert_array_equal(read_people(tmp_path / "k.npz")[0].xy, kept.xy)
     (tmp_path / "bad.npz").write_bytes(b"nothing")
-    with pytest.raises(InputError, match=r"bad\.npz"):
+    with pytest.raises(InputError, match=r"bad\.npz cannot be read as a keypoint file \(it is not an npz file\)"):
         read_people(tmp_path / "bad.npz")
 
 
@@ -245,6 +245,13 @@ def test_own_npz_without_frames_or_order(tmp_path: Path, times: list[float], wor
     count = len(times)
     Keypoints(CONVENTIONS["coco17"], np.ones((count, 17, 2)), np.ones((count, 17)), np.array(times), 640, 480, 1.0).save(tmp_path / "k.npz")
     with pytest.raises(InputError, match=words):
+        read_people(tmp_path / "k.npz")
+
+
+@pytest.mark.parametrize("fps", [0.0, -30.0, np.nan, np.inf])
+def test_own_npz_with_an_impossible_frame_rate(tmp_path: Path, fps: float) -> None:
+    Keypoints(CONVENTIONS["coco17"], np.ones((2, 17, 2)), np.ones((2, 17)), np.array([0.0, 0.1]), 640, 480, fps).save(tmp_path / "k.npz")
+    with pytest.raises(InputError, match=r"frame rate in .*k\.npz is"):
         read_people(tmp_path / "k.npz")
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from synthetic import Listener, Scene, film, wander
 from walking import planted_walk
 
+from core import rotations
 from core.camera_motion import TURNING, CameraMotion
 from core.events import Reporter
 from core.keypoints import CANONICAL
@@ -170,7 +171,8 @@ def test_a_run_takes_the_lens_from_the_walk_and_says_so(tmp_path) -> None:  # ty
 
 def test_a_camera_that_turns_is_not_measured_by_a_walk(tmp_path) -> None:  # type: ignore[no-untyped-def]
     """How far it turned depends on the lens as well."""
-    turning = CameraMotion(TURNING, np.tile(np.eye(3), (150, 1, 1)), 1.0)
+    pan = np.linspace(-0.05, 0.05, 150)[:, None] * [0.0, 1.0, 0.0]
+    turning = CameraMotion(TURNING, rotations.to_matrix(rotations.from_rotation_vector(pan)), 1.0)
     walked(2800.0).keypoints.replace(camera=turning).save(tmp_path / "take.npz")
     assert "lens" not in run(tmp_path / "take.npz", tmp_path / "out", RunOptions(), Reporter()).motion.meta
 

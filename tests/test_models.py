@@ -348,7 +348,7 @@ def test_every_network_has_a_config_and_weights(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in registry.NETWORKS if n != "temporal2"])  # that one is older, as CONTRIBUTING says
-def test_weights_are_what_one_call_makes_of_the_config_and_of_what_is_in_the_repository(name: str) -> None:
+def test_weights_were_made_by_one_call_with_the_config_and_the_data_files_that_are_here(name: str) -> None:
     about = registry.load(name).metadata
     assert about["config"] == json.loads(json.dumps(config(name).to_json())) and "fine_tuned_from" not in about
     pack = mocap.Pack({}, "digest")
@@ -506,8 +506,16 @@ def test_a_new_training_leaves_nothing_of_an_older_one_to_resume(
         pack: mocap.Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "VALIDATE_EVERY", 2)
     run_fit("tcn", pack, tmp_path, None, False)
+    assert list(tmp_path.glob("*.safetensors"))
     with pytest.raises(FileNotFoundError):  # stopped before its first checkpoint
         run_fit("tcn", pack, tmp_path, 4 + 1, False)
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_nothing_to_resume_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.checkpoint(tmp_path, "recipe", True) is None
+    assert "nothing to resume" in capsys.readouterr().out
+    assert train.checkpoint(tmp_path, "recipe", False) is None and not capsys.readouterr().out
 
 
 def test_a_resumed_training_says_which_code_went_on() -> None:
@@ -817,6 +825,19 @@ def test_too_few_runs_to_judge_by_are_one_sentence(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(detections, "_exact", lambda run: np.ones(1))
     with pytest.raises(InputError, match="too few"):
         detections.read_runs(tmp_path)
+
+
+def test_runs_of_val_alone_can_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez(tmp_path / "run_0.npz", motion="49_01_walk.bvh")
+    monkeypatch.setattr(detections, "_window", lambda run: {"confidence": np.ones(1)})
+    monkeypatch.setattr(detections, "_stack", len)
+    assert detections.held_out_runs(tmp_path) == 1
+    monkeypatch.setattr(detections, "_exact", lambda run: np.ones(1))
+    with pytest.raises(InputError, match="too few"):
+        detections.read_runs(tmp_path)
+    np.savez(tmp_path / "run_0.npz", motion="a.bvh")
+    with pytest.raises(InputError, match="no runs to judge by"):
+        detections.held_out_runs(tmp_path)
 
 
 def test_no_steps_are_no_training(capsys: pytest.CaptureFixture[str]) -> None:

@@ -92,6 +92,22 @@ def test_a_file_that_is_no_motion_gets_a_sentence(tmp_path: Path, content: bytes
         load_motion(path)
 
 
+@pytest.mark.parametrize(("name", "value", "words"), [
+    ("times", np.array([0.0, np.nan, 0.2]), "holds times that are no numbers"), ("times", np.array([0.2, 0.1, 0.0]), "times .* fall"),
+    ("rest_offsets", np.full((21, 3), np.nan), "rest_offsets"), ("camera_R", np.tile(np.eye(3), (2, 1, 1)), r"camera\.R must be"),
+    ("local_rotations", np.zeros((3, 21, 4)), "local_rotations that are no"), ("confidence", np.full((3, 21), np.nan), "confidence"),
+    ("meta", "[]", "meta must be a dict"), ("fps", np.inf, "fps of inf"), ("fps", -3.0, "fps of -3"), ("camera_zooms", np.ones(2), "zooms"),
+    ("camera_zooms", np.zeros(3), "camera_zooms of 0"), ("image_size", np.array([np.inf, 3]), "not what it should be"),
+    ("image_size", np.array([0, 0]), "image_size of 0"), ("camera_K", np.zeros((3, 3)), "camera_K of 0"),
+    ("fps", np.array([30.0, 30.0]), "one of its arrays is not what it should be")])
+def test_a_motion_that_cannot_be_gets_a_sentence(tmp_path: Path, name: str, value: object, words: str) -> None:
+    random_motion(0, 3).save(tmp_path / "motion.npz")
+    with np.load(tmp_path / "motion.npz") as data:
+        np.savez(tmp_path / "motion.npz", **(dict(data) | {name: value}))
+    with pytest.raises(InputError, match=words):
+        load_motion(tmp_path / "motion.npz")
+
+
 def test_another_npz_is_no_motion(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(InputError, match="not a motion file"):

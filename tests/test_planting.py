@@ -156,6 +156,18 @@ def test_without_contacts_nothing_changes() -> None:
     assert all((a.rotations[bone] == b.rotations[bone]).all() for bone in b.rotations) and a.slide == 0.0
 
 
+def test_legs_without_foot_bones_do_not_stand() -> None:
+    """Either foot's, or both, which raised ValueError."""
+    motion = planted_walk(30)
+    feet = [side + part for side, _ in SIDES for part in ("Foot", "Toe")]
+    for missing in (feet, feet[:2]):
+        rig, mapping = some_rig(np.random.default_rng(0), tuple(missing))
+        moved = retarget(motion, rig, mapping)
+        assert moved.slide < 0.01 and np.isfinite(moved.root_location).all()
+        if missing == feet:
+            np.testing.assert_array_equal(moved.root_location, retarget(motion, rig, mapping, plant_feet=False).root_location)
+
+
 def test_a_single_frame_and_a_foot_that_never_lifts() -> None:
     motion = planted_walk(1)
     rig, mapping = some_rig(np.random.default_rng(0))

@@ -91,3 +91,12 @@ def test_other_colours_are_told() -> None:
     changed[[60, 105]] = True
     (warning,) = told(where, changed)
     assert "lost at 1.0 s and found again at 2.0 s in other colours, in other colours from 3.5 s on; if it is" in warning
+
+
+def test_positions_as_shares_of_the_picture_are_no_pixels() -> None:
+    xy = np.random.default_rng(0).uniform(0.2, 0.8, (30, 2, 2))
+    keypoints = Keypoints(("nose", "l_hip"), xy, np.ones((30, 2)), np.arange(30) / 30, 640, 480, 30.0)
+    with pytest.raises(InputError, match=r"pixels large in a\.json; give positions in pixels"):
+        check_presence(keypoints, "a.json", Reporter())
+    check_presence(keypoints.replace(xy=640 * xy), "a.json", Reporter())
+    check_presence(keypoints.replace(confidence=np.array([[1.0, 0.0]] * 30)), "a.json", Reporter())  # a nose says nothing of size

@@ -118,6 +118,41 @@ def test_limbs_of_any_rig_follow(seed: int, missing: set[str], extra: int, scale
     assert all((np.sum(q[1:] * q[:-1], -1) > 0).all() for q in moved.rotations.values())
 
 
+def reparented(rig: Rig, parents: dict[str, str | None]) -> Rig:
+    """The rig with other parents for some bones; None: the bone hangs from nothing."""
+    changed = [rig.index(parents[n]) if parents.get(n) else -1 if n in parents else p for n, p in zip(rig.names, rig.parents)]
+    return dataclasses.replace(rig, parents=np.array(changed))
+
+
+def test_thighs_beside_the_hips_go_along() -> None:
+    """Both hang from the root, which then carries the figure; the legs stayed behind."""
+    rng = np.random.default_rng(4)
+    motion = some_motion(rng)
+    hanging, mapping = some_rig(rng, sway=0.2)
+    beside = reparented(hanging, {"LeftUpLeg": "root", "RightUpLeg": "root"})
+    moved = retarget(motion, beside, mapping)
+    heads, _ = pose_rig(beside, moved)
+    middle = 0.5 * (heads[:, beside.index("LeftUpLeg")] + heads[:, beside.index("RightUpLeg")])
+    off = np.array([motion.joints_world()[:, INDEX[side + "UpLeg"]] for side in ("Left", "Right")]).mean(axis=0)
+    assert [*retarget(motion, beside, mapping, way="root").locations] == ["root"]
+    assert moved.root_bone == "root" and retarget(motion, hanging, mapping).root_bone == "Hips"
+    np.testing.assert_allclose(middle, moved.placement(off), atol=1e-6)
+    apart = np.linalg.norm(heads[:, beside.index("Hips")] - middle, axis=-1)
+    assert apart.max() < 0.3  # both in one body
+
+
+def test_legs_that_hang_from_nothing_are_refused_unless_constraints_carry_them() -> None:
+    rng = np.random.default_rng(4)
+    motion = some_motion(rng)
+    rig, mapping = some_rig(rng)
+    loose = reparented(rig, {"RightUpLeg": None})
+    with pytest.raises(InputError, match=r"^The armature has legs that do not hang from 'Hips' \(Hips\), nor from a bone above it .*\.$"):
+        retarget(motion, loose, mapping)
+    held_by, carried = loose.held_by.copy(), loose.carried.copy()
+    held_by[loose.index("RightUpLeg")], carried[loose.index("RightUpLeg")] = loose.index("Hips"), True
+    assert retarget(motion, dataclasses.replace(loose, held_by=held_by, carried=carried), mapping).root_bone == "Hips"
+
+
 def test_the_motions_own_skeleton_is_moved_exactly() -> None:
     rng = np.random.default_rng(3)
     motion = some_motion(rng)

@@ -108,3 +108,15 @@ def test_continuous(seed: int) -> None:
     assert (np.sum(smooth[1:] * smooth[:-1], axis=-1) >= 0).all()
     assert rotations.angle_between(smooth, q) == pytest.approx(0, abs=1e-6)
     assert np.array_equal(smooth[0], q[0])
+
+
+@given(seeds)
+def test_nearest_rotation_is_proper_and_the_mean_of_two(seed: int) -> None:
+    a, b = rotations.to_matrix(random_quaternions(seed, 2))
+    near = rotations.nearest(np.random.default_rng(seed).normal(size=(4, 3, 3)))
+    assert np.allclose(near @ np.swapaxes(near, -1, -2), np.eye(3), atol=1e-9) and np.allclose(np.linalg.det(near), 1.0)
+    assert np.allclose(rotations.nearest(3.0 * a), a, atol=1e-9)
+    first, mean, second = (rotations.from_matrix(m) for m in (a, rotations.nearest(a + b), b))
+    half = rotations.angle_between(first, second) / 2
+    if half < 1.5:  # opposite ones have no mean
+        assert rotations.angle_between(mean, first) == pytest.approx(half, abs=1e-6)

@@ -76,6 +76,30 @@ def test_skirts_and_hair_are_no_limbs(chains: int, length: int) -> None:
     assert found.scores == pytest.approx(bare.scores)
 
 
+def with_bones(rig: Rig, more: dict[str, tuple[str | None, tuple[float, float, float]]]) -> Rig:
+    """The rig of `rig_of` with more bones, or some placed otherwise, each name -> (parent, head)."""
+    bones = {n: (rig.names[p] if p >= 0 else None, tuple(m[:3, 3])) for n, p, m in zip(rig.names, rig.parents, rig.rest)}
+    return rig_of(bones | more)
+
+
+@pytest.mark.parametrize(("parent", "height"), [(None, -0.5), (None, 4.0), ("Hips", -0.5), ("Hips", 3.3)])
+def test_what_lies_above_or_below_does_not_count_as_height(parent: str | None, height: float) -> None:
+    """A properties bone half a metre below the floor was the end of the figure, one above the crown took arms and head with it."""
+    plain = clothed(0, 1)
+    found = map_by_shape(with_bones(plain, {"properties": (parent, (0.0, 0.0, height))}))
+    assert found is not None and found.bones == {joint: joint for joint in JOINTS}
+
+
+def test_a_head_with_a_rival_beside_it_is_doubtful() -> None:
+    """A neck's last bone so near below the head that either may be meant; one that begins where the head does is no other choice."""
+    plain = clothed(0, 1)
+    x, y, z = plain.rest[plain.index("Head"), :3, 3]
+    ordinary = map_by_shape(with_bones(plain, {"jaw": ("Head", (x, y, z))}))
+    near = map_by_shape(with_bones(plain, {"Neck": ("Spine1", (x, y, z - 0.025))}))
+    assert ordinary is not None and near is not None and ordinary.bones["Head"] == near.bones["Head"] == "Head"
+    assert "Head" in near.doubtful and "Head" not in ordinary.doubtful
+
+
 def animal() -> Rig:
     bones: dict[str, tuple[str | None, tuple[float, float, float]]] = {
         "root": (None, (0, 0.4, 0.6)), "s1": ("root", (0, 0.1, 0.62)), "s2": ("s1", (0, -0.2, 0.62)), "neck": ("s2", (0, -0.3, 0.7)),

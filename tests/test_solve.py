@@ -19,7 +19,7 @@ from core.evaluate import below_floor
 from core.events import Reporter
 from core.export.bvh import read_bvh
 from core.flips import by_continuity, exchanged
-from core.keypoints import ATTACHMENTS, CANONICAL, LIMB_KEYPOINTS, Keypoints
+from core.keypoints import ATTACHMENTS, CANONICAL, CONVENTIONS, LIMB_KEYPOINTS, Keypoints
 from core.lift import lift, resolve_lifter
 from core.motion import Motion
 from core.runs import runs
@@ -236,6 +236,7 @@ def test_stature_sets_the_size() -> None:
     assert motion.skeleton.stature == pytest.approx(1.9, abs=1e-6)
     ratio = motion.joints_camera()[:, 0, 2].mean() / scene.joints[:, 0, 2].mean()
     assert ratio == pytest.approx(1.9 / scene.skeleton.stature, rel=0.03)
+    np.testing.assert_allclose(motion.confidence, solved(scene, stature=1.1).confidence, atol=1e-9)  # how well seen is no matter of size
 
 
 def test_a_planted_foot_does_not_move_and_none_goes_through_the_floor() -> None:
@@ -248,6 +249,28 @@ def test_a_planted_foot_does_not_move_and_none_goes_through_the_floor() -> None:
         for start, stop in runs(motion.contacts[:, point]):
             assert np.ptp(feet[start:stop, point], axis=0).max() < 0.002
     assert (feet[..., 2] - FLESH).min() > -0.005
+
+
+@pytest.mark.parametrize("fps", [8.0, 30.0])
+@pytest.mark.parametrize("rolling", [False, True])
+def test_a_walk_stands_where_it_stood(fps: float, rolling: bool) -> None:
+    """Steps are found at any frame rate, and ground and planted feet do not move the walk."""
+    steps = planted_walk(round(3 * fps), fps, rolling)
+    scene = film(steps.local_rotations, steps.root_translation, azimuth=0.9, tilt=0.15, fps=fps)
+    motion = solved(scene)
+    assert np.abs(motion.joints_camera()[:, 0] - scene.joints[:, 0]).max() < 0.015
+    assert (motion.contacts & steps.contacts).sum() > 0.8 * steps.contacts.sum()
+    assert (motion.contacts & ~steps.contacts).sum() < 0.15 * motion.contacts.sum()
+
+
+def test_feet_of_which_only_ankles_are_seen_do_not_skate() -> None:
+    steps = planted_walk(120, rolling=True)
+    scene = film(steps.local_rotations, steps.root_translation, azimuth=0.8, tilt=0.12, distance=5.0, noise=0.03, pixels=1.5)
+    motion = solve(scene.lifted, scene.keypoints.select(CONVENTIONS["coco17"]), scene.K, 1.7)
+    feet = Body(motion.skeleton, FOOT_POINTS).pose(motion.local_rotations, motion.root_translation).points
+    standing = steps.contacts[1:] & steps.contacts[:-1]
+    assert np.linalg.norm(np.diff(feet, axis=0), axis=-1)[standing].mean() < 0.0005
+    assert (motion.contacts == steps.contacts).mean() > 0.92
 
 
 @pytest.mark.parametrize("contacts", [True, False])

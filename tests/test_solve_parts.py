@@ -258,3 +258,4 @@ def test_bones_of_nobody_are_the_mean_adults() -> None:
 def test_weighted_median() -> None:
     assert weighted_median(np.array([3.0, 1.0, 2.0]), np.array([1.0, 1.0, 1.0])) == 2.0
     assert weighted_median(np.array([3.0, 1.0, 2.0]), np.array([5.0, 1.0, 1.0])) == 3.0
+    assert weighted_median(np.array([0.97, 1.03] * 50), np.ones(100)) == pytest.approx(1.0)

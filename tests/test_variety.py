@@ -7,7 +7,7 @@ import pytest
 
 from core.rotations import angle_between, from_matrix, from_rotation_vector, to_matrix, to_rotation_vector
 from core.skeleton import INDEX, JOINTS, PARENTS
-from core.solve.limits import HINGES
+from core.solve.limits import HINGES, beyond_limits
 from models.variety import _strike, tumbling, varied
 
 FRAMES = 6
@@ -48,6 +48,14 @@ def test_motion_stays_smooth() -> None:
     after = varied(np.random.default_rng(7), still)
     step = angle_between(from_matrix(after[:, 1:]), from_matrix(after[:, :-1]))
     assert step.max() < np.radians(60)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_joint_goes_beyond_its_limits(seed: int) -> None:
+    turns = np.tile(np.eye(3, dtype=np.float32), (300, 24, len(JOINTS), 1, 1))  # a T-pose, which is within them
+    after = varied(np.random.default_rng(seed), turns)
+    local = np.stack([after[:, :, 0], *(relative(after, joint) for joint in range(1, len(JOINTS)))], axis=2)
+    assert beyond_limits(from_matrix(local)).max() < np.radians(10.1)
 
 
 def standing(count: int = 400, frames: int = 32) -> np.ndarray:

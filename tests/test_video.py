@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from core.errors import InputError
-from core.video import Source, open_source, probe_source
+from core.video import Source, open_source, probe_source, upright
 
 W, H = 96, 64
 # 16.16 fixed point (a, b, c, d) of the display matrix for a clockwise turn.
@@ -362,3 +362,15 @@ def test_a_gap_in_the_numbers_is_told_and_a_regular_step_is_not(tmp_path: Path) 
     assert source.problem is not None and "5" in source.problem
     source = open_source(write_images(tmp_path / "second", [2, 4, 6, 8]))
     assert len(list(source.frames())) == 4 and source.problem is None
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("flip_x", [False, True])
+@pytest.mark.parametrize("flip_y", [False, True])
+def test_pictures_are_turned_as_their_indices_say(transposed: bool, flip_x: bool, flip_y: bool) -> None:
+    rgb = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    expected = rgb.transpose(1, 0, 2) if transposed else rgb
+    expected = expected[::-1 if flip_y else 1, ::-1 if flip_x else 1]
+    again = upright(rgb, transposed, flip_x, flip_y)
+    assert again.flags.c_contiguous
+    np.testing.assert_array_equal(again, expected)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 
+import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -38,7 +39,7 @@ class BothWays:
 
     def detect(self, rgb: np.ndarray, time: float) -> list[Detection]:
         """The people in rgb (H, W, 3) uint8; see `Detector`."""
-        coming = self._beside.submit(self._mirror.detect, np.ascontiguousarray(rgb[:, ::-1]), time)
+        coming = self._beside.submit(lambda: self._mirror.detect(cv2.flip(rgb, 1), time))
         try:
             seen = self._direct.detect(rgb, time)
         finally:

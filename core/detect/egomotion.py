@@ -27,12 +27,11 @@ import numpy as np
 
 from .. import rotations
 from ..camera import ASSUMED_FOCAL
-from ..camera_motion import SHAKING, STILL, TRAVELLING, TURNING, ZOOMING, CameraMotion
+from ..camera_motion import MOVES, SHAKING, STILL, TRAVELLING, TURNING, ZOOMING, CameraMotion
 from ..runs import runs
 from .background import Background
 
 _SPREAD = 0.0015  # how well a corner is followed
-_MOVES = 0.003  # a picture that moves less is still
 _LEAST = 3  # frames that a motion lasts
 _STAYING = 1 / 3  # of the corners: when as many stay, the camera does, whatever the others do
 _STANDS = 0.6  # of the parts of the picture that tell: when as many look as if the camera stood, it does; bars and captions always do
@@ -85,8 +84,8 @@ def egomotion(background: Background, times: np.ndarray) -> CameraMotion:
     focal = focal or ASSUMED_FOCAL
     still = CameraMotion(STILL, np.tile(np.eye(3), (len(times), 1, 1)), ASSUMED_FOCAL, seen=float(frames.known.mean()))
     shift = _shift(turns, focal)
-    turned = frames.known & (shift > _MOVES)
-    moving = turned if zooms is None else frames.known & (np.hypot(shift, _ASIDE * np.log(zooms)) > _MOVES)
+    turned = frames.known & (shift > MOVES)
+    moving = turned if zooms is None else frames.known & (np.hypot(shift, _ASIDE * np.log(zooms)) > MOVES)
     if moving.sum() < _LEAST or _stands(background, times, moving):
         return still
     travels = _travels(background, frames, times)
@@ -178,8 +177,8 @@ def _fit(background: Background, focal: float, zooming: bool = False, of_keys: n
             strays[frames] = np.stack([further.sum(1), back.sum(1)], axis=-1) / followed[:, None]
             for t, those in zip(frames, further, strict=True):
                 astray[t] = points[those]
-        staying = np.nanmean(np.where(np.isfinite(went), went < _MOVES, np.nan), axis=1) > _STAYING
-        stays[frames] = staying & (np.hypot(_shift(turns[frames], lens), _ASIDE * np.log(zooms[frames])) > 2 * _MOVES)
+        staying = np.nanmean(np.where(np.isfinite(went), went < MOVES, np.nan), axis=1) > _STAYING
+        stays[frames] = staying & (np.hypot(_shift(turns[frames], lens), _ASIDE * np.log(zooms[frames])) > 2 * MOVES)
         known[frames] = _width(places, agree) > _WIDE
         stretch[frames] = background.keys[key].stretch
     turns[stays], zooms[stays] = np.eye(3), 1.0
@@ -316,8 +315,7 @@ def _relative(background: Background, frames: _Frames) -> tuple[np.ndarray, np.n
         return np.tile(np.eye(3), (len(turns), 1, 1)), np.ones(len(turns))
     for stretch in np.unique(frames.stretch[known]):
         mine = known[frames.stretch[known] == stretch]
-        u, _, vt = np.linalg.svd(turns[mine].sum(0))
-        turns[mine] = turns[mine] @ (u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt).T
+        turns[mine] = turns[mine] @ rotations.nearest(turns[mine].sum(0)).T
         earlier = known[known < mine[0]]
         zooms[mine] *= (zooms[earlier[-1]] if len(earlier) else 1.0) / zooms[mine[0]]
     zooms /= np.quantile(zooms[known], _WIDEST)

@@ -19,7 +19,7 @@ class Choices:
     """How a take is put onto a rig."""
 
     plant_feet: bool = _choice(True, "Plant Feet", "feet that stand on the ground stand still on this rig, whatever its proportions")
-    touch: bool = _choice(False, "Hands Stay Touching", "hands that touch each other, the body or the ground do so on this rig too, "
+    touch: bool = _choice(False, "Hands Touch", "hands that touch each other, the body or the ground do so on this rig too, "
                                                         "whatever its proportions")
     way: str = _choice("hips", "Travel", "which bone carries the way over the ground", items=(
         ("hips", "Hips", "The hips carry the whole motion"),

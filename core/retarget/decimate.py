@@ -4,7 +4,7 @@ Method: each bone's channels share their keys. Between keys runs the cubic that 
 (Blender's Bezier with handles at a third of the way is that cubic). Beginning, end, contacts' beginnings and ends, and the turning
 points of each bone are keys; then the frame that is furthest off becomes a key, in every gap, until none is off by more than its
 share. What the whole rig then does is compared with the dense motion (every bone's place and orientation), and the shares are made
-smaller until it is within 2 mm and 0.5 degrees. Limits: noise is kept as far as it is larger than that.
+smaller until it is within 2 mm (as large as the person is) and 0.5 degrees. Limits: noise is kept as far as it is larger than that.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from .rig import Rig
 from .transfer import RigMotion
 
 FARTHEST, MOST = 0.002, np.radians(0.5)
-"""Metres and radians that simplified keys may be off at any bone in any frame."""
+"""Metres at the person's size (a rig may be larger or smaller) and radians that simplified keys may be off at any bone in any frame."""
 
-_A_TURN = np.radians(2.0)  # turning points of channels that go on less than this are not worth a key
+# Turning points of channels that go on less than this are not worth a key: radians, and metres at the person's size.
+_A_TURN, _A_WAY = np.radians(2.0), 0.035
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def simplify(rig: Rig, moved: RigMotion, frames: np.ndarray, contacts: np.ndarra
     share, keys = 0.5, None
     for _ in range(8):
         keys = _chosen(rig, moved, frames, always, share, keys)
-        if _near(rig, dense, _posed(rig, *_thinned(rig, moved, frames, keys))):
+        if _near(dense, _posed(rig, *_thinned(rig, moved, frames, keys)), moved.placement.scale):
             return keys
         share *= 0.6
     everything = np.arange(len(frames))
@@ -109,25 +110,26 @@ def _chosen(rig: Rig, moved: RigMotion, frames: np.ndarray, always: np.ndarray, 
         def off(curve: np.ndarray, at: np.ndarray, mode: str = mode, true: np.ndarray = quaternions) -> np.ndarray:
             return rotations.angle_between(true[at], from_channels(curve, mode))
 
-        begin = [*always, *_turning_points(values)] if sure is None else sure.turned[bone]
+        begin = [*always, *_turning_points(values, _A_TURN)] if sure is None else sure.turned[bone]
         turned[bone] = needed_rows(frames, values, off, share * MOST, begin)
-    size = float(np.cbrt(abs(np.linalg.det(rig.world[:3, :3]))))
+    # Metres of the person for each armature unit.
+    size = float(np.cbrt(abs(np.linalg.det(rig.world[:3, :3])))) / moved.placement.scale
     places = {}
     for bone, path in moved.locations.items():
         def away(curve: np.ndarray, at: np.ndarray, path: np.ndarray = path) -> np.ndarray:
             return size * np.linalg.norm(curve - path[at], axis=-1)
 
-        begin = [*always, *_turning_points(path)] if sure is None else sure.moved[bone]
+        begin = [*always, *_turning_points(path, _A_WAY / size)] if sure is None else sure.moved[bone]
         places[bone] = needed_rows(frames, path, away, share * FARTHEST, begin)
     return Keys(turned, places)
 
 
-def _turning_points(values: np.ndarray) -> np.ndarray:
-    """Rows where the channel that moves most turns back, as far as it had gone far enough to matter."""
+def _turning_points(values: np.ndarray, least: float) -> np.ndarray:
+    """Rows where the channel that moves most turns back, as far as it had gone on by more than `least`."""
     channel = values[:, int(np.argmax(np.ptp(values, axis=0)))]
     found, kept = [], 0
     for row in np.flatnonzero(np.diff(np.sign(np.diff(channel))) != 0) + 1:
-        if abs(channel[row] - channel[kept]) > _A_TURN:
+        if abs(channel[row] - channel[kept]) > least:
             found.append(int(row))
             kept = int(row)
     return np.array(found, dtype=int)
@@ -150,6 +152,7 @@ def _posed(rig: Rig, turned: dict[str, np.ndarray], places: dict[str, np.ndarray
     return heads, np.stack(np.broadcast_arrays(*(pose.of(b) for b in bones)))
 
 
-def _near(rig: Rig, a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray]) -> bool:
+def _near(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray], scale: float) -> bool:
+    """Whether heads and orientations of `_posed` are within what is allowed on a rig that is `scale` times as large as the person."""
     far = float(np.linalg.norm(a[0] - b[0], axis=-1).max())
-    return far <= FARTHEST and float(rotations.angle_between(a[1], b[1]).max()) <= MOST
+    return far <= scale * FARTHEST and float(rotations.angle_between(a[1], b[1]).max()) <= MOST

@@ -23,8 +23,11 @@ _SHORTEST_TOES = 0.3  # of the person's own: how far at least the tip is ahead o
 
 def plant_feet_of(motion: Motion, source: np.ndarray, rig: Rig, mapping: Mapping, placement: Placement, frame: np.ndarray,
            wanted: dict[int, np.ndarray], moved: np.ndarray) -> tuple[np.ndarray, float]:
-    """Changes `wanted` so that feet stand; returns what `_moved` becomes and how far a foot slides, cm."""
+    """Changes `wanted` so that feet stand; returns what `_moved` becomes and how far a foot slides, cm. Legs without a foot bone do not
+    stand."""
     sides = [side for side in ("Left", "Right") if side + "Foot" in mapping.bones]
+    if not sides:
+        return moved, 0.0
     posed, joints = Pose(rig, wanted), motion.joints_world()
     legs = [_leg(side, motion, source, joints, rig, mapping, placement, frame, posed, moved) for side in sides]
     standing = stand(legs, motion.times)

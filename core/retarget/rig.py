@@ -101,6 +101,13 @@ class Rig:
             chain.append(bone)
         return chain
 
+    def carriers(self, bone: int) -> list[int]:
+        """The bones that this one goes along with when they are moved: its ancestors, or whom constraints make it go along with."""
+        chain = []
+        while (bone := int(self.held_by[bone] if self.carried[bone] else self.parents[bone])) >= 0:
+            chain.append(bone)
+        return chain
+
     def children(self, bone: int) -> list[int]:
         """The bones whose parent this is."""
         return [int(i) for i in np.flatnonzero(self.parents == bone)]

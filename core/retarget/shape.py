@@ -4,8 +4,9 @@ Method: a limb is three bones that descend from each other (shoulder, elbow, wri
 Every such triple is priced by how far its lengths are from a human's (the two parts nearly equal, then a hand or a foot), how straight
 the bones in between lie, and where it starts and ends; the best pairs of two limbs that mirror each other are the legs and the arms.
 The trunk is the way through the tree from what the legs have in common to what the arms have in common, the neck is what goes on
-upwards. Left and right follow from where the feet, knees and elbows point. On control rigs (bones with custom shapes) the controls
-are tried first. Each joint gets a score in [0, 1]: how human the lengths are, and how far behind the next best choice is.
+upwards. Lengths are first measured by the height of all bones, then by that of a figure with the legs and the trunk that were found.
+Left and right follow from where the feet, knees and elbows point. On control rigs (bones with custom shapes) the controls are tried
+first. Each joint gets a score in [0, 1]: how human the lengths are, and how far behind the next best choice is.
 Limits: up is the world's Z; a figure that lies at rest, or has its hands far above its head, is not found.
 Rows of a skirt or of long hair may pass for the arms of a figure without fingers.
 """
@@ -22,7 +23,9 @@ from .mapping import Mapping
 from .rig import Rig
 
 NAME = "a figure found by its shape"
-_HEAD_LEVEL = 0.115  # statures from the shoulder joints up to the head joint
+_LEGS_AND_TRUNK = 0.76  # statures from the ankles over knees and hips to the shoulder joints
+_TOO_TALL = 0.85  # of the height of all bones: a figure that is smaller shares the rig with something else, and is looked for anew
+_HEAD_LEVEL = 0.12  # statures from the shoulder joints up to the head joint
 _PAST_THE_WRIST = 6.0  # price of a hand that begins below where fingers fork
 _BALL = 0.68  # of the way from the ankle to the tip of the foot
 _WORST = 10.0  # mean price of a limb above which a rig holds no figure
@@ -48,12 +51,14 @@ class _Pair:
 
 
 class _Tree:
-    """The bones that may be keyed, their nearest such ancestors, and lengths along the tree; metres, Z up."""
+    """The bones that may be keyed, their nearest such ancestors, and lengths along the tree; metres, Z up. Bones that neither hang from
+    another one nor carry one (properties, targets) are left out. height: of all bones, until the figure's own is known."""
 
     def __init__(self, rig: Rig, usable: np.ndarray) -> None:
         self.heads, self.tails = rig.heads_world, rig.to_world(rig.tails)
         self.parents = np.full(len(rig.names), -1)
-        self.bones = [int(b) for b in np.flatnonzero(usable)]
+        alone = (rig.parents < 0) & ~np.isin(np.arange(len(rig.names)), rig.parents)
+        self.bones = [int(b) for b in np.flatnonzero(usable & ~alone)]
         for bone in self.bones:
             self.parents[bone] = next((a for a in rig.ancestors(bone) if usable[a]), -1)
         self.above = {b: self._ancestors(b) for b in self.bones}
@@ -61,9 +66,10 @@ class _Tree:
         for bone in self.bones:
             for ancestor in self.above[bone]:
                 self.below[ancestor].append(bone)
-        points = np.concatenate([self.heads[self.bones], self.tails[self.bones]])
-        self.floor, top = float(points[:, 2].min()), float(points[:, 2].max())
-        self.height = max(top - self.floor, 1e-9)
+        levels = np.sort(np.stack([self.heads[self.bones, 2], self.tails[self.bones, 2]]), axis=0)
+        # There are two feet: what is lower than all others by itself is none.
+        self.floor = float(np.sort(levels[0])[:2].max(initial=-np.inf))
+        self.height = max(float(levels[1].max(initial=-np.inf)) - self.floor, 1e-9)
         self.along = self._lengths_from_root()
         self.reach = np.zeros(len(self.parents))
         self.reach[self.bones] = [self._reach(b) for b in self.bones]
@@ -129,14 +135,31 @@ def _choices(rig: Rig) -> list[np.ndarray]:
 
 
 def _find(rig: Rig, tree: _Tree) -> tuple[float, Mapping] | None:
+    best = _limbs(tree)
+    if best is None:
+        return None
+    of_all, tree.height = tree.height, _stature(tree, *best[1:])
+    if tree.height < _TOO_TALL * of_all:
+        best = _limbs(tree) or best
+        tree.height = _stature(tree, *best[1:])
+    price, leg, arm = best
+    return (price, _assemble(rig, tree, leg, arm)) if price < 2 * _WORST else None
+
+
+def _stature(tree: _Tree, leg: _Pair, arm: _Pair) -> float:
+    """The height of the figure with these limbs, however its legs stand and whatever else is in the rig."""
+    trunk = np.linalg.norm(_middle(tree, arm, 0) - _middle(tree, leg, 0))
+    return (_length(tree, leg) + float(trunk)) / _LEGS_AND_TRUNK
+
+
+def _limbs(tree: _Tree) -> tuple[float, _Pair, _Pair] | None:
+    """The best legs and arms for a figure of the tree's height, after their price."""
     triples = _triples(tree)
     legs = _pairs(tree, triples, _leg_prices(tree, triples), 8)
     arms = _pairs(tree, triples, _arm_prices(tree, triples), 16)
     priced = [(leg.price + arm.price + _together(tree, leg, arm), leg, arm) for leg, arm in itertools.product(legs, arms)]
-    if not priced:
-        return None
-    price, leg, arm = min(priced, key=lambda choice: choice[0])
-    return (price, _assemble(rig, tree, leg, arm)) if price < 2 * _WORST else None
+    best = min(priced, key=lambda choice: choice[0], default=None)
+    return best if best is not None and best[0] < np.inf else None
 
 
 def _triples(tree: _Tree) -> np.ndarray:
@@ -254,7 +277,7 @@ def _assemble(rig: Rig, tree: _Tree, leg: _Pair, arm: _Pair) -> Mapping:
     pelvis, chest = tree.common(leg.a.bones[0], leg.b.bones[0]), tree.common(arm.a.bones[0], arm.b.bones[0])
     hips = _hips(tree, pelvis, chest)
     spine = [b for b in tree.path(hips, chest) if b != hips] if hips >= 0 and chest >= 0 else []
-    neck, head = _neck_and_head(tree, {*spine, chest, hips}, leg, arm, left)
+    neck, head, sure = _neck_and_head(tree, {*spine, chest, hips}, leg, arm, left)
     joints: dict[str, int] = {"Hips": hips}
     for side in ("Left", "Right"):
         joints |= {side + part: bone for part, bone in zip(("UpLeg", "Leg", "Foot"), legs[side].bones)}
@@ -266,6 +289,7 @@ def _assemble(rig: Rig, tree: _Tree, leg: _Pair, arm: _Pair) -> Mapping:
     scores |= dict.fromkeys(("Hips", "Head", "Spine", "Neck"), min(scores.values()))
     for joint in ("LeftToe", "RightToe", "LeftShoulder", "RightShoulder", "Head", "Neck"):
         scores[joint] = 0.8 * scores.get(joint, min(scores.values()))
+    scores["Head"] *= sure
     name = rig.names
     return Mapping(NAME, {joint: name[bone] for joint, bone in joints.items()}, tuple(name[b] for b in spine),
                    tuple(name[b] for b in neck), scores=scores)
@@ -324,11 +348,12 @@ def _hips(tree: _Tree, pelvis: int, chest: int) -> int:
     return pelvis if both < 0 or (on_the_floor and tree.heads[pelvis, 2] - tree.floor > 0.3 * tree.height) else both
 
 
-def _neck_and_head(tree: _Tree, trunk: set[int], leg: _Pair, arm: _Pair, left: np.ndarray) -> tuple[list[int], int | None]:
-    """The bones from the trunk up to the head, without it, and the head's."""
-    shoulders = _middle(tree, arm, 0)
+def _neck_and_head(tree: _Tree, trunk: set[int], leg: _Pair, arm: _Pair, left: np.ndarray) -> tuple[list[int], int | None, float]:
+    """The bones from the trunk up to the head, without it, and the head's; how sure it is beside those below it and the next one above."""
+    shoulders, front = _middle(tree, arm, 0), np.cross(left, [0.0, 0.0, 1.0])
     limbs = {b for pair in (leg, arm) for limb in (pair.a, pair.b) for b in (*limb.bones, *tree.above[limb.bones[0]])}
     best: tuple[float, list[int]] | None = None
+    prices: dict[int, float] = {}
     for end in tree.bones:
         way = [end, *tree.above[end]]
         fork = next((i for i, b in enumerate(way) if b in trunk), None)
@@ -339,10 +364,19 @@ def _neck_and_head(tree: _Tree, trunk: set[int], leg: _Pair, arm: _Pair, left: n
         level = (tree.heads[end, 2] - shoulders[2]) / tree.height
         if aside > 0.02 or level < 0.0:
             continue
-        price = ((level - _HEAD_LEVEL) / 0.025) ** 2 + 0.1 * len(chain)
+        ahead = (tree.heads[end] - shoulders) @ front / tree.height  # as jaws and lips are
+        price = ((level - _HEAD_LEVEL) / 0.02) ** 2 + (ahead / 0.06) ** 2 + 0.1 * len(chain)
+        prices[end] = price
         if best is None or price < best[0]:
             best = price, chain
-    return (best[1][:-1], best[1][-1]) if best else ([], None)
+    if best is None:
+        return [], None, 1.0
+    *neck, head = best[1]
+    next_ones = [b for b in tree.below[head] if tree.parents[b] == head]
+    # Where several begin, they are eyes, a jaw, hair: a head. What begins where the head does is no other choice.
+    rivals = [prices[b] for b in (*neck, *(next_ones if len(next_ones) == 1 else ()))
+              if b in prices and math.dist(tree.heads[b], tree.heads[head]) > 0.01 * tree.height]
+    return neck, head, 1.0 - math.exp(best[0] - min(rivals)) if rivals else 1.0
 
 
 def _optional(tree: _Tree, side: str, joints: dict[str, int], trunk: set[int], left: np.ndarray) -> dict[str, int]:

@@ -57,8 +57,8 @@ def retarget(motion: Motion, rig: Rig, mapping: Mapping, plant_feet: bool = True
     """The motion on the rig; plant_feet: feet that the motion says are on the ground stand still on this rig too. way: one of `WAYS`.
     touch: hands that touch each other, the body or the ground do so on this rig too.
 
-    Raises InputError for a motion that is not finite and when there is no bone that could carry the way; the mapping must be one that
-    `check_mapping` has seen.
+    Raises InputError for a motion that is not finite and when there is no bone that could carry the figure or its way; the mapping must
+    be one that `check_mapping` has seen.
     """
     if not (np.isfinite(motion.local_rotations).all() and np.isfinite(motion.root_translation).all()):
         raise InputError("The motion holds numbers that are not finite; run the video again.")
@@ -75,13 +75,13 @@ def retarget(motion: Motion, rig: Rig, mapping: Mapping, plant_feet: bool = True
     posed = Pose(rig, wanted)
     basis = {rig.names[bone]: rotations.continuous(posed.local(bone)) for bone in sorted(wanted)}
     mover = _mover(rig, mapping)
-    moved, travel = _divided(rig, mover, moved, way)
+    moved, travel = _divided(rig, mapping, mover, moved, way)
     location = rotations.rotate(rotations.inverse(posed.location_axes(mover)), moved)
     top = {rig.names[b]: rotations.rotate(rotations.inverse(posed.location_axes(b)), path) for b, path in travel.items()}
     return RigMotion(basis, rig.names[mover], location, placement, slide, top)
 
 
-def _divided(rig: Rig, mover: int, moved: np.ndarray, way: str) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+def _divided(rig: Rig, mapping: Mapping, mover: int, moved: np.ndarray, way: str) -> tuple[np.ndarray, dict[int, np.ndarray]]:
     """What of `moved` (T, 3) stays with the mover, and which bone carries the way over the ground, (T, 3) armature space."""
     if way == "hips":
         return moved, {}
@@ -91,6 +91,8 @@ def _divided(rig: Rig, mover: int, moved: np.ndarray, way: str) -> tuple[np.ndar
     if way == "in place":
         return moved - over_ground, {}
     top = next((b for b in reversed(rig.ancestors(mover)) if not rig.connected[b]), None)
+    if top is None and rig.names[mover] != mapping.bones["Hips"]:
+        return moved, {}  # what carries the figure is at the top already
     if top is None:
         raise InputError(f"{rig.label} has no bone above '{rig.names[mover]}' that could carry the way over the ground; "
                          "let the hips carry it.")
@@ -128,9 +130,13 @@ def _shared(chain: tuple[str, ...], first: str, last: str, source: np.ndarray, c
 
 
 def _mover(rig: Rig, mapping: Mapping) -> int:
-    """The bone that carries the figure: the hips, or the nearest above them that can move."""
-    hips = rig.index(mapping.bones["Hips"])
-    return next((b for b in (hips, *rig.ancestors(hips)) if not rig.connected[b]), hips)
+    """The bone that carries the figure: the hips, or the nearest above them that can move and from which the legs hang, too."""
+    hips, *thighs = ([b, *rig.carriers(b)] for b in (rig.index(mapping.bones[j]) for j in ("Hips", "LeftUpLeg", "RightUpLeg")))
+    mover = next((b for b in hips if not rig.connected[b] and all(b in chain for chain in thighs)), None)
+    if mover is None:
+        raise InputError(f"{rig.label} has legs that do not hang from '{mapping.bones['Hips']}' (Hips), nor from a bone above it that can "
+                         "be moved; correct the mapping or parent them in the rig.")
+    return mover
 
 
 def _moved(motion: Motion, source: np.ndarray, rig: Rig, mapping: Mapping, placement: Placement, posed: Pose) -> np.ndarray:

@@ -144,7 +144,8 @@ def _shrunk(measures: dict[str, _Measure]) -> dict[str, float]:
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
-    """The value that halves the weight; values, weights (N,)."""
+    """The value that halves the weight, between the two where both do; values, weights (N,)."""
     order = np.argsort(values)
     total = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(total, 0.5 * total[-1])])
+    half = (0.5 * total[-1] * (1.0 - 1e-12), 0.5 * total[-1] * (1.0 + 1e-12))
+    return float(values[order][np.minimum(np.searchsorted(total, half), len(values) - 1)].mean())

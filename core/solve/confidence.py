@@ -29,7 +29,8 @@ def _evidence(joint: str) -> tuple[str, ...]:
 
 
 def joint_confidence(names: tuple[str, ...], sigma: np.ndarray, keypoints: Keypoints) -> np.ndarray:
-    """(T, 21) in [0, 1]; sigma: (T, M) metres of the markers `names`, inf where unseen."""
+    """(T, 21) in [0, 1]; sigma: (T, M) metres of the markers `names` on a mean adult, inf where unseen: how tall somebody is said to be
+    does not make them better seen."""
     index = {n: i for i, n in enumerate(names)}
     columns = []
     for joint in JOINTS:

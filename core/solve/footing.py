@@ -24,6 +24,8 @@ _STILL = 0.25  # metres a second in the picture: about where a foot counts as mo
 _DRIFT = 0.06  # metres a second: what a planted foot's points do move
 _GROUND_SPREAD = 0.025  # metres
 _NEAR_LOWEST = 0.12  # metres: a still foot further above the other one stands on something else
+_ANKLES, _FOR_ANOTHER = ("l_ankle", "l_ankle", "r_ankle", "r_ankle"), np.array([0.25, 0.1] * 2)
+"""What tells of `FOOT_POINTS` where a detector knows only ankles, and how much it says: heels may rise over a toe that stands."""
 _REACH = 0.07  # seconds to both sides over which motion in the picture is measured
 _HELD = 0.0005  # metres: how far a planted point may be from its place
 _SLIP = 0.04  # metres: a point that is further from the middle of its contact slides and is not held
@@ -89,8 +91,11 @@ class Footing:
 
 def stillness(keypoints: Keypoints, seen: np.ndarray, depth: np.ndarray, focal: float) -> np.ndarray:
     """(S, 4) in [0, 1], how still each foot point is in the picture; seen: (T,) bool with S frames; depth: (S,) metres; focal: pixels."""
-    columns = [keypoints.names.index(n) for n in FOOT_POINTS]
-    xy, confidence, times = keypoints.xy[seen][:, columns], keypoints.confidence[seen][:, columns], keypoints.times[seen]
+    columns = np.array([keypoints.names.index(n) for n in FOOT_POINTS])
+    trust = np.ones(len(columns))
+    if not (keypoints.confidence[:, columns] > 0).any():  # a detector that knows neither heels nor toes
+        columns, trust = np.array([keypoints.names.index(n) for n in _ANKLES]), _FOR_ANOTHER
+    xy, confidence, times = keypoints.xy[seen][:, columns], keypoints.confidence[seen][:, columns] * trust, keypoints.times[seen]
     if len(times) < 2:
         return np.zeros((len(times), len(FOOT_POINTS)))
     reach = max(1, int(round(_REACH / float(np.median(np.diff(times))))))

@@ -157,12 +157,12 @@ def flexion(bone: np.ndarray, hinge: Hinge) -> np.ndarray:
 
 
 def beyond_limits(local: np.ndarray) -> np.ndarray:
-    """(T, 21) radians by which the joints of local rotations (T, 21, 4) lie beyond what people can do; 0 within."""
+    """(..., 21) radians by which the joints of local rotations (..., 21, 4) lie beyond what people can do; 0 within."""
     vector = rotations.to_rotation_vector(local)
     beyond = np.abs(vector - np.clip(vector, *_RANGES)).max(-1)
     for joint, hinge in HINGES.items():
-        bent = flexion(rotations.to_matrix(local[:, joint]) @ hinge.bone, hinge)
-        beyond[:, joint] = np.abs(bent - np.clip(bent, 0.0, np.radians(hinge.largest)))
+        bent = flexion(rotations.to_matrix(local[..., joint, :]) @ hinge.bone, hinge)
+        beyond[..., joint] = np.abs(bent - np.clip(bent, 0.0, np.radians(hinge.largest)))
     return beyond
 
 

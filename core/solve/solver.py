@@ -117,13 +117,15 @@ def posed(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
     if not seen.any():
         raise InputError("No person was found in any frame; choose another range or another video.")
     canonical = keypoints.canonical().replace(times=_increasing(keypoints.times))
-    positions, sigma, canonical, turned = one_way_round(lifted.names, *_sized(lifted, stature), canonical, K)
+    positions, sigma = (np.asarray(a, dtype=np.float64) for a in (lifted.positions, lifted.sigma))
+    scale = 1.0 if stature is None else stature / estimate_skeleton(lifted.names, positions, sigma, None).stature
+    positions, sigma, canonical, turned = one_way_round(lifted.names, scale * positions, scale * sigma, canonical, K)
     sigma = np.where(_shown(lifted.names, canonical), sigma, np.inf)
     skeleton = estimate_skeleton(lifted.names, positions[seen], sigma[seen], stature)
     body = Body(skeleton, lifted.names + tuple(sorted({point_of(n) for n in CANONICAL} - set(lifted.names))))
     rows = bridged(seen, canonical.times)
     evidence, start = _prepare(body, np.where(seen[:, None, None], positions, np.nan)[rows], sigma[rows], canonical, K, rows)
-    confidence = np.where(seen[:, None], joint_confidence(lifted.names, sigma, canonical), 0.0)
+    confidence = np.where(seen[:, None], joint_confidence(lifted.names, sigma / scale, canonical), 0.0)
     return Posed(body, evidence, start, rows, canonical, confidence, turned)
 
 
@@ -144,15 +146,6 @@ def _shown(names: tuple[str, ...], keypoints: Keypoints) -> np.ndarray:
     shows |= {f"{side}Toe": shows[f"{side}Foot"] for side in ("Left", "Right")}
     shows |= dict.fromkeys(_ALWAYS, True)
     return np.array([shows.get(ATTACHMENTS[n][0] if n in ATTACHMENTS else n, True) for n in names])
-
-
-def _sized(lifted: Lifted, stature: float | None) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and sigma in metres of a person of the given height."""
-    positions, sigma = np.asarray(lifted.positions, dtype=np.float64), np.asarray(lifted.sigma, dtype=np.float64)
-    if stature is None:
-        return positions, sigma
-    scale = stature / estimate_skeleton(lifted.names, positions, sigma, None).stature
-    return positions * scale, sigma * scale
 
 
 def _prepare(body: Body, positions: np.ndarray, sigma: np.ndarray, keypoints: Keypoints, K: np.ndarray,

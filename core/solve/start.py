@@ -84,9 +84,7 @@ def _align(markers: Markers, rest: dict[str, np.ndarray], points: tuple[str, ...
         observed = markers[name] - markers[points[0]]
         offset = rest[name] - rest[points[0]]
         covariance = covariance + np.nan_to_num(observed)[:, :, None] * offset[None, None, :]
-    u, _, vt = np.linalg.svd(covariance)
-    u[..., 2] *= np.linalg.det(u @ vt)[:, None]
-    return rotations.from_matrix(u @ vt)
+    return rotations.from_matrix(rotations.nearest(covariance))
 
 
 def _limb(globals_: dict[int, np.ndarray], markers: Markers, neutral: Callable[[int], np.ndarray], upper: str, lower: str,

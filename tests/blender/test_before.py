@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 import pytest
 from blender_addon.core.errors import InputError
+from blender_addon.core.retarget.choices import Choices
 from helpers import CANONICAL, MIXAMO, make_rig, snapshot, synthetic_motion
 
 from blender_addon import versions
@@ -84,3 +85,19 @@ def test_a_new_armature_that_fails_half_made(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ZeroDivisionError):
         apply_motion(bpy.context, synthetic_motion(), "walk")
     assert snapshot() == before
+
+
+@pytest.mark.parametrize("slot", ["own", "no action"])
+def test_the_track_of_a_strip_that_fails_is_taken_away(monkeypatch: pytest.MonkeyPatch, slot: str) -> None:
+    armature = make_rig(MIXAMO)
+    apply_motion(bpy.context, synthetic_motion(seed=3), "mine", armature)
+    apply_motion(bpy.context, synthetic_motion(seed=4), "mine too", armature, choices=Choices(nla=True))
+    if slot == "no action":
+        armature.animation_data.action = None
+        bpy.context.view_layer.update()
+    mine, before = versions.taken(armature), snapshot()
+    monkeypatch.setattr("blender_addon.apply.key_confidence", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        apply_motion(bpy.context, synthetic_motion(), "walk", armature, choices=Choices(nla=True, confidence=True))
+    assert versions.taken(armature) == mine and snapshot() == before
+    assert [track.name for track in armature.animation_data.nla_tracks] == ["mine too"]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bpy
+import numpy as np
 import pytest
 from blender_addon.core.retarget import check_mapping, map_rig
 from blender_addon.core.retarget.choices import Choices
@@ -15,7 +16,7 @@ from helpers import CANONICAL, MIXAMO, armature_in_edit_mode, limb_error, make_r
 
 from blender_addon import bones
 from blender_addon.apply import apply_motion
-from blender_addon.rigs import read_rig
+from blender_addon.rigs import chosen_armature, read_rig
 
 Order = Callable[..., Path]
 
@@ -116,3 +117,64 @@ def test_what_is_found_follows_the_rig() -> None:
     armature.rotation_euler[0] = 0.0
     bpy.context.view_layer.update()
     assert bones.found_mapping(armature)[0] is not None
+
+
+def test_the_list_stays_with_a_renamed_armature(tmp_path: Path) -> None:
+    armature, other = make_rig(MIXAMO), make_rig(MIXAMO)
+    bpy.ops.video_mocap.show_bones()
+    other.name = "Bob"
+    armature.name = "rig.001"  # what the other one was called
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "file.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "file.blend"))
+    assert bones.chosen_mapping(bpy.context.scene, bpy.data.objects["Bob"]) is not None
+    assert bones.chosen_mapping(bpy.context.scene, bpy.data.objects["rig.001"]) is None
+
+
+def test_an_armature_that_is_deleted_stays_so(tmp_path: Path) -> None:
+    """Its list counts as a user of it, until it is forgotten; no scene shows it any more."""
+    for forget in (False, True):
+        armature = make_rig(MIXAMO)
+        bpy.ops.video_mocap.show_bones()
+        if forget:
+            bpy.ops.video_mocap.forget_bones()
+        name = armature.name
+        bpy.ops.object.delete()
+        bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "file.blend"))
+        bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "file.blend"))
+        assert not bpy.context.scene.objects
+    assert name not in bpy.data.objects
+
+
+def test_marks_stay_with_a_renamed_armature() -> None:
+    """Those of an armature that it is a copy of are left alone."""
+    confidence = np.ones((30, 21))
+    confidence[10:15] = 0.1
+    motion, armature, confident = synthetic_motion(), make_rig(MIXAMO), Choices(confidence=True)
+    motion = dataclasses.replace(motion, confidence=confidence)
+    apply_motion(bpy.context, motion, "take", armature, choices=confident)
+    copy = armature.copy()
+    bpy.context.scene.collection.objects.link(copy)
+    apply_motion(bpy.context, motion, "copy", copy, choices=confident)
+    armature.name = "Bob"
+    apply_motion(bpy.context, motion, "again", armature, start_frame=100.0, choices=confident)
+    apply_motion(bpy.context, motion, "again", armature, choices=confident)
+    assert sorted(m.name for m in bpy.context.scene.timeline_markers) == sorted(
+        2 * ["doubtful (Bob)", "doubtful end (Bob)"] + [f"doubtful ({copy.name})", f"doubtful end ({copy.name})"])
+
+
+def test_the_mesh_of_a_figure_chooses_its_armature() -> None:
+    armature, other = make_rig(MIXAMO), make_rig(MIXAMO)
+    mesh = bpy.data.objects.new("body", bpy.data.meshes.new("body"))
+    bpy.context.scene.collection.objects.link(mesh)
+    mesh.modifiers.new("Armature", "ARMATURE").object = armature
+    bpy.context.view_layer.objects.active = mesh
+    for selected, chosen in (([], None), ([mesh], armature), ([mesh, armature], armature), ([mesh, other], other), ([other], other),
+                             ([mesh, armature, other], armature)):
+        for thing in (mesh, armature, other):
+            thing.select_set(thing in selected)
+        assert chosen_armature(bpy.context) == chosen
+    armature.select_set(False)
+    bpy.context.scene.collection.objects.unlink(armature)  # nobody would see the take there
+    mesh.select_set(True)
+    other.select_set(False)
+    assert chosen_armature(bpy.context) is None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from blender_addon.core.errors import InputError
 from blender_addon.core.retarget.choices import Choices
-from helpers import MIXAMO, joints_in_blender, make_rig, open_rig, snapshot, synthetic_motion
+from helpers import CANONICAL, MIXAMO, joints_in_blender, make_rig, open_rig, snapshot, synthetic_motion
 from mathutils import Matrix
 
 from blender_addon import versions
@@ -106,14 +108,20 @@ def test_a_bvh_of_a_rig_that_lies_in_its_own_axes_stands(tmp_path: Path) -> None
     compare(armature, MIXAMO, tmp_path / "take.bvh")
 
 
-def test_what_hangs_from_a_bone_goes_along(tmp_path: Path) -> None:
-    armature = make_rig(MIXAMO)
-    apply_motion(bpy.context, synthetic_motion(), "take", armature)
+def add_hat(armature: Any, collection: Any) -> Any:
+    """A mesh that hangs from the head."""
     mesh = bpy.data.meshes.new("hat")
     mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
     hat = bpy.data.objects.new("hat", mesh)
-    bpy.context.scene.collection.objects.link(hat)
+    collection.objects.link(hat)
     hat.parent, hat.parent_type, hat.parent_bone = armature, "BONE", MIXAMO["Head"]
+    return hat
+
+
+def test_what_hangs_from_a_bone_goes_along(tmp_path: Path) -> None:
+    armature = make_rig(MIXAMO)
+    apply_motion(bpy.context, synthetic_motion(), "take", armature)
+    add_hat(armature, bpy.context.scene.collection)
     export_take(armature, tmp_path / "take.fbx")
     read_again(tmp_path / "take.fbx")
     assert "hat" in bpy.data.objects
@@ -133,3 +141,105 @@ def test_a_take_that_begins_before_frame_0_is_refused(tmp_path: Path) -> None:
     apply_motion(bpy.context, synthetic_motion(), "take", armature, start_frame=-20)
     with pytest.raises(InputError, match="begins at frame -20"):
         export_take(armature, tmp_path / "take.bvh")
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_what_is_locked_and_an_armature_that_is_hidden_go_along(tmp_path: Path, kind: str) -> None:
+    needs(kind)
+    bpy.context.scene.render.fps = 25
+    armature, away = make_rig(MIXAMO), bpy.data.collections.new("away")
+    bpy.context.scene.collection.children.link(away)
+    apply_motion(bpy.context, synthetic_motion(), "take", armature)
+    hat = add_hat(armature, away)
+    away.hide_select = hat.hide_select = armature.hide_select = armature.hide_viewport = True
+    armature.hide_set(True)
+    export_take(armature, tmp_path / f"take{kind}")
+    assert away.hide_select and hat.hide_select and armature.hide_select and armature.hide_viewport and armature.hide_get()
+    there = read_again(tmp_path / f"take{kind}")
+    assert kind == ".bvh" or "hat" in bpy.data.objects
+    first, last = (joints_in_blender(there, MIXAMO, row)["Hips"] for row in (2, 28))
+    assert np.linalg.norm(last - first) > 0.4
+
+
+@pytest.mark.parametrize("how", ["excluded", "hidden"])
+def test_an_armature_that_cannot_be_selected_is_one_sentence(tmp_path: Path, how: str) -> None:
+    armature, away = make_rig(MIXAMO), bpy.data.collections.new("away")
+    apply_motion(bpy.context, synthetic_motion(), "take", armature)
+    bpy.context.scene.collection.children.link(away)
+    away.objects.link(armature)
+    bpy.context.scene.collection.objects.unlink(armature)
+    if how == "excluded":
+        bpy.context.view_layer.layer_collection.children["away"].exclude = True
+    else:
+        away.hide_viewport = True
+    armature.hide_select = True
+    before = snapshot()
+    with pytest.raises(InputError, match="view layer" if how == "excluded" else "hidden collection"):
+        export_take(armature, tmp_path / "take.fbx")
+    assert snapshot() == before and armature.hide_select and not (tmp_path / "take.fbx").exists()
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_what_the_system_refuses_is_one_sentence(tmp_path: Path, kind: str) -> None:
+    needs(kind)
+    armature = make_rig(MIXAMO)
+    apply_motion(bpy.context, synthetic_motion(), "take", armature)
+    (tmp_path / f"take{kind}").mkdir()
+    bpy.context.scene.frame_set(1)
+    before = snapshot()
+    with pytest.raises(InputError, match=f"could not write .*take{kind}: [^:]*: .*take{kind}'\\.$") as told:
+        export_take(armature, tmp_path / f"take{kind}")
+    assert "Traceback" not in str(told.value) and "Location" not in str(told.value) and snapshot() == before
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_scene_in_centimetres_comes_out_in_metres(tmp_path: Path, kind: str) -> None:
+    needs(kind)
+    scene, armature = bpy.context.scene, make_rig(MIXAMO)
+    scene.render.fps, scene.unit_settings.scale_length = 25, 0.01
+    armature.scale = (100.0,) * 3
+    bpy.context.view_layer.update()
+    apply_motion(bpy.context, synthetic_motion(), "take", armature)
+    moving = np.array([list(joints_in_blender(armature, MIXAMO, row).values()) for row in ROWS])
+    export_take(armature, tmp_path / f"take{kind}")
+    there = read_again(tmp_path / f"take{kind}")
+    first = min(k.co[0] for c in versions.curves_of(there) for k in c.keyframe_points)
+    back = np.array([list(joints_in_blender(there, MIXAMO, first + row - 1).values()) for row in ROWS])
+    np.testing.assert_allclose(back, 0.01 * moving, atol=2e-3)
+
+
+@pytest.mark.parametrize("nla", [False, True])
+@pytest.mark.parametrize("rate", [29.6, 12.5, 30.0])
+def test_a_glb_lasts_as_long_as_the_take(tmp_path: Path, rate: float, nla: bool) -> None:
+    """By the file's own seconds: Blender's importer takes the rate as wrongly as its exporter."""
+    needs(".glb")
+    render, motion = bpy.context.scene.render, synthetic_motion(60, rate)
+    render.fps, render.fps_base = round(rate), round(rate) / rate
+    take = apply_motion(bpy.context, motion, "take", choices=Choices(nla=nla))
+    armature, action = bpy.data.objects[take.armature], bpy.data.actions[take.action]
+    bpy.context.scene.frame_set(1)
+    before, played = snapshot(), (action.use_frame_range, action.frame_start, action.frame_end)
+    export_take(armature, tmp_path / "take.glb")
+    assert snapshot() == before and (action.use_frame_range, action.frame_start, action.frame_end) == played
+    data = (tmp_path / "take.glb").read_bytes()
+    tree = json.loads(data[20:20 + struct.unpack_from("<I", data, 12)[0]])
+    times = [tree["accessors"][sampler["input"]] for animation in tree["animations"] for sampler in animation["samplers"]]
+    lasts = max(t["max"][0] for t in times) - min(t["min"][0] for t in times)
+    assert lasts == pytest.approx(motion.times[-1], abs=1e-3)
+    assert nla or [animation["name"] for animation in tree["animations"]] == [take.action]
+
+
+@pytest.mark.parametrize("kind", [".fbx", ".bvh"])
+def test_a_strip_that_ends_between_frames_is_not_at_rest_there(tmp_path: Path, kind: str) -> None:
+    """At 24 frames a second a take of 25 ends between two."""
+    armature = make_rig(CANONICAL)
+    apply_motion(bpy.context, synthetic_motion(), "take", armature, choices=Choices(nla=True))
+    way = joints_in_blender(armature, CANONICAL, 28.0)["Hips"]
+    last = joints_in_blender(armature, CANONICAL, 29.0)["Hips"]
+    assert np.linalg.norm(last - way) < 0.05
+    export_take(armature, tmp_path / f"take{kind}")
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    READERS[kind](str(tmp_path / f"take{kind}"))
+    (there,) = (o for o in bpy.data.objects if o.type == "ARMATURE")
+    end = max(k.co[0] for c in versions.curves_of(there) for k in c.keyframe_points)
+    np.testing.assert_allclose(joints_in_blender(there, CANONICAL, end)["Hips"], last, atol=2e-3)

@@ -16,12 +16,13 @@ from helpers import MIXAMO, make_rig, snapshot
 from blender_addon import engine, operators, process, versions
 from blender_addon.jobs import DESK, ImportJob, SetupJob
 from blender_addon.settings import run_options
+from blender_addon.takes import Wanted
 
 Order = Callable[..., Path]
 
 
 def start(video: Path, armature: object = None) -> ImportJob:
-    job = ImportJob(video, run_options(bpy.context.scene.video_mocap), bpy.context.scene, armature, 1, False)
+    job = ImportJob(video, run_options(bpy.context.scene.video_mocap), bpy.context.scene, armature, Wanted())
     DESK.start(job)
     return job
 
@@ -84,6 +85,15 @@ def test_the_armature_may_vanish_meanwhile(order: Order, namesake: bool) -> None
     bpy.data.objects.remove(armature)
     if namesake:
         bpy.context.scene.collection.objects.link(bpy.data.objects.new("rig", bpy.data.meshes.new("rig")))
+    assert step_until(lambda: False)
+    assert bpy.context.object.name == "Video Mocap" and "gone" in " ".join(DESK.status.warnings)
+
+
+def test_an_armature_that_only_the_list_of_bones_keeps_is_gone(order: Order) -> None:
+    armature = make_rig(MIXAMO)
+    bpy.ops.video_mocap.show_bones()
+    start(order(), armature)
+    bpy.ops.object.delete()
     assert step_until(lambda: False)
     assert bpy.context.object.name == "Video Mocap" and "gone" in " ".join(DESK.status.warnings)
 

@@ -12,10 +12,13 @@ import pytest
 from blender_addon.core.errors import InputError
 from blender_addon.core.motion import load_motion
 from blender_addon.core.retarget import Mapping
+from blender_addon.core.retarget.choices import Choices
 from helpers import CANONICAL, MIXAMO, RIGIFY, armature_in_edit_mode, limb_error, make_rig, snapshot, synthetic_motion
 
 from blender_addon import versions
 from blender_addon.apply import apply_motion
+from blender_addon.controls import kept_from_the_way
+from blender_addon.rigs import read_rig
 
 
 def refused(armature: Any, sentence: str, mapping: Mapping | None = None) -> None:
@@ -145,3 +148,62 @@ def test_a_vrm_model_says_its_bones_whether_its_add_on_is_enabled_or_not() -> No
     finally:
         del bpy.types.Armature.vrm_addon_extension
         bpy.utils.unregister_class(kind)
+
+
+def rig_with_root() -> Any:
+    armature = make_rig(MIXAMO)
+    bpy.ops.object.mode_set(mode="EDIT")
+    root = armature.data.edit_bones.new("root")
+    root.tail = (0.0, 0.2, 0.0)
+    armature.data.edit_bones[MIXAMO["Hips"]].parent = root
+    bpy.ops.object.mode_set(mode="OBJECT")
+    return armature
+
+
+def constrain(armature: Any, bone: str, kind: str, **settings: Any) -> None:
+    constraint = armature.pose.bones[bone].constraints.new(kind)
+    if hasattr(constraint, "target"):
+        constraint.target = bpy.data.objects.new("target", None)
+        bpy.context.scene.collection.objects.link(constraint.target)
+        constraint.target.rotation_euler[2] = 0.5
+    for name, value in settings.items():
+        setattr(constraint, name, value)
+
+
+@pytest.mark.parametrize(("bone", "kind", "settings", "way", "told"), [
+    (MIXAMO["Hips"], "COPY_LOCATION", {}, "hips", True),
+    (MIXAMO["Hips"], "COPY_LOCATION", {"use_offset": True}, "hips", False),
+    (MIXAMO["Hips"], "COPY_LOCATION", {"mute": True}, "hips", False),
+    (MIXAMO["Hips"], "LIMIT_LOCATION", {"use_max_x": True}, "hips", True),
+    (MIXAMO["Hips"], "LIMIT_LOCATION", {"use_max_x": True, "max_x": 2.0}, "hips", False),
+    (MIXAMO["Hips"], "CHILD_OF", {}, "hips", False),
+    ("root", "COPY_LOCATION", {}, "hips", False),
+    ("root", "COPY_LOCATION", {}, "root", True),
+])
+def test_bones_that_are_kept_from_the_way_are_named(bone: str, kind: str, settings: dict[str, Any], way: str, told: bool) -> None:
+    armature = rig_with_root()
+    constrain(armature, bone, kind, **settings)
+    armature.pose.bones[bone].location = (0.1, 0.2, 0.3)
+    take = apply_motion(bpy.context, synthetic_motion(), "take", armature, choices=Choices(way=way))
+    assert take.overruled == ((bone,) if told else ())
+
+
+def test_finding_what_keeps_a_bone_leaves_it_where_it_is() -> None:
+    armature = rig_with_root()
+    constrain(armature, "root", "COPY_LOCATION")
+    armature.pose.bones["root"].location = (0.1, 0.2, 0.3)
+    bpy.context.view_layer.update()
+    before = snapshot()
+    assert kept_from_the_way(armature, read_rig(armature), {"root": np.ones((3, 1)) * np.arange(3)}) == ("root",)
+    assert snapshot() == before and not armature.pose.bones["root"].constraints[0].mute
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_a_driver_on_a_location_or_a_switch_is_told(value: float) -> None:
+    """A driver that sets the switch as the take would is none that overrules it."""
+    armature = make_rig(MIXAMO)
+    armature.pose.bones[MIXAMO["LeftHand"]]["IK_FK"] = 0.0
+    armature.pose.bones[MIXAMO["LeftHand"]].driver_add('["IK_FK"]').driver.expression = str(value)
+    armature.pose.bones[MIXAMO["Hips"]].driver_add("location", 0).driver.expression = "0.0"
+    take = apply_motion(bpy.context, synthetic_motion(), "take", armature)
+    assert take.overruled == (MIXAMO["Hips"], *([MIXAMO["LeftHand"]] if value == 0.0 else []))

@@ -88,6 +88,22 @@ def test_the_camera_fits_a_users_scene_of_another_shape(size: tuple[int, int]) -
     np.testing.assert_allclose(got, wanted, atol=3.0)  # the middle of the hips; the rig's own width differs
 
 
+@pytest.mark.parametrize(("system", "unit"), [("METRIC", 0.01), ("METRIC", 1.0), ("IMPERIAL", 0.3048), ("NONE", 0.01)])
+def test_a_new_armature_is_as_tall_as_the_person_in_the_scenes_own_unit(system: str, unit: float) -> None:
+    """And still covers it in the picture."""
+    motion, scene = synthetic_motion(), bpy.context.scene
+    scene.unit_settings.system, scene.unit_settings.scale_length = system, unit
+    unit = 1.0 if system == "NONE" else unit
+    scene.render.fps, scene.render.resolution_x, scene.render.resolution_y = 25, 640, 480
+    take = apply_motion(bpy.context, motion, "walk", None, 1.0, SAMPLE, camera=True)
+    armature, camera = bpy.data.objects[take.armature], bpy.data.objects[take.camera or ""]
+    assert unit * max(bone.tail_local.z for bone in armature.data.bones) == pytest.approx(motion.skeleton.stature, abs=0.01)
+    for row in (0, 12, 29):
+        there = np.array(list(joints_in_blender(armature, CANONICAL, 1 + row).values()))
+        np.testing.assert_allclose(unit * there, motion.joints_world()[row], atol=2e-3)
+        np.testing.assert_allclose(seen_by_camera(camera, there), expected_pixels(motion, row), atol=0.1)
+
+
 def test_film_and_motion_run_together_at_another_rate() -> None:
     bpy.context.scene.render.fps = 60
     motion = synthetic_motion(fps=30.0)

@@ -413,3 +413,50 @@ def test_marks_are_those_of_the_present_take() -> None:
         apply_motion(bpy.context, motion, "take", rig, choices=Choices(confidence=True))
     assert [m.name for m in bpy.context.scene.timeline_markers] == [
         f"{mark} ({rig.name})" for rig in (other, armature) for mark in ("doubtful", "doubtful end")]
+
+
+@pytest.mark.parametrize("strip", [False, True])
+def test_a_take_does_not_inherit_the_way_of_a_strip(strip: bool) -> None:
+    """One whose root carries the way goes on below the new take."""
+    motion, armature = synthetic_motion(), rig_with_root()
+    apply_motion(bpy.context, motion, "plain", armature)
+    plain = places(armature, CANONICAL, motion)[:28]  # the last row lies between two frames
+    armature.animation_data.action = None
+    apply_motion(bpy.context, motion, "root", armature, choices=Choices(nla=True, way="root"))
+    apply_motion(bpy.context, motion, "hips", armature, choices=Choices(nla=strip))
+    np.testing.assert_allclose(places(armature, CANONICAL, motion)[:28], plain, atol=1e-5)
+
+
+def test_what_plays_instead_of_the_take_is_told() -> None:
+    motion, armature = synthetic_motion(), make_rig(MIXAMO)
+    assert apply_motion(bpy.context, motion, "own", armature).unseen == ""
+    assert "The action 'own' of 'rig' plays over" in apply_motion(bpy.context, motion, "strip", armature, choices=Choices(nla=True)).unseen
+    animation = armature.animation_data
+    animation.action = None
+    armature.pose.bones[MIXAMO["Hips"]].keyframe_insert("location")
+    assert "plays over" in apply_motion(bpy.context, motion, "way", armature, choices=Choices(nla=True)).unseen
+    animation.action = None
+    animation.use_nla = False
+    assert "switched off" in apply_motion(bpy.context, motion, "off", armature, choices=Choices(nla=True)).unseen
+    animation.use_nla = True
+    assert apply_motion(bpy.context, motion, "seen", armature, choices=Choices(nla=True)).unseen == ""
+    animation.nla_tracks[0].is_solo = True
+    for nla in (True, False):
+        take = apply_motion(bpy.context, motion, "alone", armature, choices=Choices(nla=nla))
+        assert "The NLA track 'strip' of 'rig' plays solo" in take.unseen
+
+
+def test_an_action_that_turns_none_of_the_takes_bones_hides_no_strip() -> None:
+    motion, armature = synthetic_motion(), make_rig(MIXAMO)
+    armature.keyframe_insert("location", frame=1)
+    assert apply_motion(bpy.context, motion, "strip", armature, choices=Choices(nla=True)).unseen == ""
+    assert limb_error(armature, MIXAMO, motion) < 0.1
+
+
+def test_a_single_key_has_handles_beside_it() -> None:
+    armature = make_rig(MIXAMO)
+    apply_motion(bpy.context, synthetic_motion(1), "take", armature, choices=Choices(simplify=True))
+    for curve in versions.curves_of(armature):
+        (key,) = curve.keyframe_points
+        assert key.handle_left[0] < key.co[0] < key.handle_right[0]
+        assert key.handle_left[1] == pytest.approx(key.co[1]) == pytest.approx(key.handle_right[1])

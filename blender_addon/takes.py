@@ -1,0 +1,86 @@
+"""A solved motion that goes onto armatures as often as wanted: the last import's, or that of a motion.npz.
+
+A video is solved once; which rig, which bones and which choices is tried out afterwards, without the engine. The last import's motion is
+kept until Blender ends (some 1 MB for a minute of video).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .apply import Take, apply_motion
+from .core.inputs import is_keypoint_input
+from .core.motion import Motion, load_motion
+from .core.retarget import Mapping
+from .core.retarget.choices import DEFAULTS, Choices
+from .footage import check_footage
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a motion is to be put onto an armature: the scene's first frame, whether with camera and footage, choices, and which bone is
+    which joint (None: found)."""
+
+    start_frame: int = 1
+    camera: bool = False
+    choices: Choices = DEFAULTS
+    mapping: Mapping | None = None
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What came of it, and what is to be said."""
+
+    take: Take
+    message: str
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A motion and the video or the keypoints that it was made from."""
+
+    motion: Motion
+    source: Path
+
+    @classmethod
+    def load(cls, path: Path) -> Solved:
+        """Of a motion.npz; it knows its source. Raises InputError with one sentence."""
+        motion = load_motion(path)
+        return cls(motion, Path(str(motion.meta.get("source") or path)))
+
+    def put(self, context: Any, armature: Any | None, wanted: Wanted) -> Applied:
+        """Onto the armature, or onto a new one. Raises InputError with one sentence and leaves the scene as it was."""
+        warnings, footage = [], footage_of(self.source) if wanted.camera else None
+        if footage is not None and not footage.exists():
+            warnings.append(f"The video {footage} is gone; there is nothing behind the camera.")
+            footage = None
+        name = self.source.stem.encode("utf-8", "replace").decode()  # Blender takes no other names
+        take = apply_motion(context, self.motion, name, armature, float(wanted.start_frame), footage, wanted.camera,
+                            wanted.choices, wanted.mapping if armature is not None else None)
+        seconds = float(self.motion.times[-1] - self.motion.times[0])
+        message = f"{len(self.motion)} frames ({seconds:.1f} s) on '{take.armature}'."
+        if take.slide >= 0.1:
+            message += f" Feet on the ground slide by up to {take.slide:.1f} cm."
+        if take.overruled:
+            warnings.append(overruled(take))
+        if take.unseen:
+            warnings.append(take.unseen)
+        return Applied(take, message, warnings)
+
+
+def footage_of(source: Path) -> Path | None:
+    """What can be shown behind the camera: a video or a folder of images, but no keypoints. Raises InputError where Blender cannot."""
+    if is_keypoint_input(source):
+        return None
+    check_footage(source)
+    return source
+
+
+def overruled(take: Take) -> str:
+    """What to say of bones that a rig moves itself."""
+    shown = ", ".join(take.overruled[:4]) + (", ..." if len(take.overruled) > 4 else "")
+    return (f"'{take.armature}' moves {len(take.overruled)} bones itself, by constraints or drivers ({shown}); switch these off "
+            "to see the take there.")

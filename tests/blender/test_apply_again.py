@@ -1,0 +1,103 @@
+"""A motion that is solved already goes onto other rigs, with other choices, without the engine."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+from blender_addon.core.errors import InputError
+from helpers import CANONICAL, MIXAMO, limb_error, make_rig, snapshot, synthetic_motion
+
+from blender_addon import jobs, takes, versions
+from blender_addon.jobs import DESK
+
+Order = Callable[..., Path]
+
+
+@pytest.fixture
+def imported(order: Order, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A video that was imported onto a new armature; from then on the engine must not be started."""
+    video = order()
+    bpy.ops.video_mocap.import_video(filepath=str(video))
+    monkeypatch.setattr(jobs, "JsonProcess", lambda *_: pytest.fail("the engine was started"))
+    return video
+
+
+def test_the_last_import_goes_onto_another_rig_with_other_choices(imported: Path) -> None:
+    first = bpy.context.object
+    action = first.animation_data.action
+    rig = make_rig(MIXAMO)
+    bpy.context.scene.video_mocap.simplify = True
+    assert bpy.ops.video_mocap.apply_again(start_frame=11) == {"FINISHED"}
+    assert first.animation_data.action == action and rig.animation_data.action.name.startswith("walk")
+    curve = versions.curves_of(rig)[0]
+    assert curve.range()[0] == 11.0 and any(len(c.keyframe_points) < 30 for c in versions.curves_of(rig))
+    assert "30 frames" in DESK.status.message and rig.name in DESK.status.message
+    bpy.ops.video_mocap.apply_again(simplify=False)
+    assert limb_error(rig, MIXAMO, synthetic_motion()) < 0.1
+
+
+def test_without_an_import_there_is_nothing_to_apply() -> None:
+    assert not bpy.ops.video_mocap.apply_again.poll()
+    with pytest.raises(RuntimeError, match="Nothing was imported"):
+        bpy.ops.video_mocap.apply_again()
+
+
+def test_a_motion_that_could_not_be_applied_is_kept(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise InputError("The armature is locked.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(takes, "apply_motion", refuse)
+        before = snapshot()
+        with pytest.raises(RuntimeError, match=r"The armature is locked\. The motion is kept: press 'Apply Again'"):
+            bpy.ops.video_mocap.import_video(filepath=str(order()))
+        assert snapshot() == before
+    assert bpy.ops.video_mocap.apply_again() == {"FINISHED"}
+    assert limb_error(bpy.context.object, CANONICAL, synthetic_motion()) < 0.1
+
+
+def test_a_runs_motion_file_comes_in_with_its_camera(tmp_path: Path) -> None:
+    video = tmp_path / "gone.mp4"
+    dataclasses.replace(synthetic_motion(), meta={"source": str(video)}).save(tmp_path / "motion.npz")
+    assert bpy.ops.video_mocap.import_motion(filepath=str(tmp_path / "motion.npz"), footage=True) == {"FINISHED"}
+    armature = bpy.context.object
+    assert limb_error(armature, CANONICAL, synthetic_motion()) < 0.1 and armature.animation_data.action.name.startswith("gone")
+    assert bpy.context.scene.camera is not None and not bpy.context.scene.camera.data.background_images
+    assert DESK.status.warnings == [f"The video {video} is gone; there is nothing behind the camera."]
+    rig = make_rig(MIXAMO)
+    assert bpy.ops.video_mocap.apply_again() == {"FINISHED"} and limb_error(rig, MIXAMO, synthetic_motion()) < 0.1
+
+
+@pytest.mark.parametrize(("content", "sentence"), [
+    (None, "cannot be read"), (b"no", "cannot be read as a motion file"), ("keypoints", "is not a motion file of Video Mocap"),
+    ("", "Choose the motion.npz")])
+def test_another_file_is_refused_in_one_sentence(tmp_path: Path, content: bytes | str | None, sentence: str) -> None:
+    make_rig(MIXAMO)
+    path = tmp_path / "motion.npz"
+    if content == "keypoints":
+        np.savez(path, kind="video-mocap keypoints")
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    before = snapshot()
+    with pytest.raises(RuntimeError) as caught:
+        bpy.ops.video_mocap.import_motion(filepath="" if content == "" else str(path))
+    assert sentence in str(caught.value) and sentence in DESK.status.error
+    assert snapshot() == before
+
+
+def test_a_run_keeps_the_desk_to_itself(imported: Path) -> None:
+    class AtWork(jobs.Job):
+        def __init__(self) -> None:
+            self.status = jobs.Status()
+
+        def close(self) -> None:
+            """Nothing was started."""
+
+    DESK.start(AtWork())
+    with pytest.raises(RuntimeError, match="at work"):
+        bpy.ops.video_mocap.apply_again()
