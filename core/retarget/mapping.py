@@ -130,6 +130,7 @@ def apply_map(rig_map: RigMap, names: tuple[str, ...]) -> Mapping:
 def map_rig(rig: Rig) -> Mapping:
     """The mapping that the rig's metadata, else its names, else its shape give. Raises InputError with one sentence when none does."""
     from .shape import map_by_shape, second_figure
+    from .words import map_by_words
 
     declared = _declared(rig)
     if declared is not None:
@@ -137,6 +138,9 @@ def map_rig(rig: Rig) -> Mapping:
     named = best_map(rig.names)
     if not named.missing:
         return check_mapping(rig, map_names(rig.names, rig.label))
+    worded = map_by_words(rig)
+    if worded is not None:
+        return check_mapping(rig, worded)
     shaped = map_by_shape(rig)
     if shaped is None:
         raise InputError(_no_match(rig.label, named))
