@@ -141,6 +141,18 @@ def test_thighs_beside_the_hips_go_along() -> None:
     assert apart.max() < 0.3  # both in one body
 
 
+def test_a_trunk_beside_the_hips_goes_along() -> None:
+    """Hips and spine both hang from a root on the floor, which then carries the figure; the trunk stayed behind."""
+    rng = np.random.default_rng(4)
+    motion = some_motion(rng)
+    hanging, mapping = some_rig(rng, sway=0.2)
+    beside = reparented(hanging, {"Spine": "root"})
+    moved = retarget(motion, beside, mapping)
+    heads, _ = pose_rig(beside, moved)
+    apart = np.linalg.norm(heads[:, beside.index("Spine")] - heads[:, beside.index("Hips")], axis=-1)
+    assert moved.root_bone == "root" and apart.max() < 0.3 < np.ptp(heads[:, beside.index("Hips")], axis=0).max()
+
+
 def test_legs_that_hang_from_nothing_are_refused_unless_constraints_carry_them() -> None:
     rng = np.random.default_rng(4)
     motion = some_motion(rng)

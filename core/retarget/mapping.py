@@ -1,8 +1,8 @@
-"""Which bone of a rig is which joint of the canonical skeleton: by the rig's own metadata, by name, else by shape.
+"""Which bone of a rig is which joint of the canonical skeleton: by the rig's own metadata, by name, by the words in names, else by shape.
 
 Method: every known rig (`maps`, one data file each) is tried, after prefixes like "mixamorig:" are taken off and letters made
-lower case; the one that explains the most joints wins. What no map knows goes to `shape`. Limits: a known name is believed even
-where the bone lies in an odd place.
+lower case; the one that explains the most joints wins. What no map knows goes to `words`, and what has no words to `shape`. Limits: a
+known name is believed even where the bone lies in an odd place.
 """
 
 from __future__ import annotations
@@ -128,7 +128,10 @@ def apply_map(rig_map: RigMap, names: tuple[str, ...]) -> Mapping:
 
 
 def map_rig(rig: Rig) -> Mapping:
-    """The mapping that the rig's metadata, else its names, else its shape give. Raises InputError with one sentence when none does."""
+    """The mapping that the rig's metadata, its names, the words in them or else its shape give.
+
+    Raises InputError with one sentence when none does.
+    """
     from .shape import map_by_shape, second_figure
     from .words import map_by_words
 
@@ -140,13 +143,28 @@ def map_rig(rig: Rig) -> Mapping:
         return check_mapping(rig, map_names(rig.names, rig.label))
     worded = map_by_words(rig)
     if worded is not None:
-        return check_mapping(rig, worded)
+        return check_mapping(rig, _completed(worded, rig))
     shaped = map_by_shape(rig)
     if shaped is None:
         raise InputError(_no_match(rig.label, named))
     if second_figure(rig, shaped):
         raise InputError(f"{rig.label} seems to hold two figures; separate them into two armatures.")
     return check_mapping(rig, shaped)
+
+
+def _completed(worded: Mapping, rig: Rig) -> Mapping:
+    """With the head, ends and clavicles that names leave open as the shape has them, where it agrees with what names say."""
+    from .shape import map_by_shape
+
+    if set(worded.bones) >= set(JOINTS) - {"Spine", "Spine1", "Neck"}:
+        return worded
+    shaped = map_by_shape(rig)
+    if shaped is None or any(shaped.joints.get(joint) != bone for joint, bone in worded.joints.items()):
+        return worded
+    more = {joint: bone for joint, bone in shaped.joints.items() if joint not in worded.joints}
+    neck = worded.neck or (shaped.neck if "Head" in more else ())
+    scores = {joint: score for joint, score in shaped.scores.items() if joint in more}
+    return dataclasses.replace(worded, joints=worded.joints | more, neck=neck, scores=scores)
 
 
 def _declared(rig: Rig) -> Mapping | None:

@@ -5,8 +5,9 @@ Every such triple is priced by how far its lengths are from a human's (the two p
 the bones in between lie, and where it starts and ends; the best pairs of two limbs that mirror each other are the legs and the arms.
 The trunk is the way through the tree from what the legs have in common to what the arms have in common, the neck is what goes on
 upwards. Lengths are first measured by the height of all bones, then by that of a figure with the legs and the trunk that were found.
-Left and right follow from where the feet, knees and elbows point. On control rigs (bones with custom shapes) the controls are tried
-first. Each joint gets a score in [0, 1]: how human the lengths are, and how far behind the next best choice is.
+Left and right follow from names that say a side, else from where the feet, knees and elbows point. On control rigs (bones with custom
+shapes) the controls are tried first. Each joint gets a score in [0, 1]: how human the lengths are, and how far behind the next best
+choice is.
 Limits: up is the world's Z; a figure that lies at rest, or has its hands far above its head, is not found.
 Rows of a skirt or of long hair may pass for the arms of a figure without fingers.
 """
@@ -21,6 +22,7 @@ import numpy as np
 
 from .mapping import Mapping
 from .rig import Rig
+from .words import side_of
 
 NAME = "a figure found by its shape"
 _LEGS_AND_TRUNK = 0.76  # statures from the ankles over knees and hips to the shoulder joints
@@ -107,7 +109,7 @@ class _Tree:
 
 
 def map_by_shape(rig: Rig) -> Mapping | None:
-    """The mapping with a score for each joint, or None when there is no figure in the rig. Names do not count."""
+    """The mapping with a score for each joint, or None when there is no figure in the rig."""
     best: tuple[float, Mapping] | None = None
     for usable in _choices(rig):
         found = _find(rig, _Tree(rig, usable))
@@ -199,9 +201,9 @@ def _arm_prices(tree: _Tree, triples: np.ndarray) -> np.ndarray:
 
 
 def _fans_passed(tree: _Tree, triples: np.ndarray) -> np.ndarray:
-    """(N,) 1 where a bone from the elbow on, above the last, has fingers: three chains of two bones or more."""
+    """(N,) 1 where a bone from below the shoulder on, above the last, has fingers: three chains of two bones or more."""
     chains = {b: sum(1 for c in tree.below[b] if tree.parents[c] == b and tree.below[c]) for b in tree.bones}
-    return np.array([any(chains[b] >= 3 for b in tree.path(int(middle), int(end))[:-1]) for _, middle, end in triples], dtype=float)
+    return np.array([any(chains[b] >= 3 for b in tree.path(int(upper), int(end))[:-1]) for upper, _, end in triples], dtype=float)
 
 
 def _pairs(tree: _Tree, triples: np.ndarray, prices: np.ndarray, count: int) -> list[_Pair]:
@@ -272,7 +274,7 @@ def _length(tree: _Tree, pair: _Pair) -> float:
 
 
 def _assemble(rig: Rig, tree: _Tree, leg: _Pair, arm: _Pair) -> Mapping:
-    left = _left(tree, leg, arm)
+    left = _left(rig, tree, leg, arm)
     legs, arms = _sided(tree, leg, left), _sided(tree, arm, left)
     pelvis, chest = tree.common(leg.a.bones[0], leg.b.bones[0]), tree.common(arm.a.bones[0], arm.b.bones[0])
     hips = _hips(tree, pelvis, chest)
@@ -305,14 +307,23 @@ def _sided(tree: _Tree, pair: _Pair, left: np.ndarray) -> dict[str, _Limb]:
     return {"Left": pair.a, "Right": pair.b} if a_is_left else {"Left": pair.b, "Right": pair.a}
 
 
-def _left(tree: _Tree, leg: _Pair, arm: _Pair) -> np.ndarray:
-    """(3,) the figure's left in the world: hips and shoulders say which line, feet, knees and elbows which way along it."""
+def _left(rig: Rig, tree: _Tree, leg: _Pair, arm: _Pair) -> np.ndarray:
+    """(3,) the figure's left in the world: hips and shoulders say which line, names that say a side, else feet, knees and elbows, which
+    way along it."""
     across = np.zeros(3)
     for pair, weight in ((leg, 1.0), (arm, 1.0)):
         line = tree.heads[pair.a.bones[0]] - tree.heads[pair.b.bones[0]]
         across += weight * line * (1.0 if line @ across >= 0 else -1.0)
     across[2] = 0.0
     across /= max(float(np.linalg.norm(across)), 1e-9)
+    named = 0.0
+    for limb in (leg.a, leg.b, arm.a, arm.b):
+        middle = _middle(tree, leg if limb in (leg.a, leg.b) else arm, 0)
+        for bone in limb.bones:
+            sides = {"Left": 1.0, "Right": -1.0, "": 0.0}
+            named += sides[side_of(rig.names[bone])] * float(np.sign((tree.heads[limb.bones[0]] - middle) @ across))
+    if abs(named) > 6.0:  # of 12 bones
+        return across if named > 0 else -across
     return across if _pointing(tree, leg, arm, np.cross(across, [0.0, 0.0, 1.0])) >= 0 else -across
 
 
@@ -411,8 +422,14 @@ def _toe(tree: _Tree, foot: int, front: np.ndarray) -> int | None:
     below = tree.below[foot]
     ahead = np.array([(tree.heads[b] - tree.heads[foot]) @ front for b in below])
     tip = max([*ahead, *((tree.tails[b] - tree.heads[foot]) @ front for b in (foot, *below))], default=0.0)
-    balls = [b for b, way in zip(below, ahead) if way > 0.45 * tip and way > 0.02 * tree.height]
+    balls = {b: float(way) for b, way in zip(below, ahead) if way > 0.45 * tip and way > 0.02 * tree.height}
     first = [b for b in balls if not set(tree.above[b]) & set(balls)]
     if len(first) > 2 or not balls:
         return None
-    return min(balls, key=lambda b: abs(float((tree.heads[b] - tree.heads[foot]) @ front) / tip - _BALL))
+
+    def share(ball: int) -> float:
+        """How far along the foot it begins, if it is the ball: a bone that only marks the end has its own tail beyond the toes."""
+        after = [balls[b] for b in balls if ball in tree.above[b]]
+        return balls[ball] / (max(after) if after else max(tip, 1e-9))
+
+    return min(balls, key=lambda b: abs(share(b) - _BALL))

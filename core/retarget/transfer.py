@@ -130,9 +130,11 @@ def _shared(chain: tuple[str, ...], first: str, last: str, source: np.ndarray, c
 
 
 def _mover(rig: Rig, mapping: Mapping) -> int:
-    """The bone that carries the figure: the hips, or the nearest above them that can move and from which the legs hang, too."""
-    hips, *thighs = ([b, *rig.carriers(b)] for b in (rig.index(mapping.bones[j]) for j in ("Hips", "LeftUpLeg", "RightUpLeg")))
-    mover = next((b for b in hips if not rig.connected[b] and all(b in chain for chain in thighs)), None)
+    """The bone that carries the figure: the hips, or the nearest above them that can move and from which legs and arms hang, too."""
+    hips, *legs = ([b, *rig.carriers(b)] for b in (rig.index(mapping.bones[j]) for j in ("Hips", "LeftUpLeg", "RightUpLeg")))
+    arms = [rig.carriers(rig.index(mapping.bones[j])) for j in ("LeftArm", "RightArm")]
+    movable = [b for b in hips if not rig.connected[b] and all(b in chain for chain in legs)]
+    mover = next((b for b in movable if all(b in chain for chain in arms)), movable[0] if movable else None)
     if mover is None:
         raise InputError(f"{rig.label} has legs that do not hang from '{mapping.bones['Hips']}' (Hips), nor from a bone above it that can "
                          "be moved; correct the mapping or parent them in the rig.")

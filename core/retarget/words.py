@@ -1,4 +1,4 @@
-"""Which bone is which joint by the words in bones' names ("Bip01 L Thigh", "left_hip", "mElbowRight", "左ひじ"), for rigs that no map knows.
+"""Which bone is which joint by the words in bones' names ("Bip01 L Thigh", "left_hip", "mElbowRight", "左ひじ") where no map knows the rig.
 
 Method: a name is taken apart into words (at marks, capitals and digits, and where known words stand side by side); words say the side
 and the parts that may be meant, for "shoulder" and "leg" mean one bone here and another there. Each limb is the chain of descending
@@ -9,7 +9,6 @@ Limits: English and the Japanese of MMD models; a side must be said by a word; l
 
 from __future__ import annotations
 
-import itertools
 import re
 import unicodedata
 from collections import Counter
@@ -21,6 +20,11 @@ from .mapping import Mapping
 from .rig import Rig
 
 NAME = "a figure found by the words in its bones' names"
+
+
+def _set(text: str) -> set[str]:
+    return set(text.split())
+
 
 _SIDES = {word: side for side, words in (("Left", "left l lt lft 左"), ("Right", "right r rt rgt 右")) for word in words.split()}
 _MEANINGS: dict[str, tuple[str, ...]] = {
@@ -43,18 +47,20 @@ _SAME = {"up": "upper", "upr": "upper", "low": "lower", "lwr": "lower", "lo": "l
          "upleg": "upper leg", "lowerarm": "lower arm", "lowerleg": "lower leg", "upperleg": "upper leg", "legs": "leg", "arms": "arm",
          "toes": "toe", "feet": "foot", "clav": "clavicle", "collarbone": "collar", "shldr": "shoulder", "biceps": "bicep", "hnd": "hand",
          "uparm": "upper arm", "thighs": "thigh", "hands": "hand"}
-_NO_JOINT = set("""ik pole target tgt twist roll helper end nub tip top effector eff aim rev reverse corrective jiggle skirt hair dummy
+_NO_JOINT = _set("""ik pole target tgt twist roll helper end nub tip top effector eff aim rev reverse corrective jiggle skirt hair dummy
     thumb index middle ring pinky little finger fingers metacarpal carpal palm heel eye jaw breast sleeve cloth cape armor weapon prop
-    volume socket attach slot ダミー 捩 捩れ キャンセル 指 親指 スカート 髪 袖 先""".split())
+    volume socket attach slot ダミー 捩 捩れ キャンセル 指 親指 スカート 髪 袖 先""")
 _CONTRARY = {"upper", "lower", "fore"}
 """Words that say another part than the same name without them."""
-_LAYERS = set("bone bones joint jnt jt def deform bind skin fk ctrl ctl control con anim main base".split())
+_LAYERS = _set("bone bones joint jnt jt def deform bind skin fk ctrl ctl control con anim main base")
 """Words that say what kind of bone it is, not which."""
 _OTHER_WORD, _LAYER_WORD, _SECOND_MEANING = 1.0, 0.25, 0.5  # prices
 _SKIPPED = {"Toe": 3.0, "Foot": 6.0, "Hand": 6.0, "Shoulder": 3.0}  # price of leaving a joint out of its limb
 _MOST, _KEPT, _MOST_OTHERS = 12, 200, 3  # bones tried for a joint; limbs kept while they are put together; words that mean nothing to us
 _AT_THE_HIPS = 0.6  # leg lengths from the hip joints' middle, within which a bone may be the hips
-_LEG, _ARM = ("UpLeg", "Leg", "Foot", "Toe"), ("Shoulder", "Arm", "ForeArm", "Hand")
+_LIMBS: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
+    (side, joints) for joints in (("UpLeg", "Leg", "Foot", "Toe"), ("Shoulder", "Arm", "ForeArm", "Hand")) for side in ("Left", "Right"))
+"""Side and joints of each limb, from the trunk on."""
 
 _KNOWN = {w for names in _MEANINGS.values() for name in names for w in name.split()} | set(_SAME) | _NO_JOINT | _LAYERS | set(_SIDES) | {
     *_CONTRARY}
@@ -85,8 +91,8 @@ def side_of(name: str) -> str:
 
 def _find(rig: Rig, said: list[_Words | None]) -> Mapping | None:
     limbs: dict[str, int] = {}
-    for side, joints in itertools.product(("Left", "Right"), (_LEG, _ARM)):
-        limb = _limb(rig, said, side, joints)
+    for side, parts in _LIMBS:
+        limb = _limb(rig, said, side, parts)
         if limb is None:
             return None
         limbs |= limb
@@ -212,7 +218,7 @@ def _taken_apart(word: str) -> list[str]:
         for start in range(end):
             piece, before = word[start:end], ways[start]
             side_letter = len(piece) == 1 and piece.isascii()
-            if before is None or piece not in _KNOWN or (side_letter and 0 < start and end < len(word)):
+            if before is None or piece not in _KNOWN or (side_letter and start > 0 and end < len(word)):
                 continue
             best = ways[end]
             if best is None or len(before) + 1 < len(best):
