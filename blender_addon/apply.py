@@ -16,7 +16,7 @@ import numpy as np
 from . import versions
 from .before import Before
 from .confidence import key_confidence
-from .controls import kept_from_the_way, posable, with_constraints
+from .controls import kept_from_the_way, kept_from_turning, posable, with_constraints
 from .core.errors import InputError
 from .core.motion import Motion
 from .core.retarget import Mapping, Rig, RigMotion, check_mapping, map_rig, retarget, rotation_channels
@@ -32,7 +32,7 @@ from .rigs import new_armature, read_rig
 class Take:
     """What an import made, by name: Blender's own objects must not be held across frames.
 
-    slide: see `RigMotion`, cm. overruled: bones that the rig's constraints or drivers turn or move, whatever is keyed. unseen: one
+    slide: see `RigMotion`, cm. overruled: bones that the rig's constraints or drivers turn, move or limit, whatever is keyed. unseen: one
     sentence, what plays instead of the take; empty: it plays.
     """
 
@@ -85,7 +85,8 @@ def apply_motion(context: Any, motion: Motion, name: str, armature: Any | None =
             mapping = map_rig(rig) if mapping is None else check_mapping(rig, mapping)
             rig, overruled = with_constraints(armature, rig, mapping)
             moved = retarget(motion, rig, mapping, choices.plant_feet and foreign, choices.way, choices.touch and foreign)
-            overruled = tuple(sorted({*overruled, *kept_from_the_way(armature, rig, moved.locations)}))
+            overruled = tuple(sorted({*overruled, *kept_from_the_way(armature, rig, moved.locations),
+                                      *kept_from_turning(armature, moved.rotations)}))
         rig, moved = with_controls(rig, mapping, moved, choices.controls)
         frames = frames_of(motion, context.scene, start_frame)
         made = add_camera(context, motion, moved.placement, frames, footage, name) if camera else None

@@ -2,9 +2,9 @@
 
 Method: the mapped bones are put to rest, each is turned in turn, and Blender's own evaluation says who came along and how far; limits
 are off meanwhile, for the turn may be beyond them. A bone that carries the way is put where the take will have it, with its constraints
-and without. The rig is left as it was, to the last bit. Time on the UI thread: one evaluation of the armature for each mapped bone and 14
+and without, and so is one whose rotation is limited in its own axes. The rig is left as it was, to the last bit. Time on the UI thread: one evaluation of the armature for each mapped bone and 14
 for the way, about 0.4 s for a Rigify rig; nothing for a rig without constraints. Limits: a constraint that acts in some poses only is
-taken as it acts near rest, and limits of rotation that a take goes beyond are not seen.
+taken as it acts near rest, and limits of rotation in the world's axes are not seen.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _SOLVERS = ("IK", "SPLINE_IK")
 _CHANNELS = ("location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale")
 _FREE = 0.9  # of what its channels turn a bone by; with less, something else has a say
 _ASTRAY = 0.02  # of the rig's size, about 3 cm of a grown person
+_CLIPPED = np.radians(5.0)
 
 
 def with_constraints(armature: Any, rig: Rig, mapping: Mapping) -> tuple[Rig, tuple[str, ...]]:
@@ -71,6 +72,35 @@ def kept_from_the_way(armature: Any, rig: Rig, locations: dict[str, np.ndarray])
         if _driven(armature, f"{bone_path(name)}.location") or (acting and _astray(armature, rig, name, path, acting)):
             kept.append(name)
     return tuple(kept)
+
+
+def kept_from_turning(armature: Any, turns: dict[str, np.ndarray]) -> tuple[str, ...]:
+    """Those of the bones that a take turns, see `RigMotion.rotations`, that limits in their own axes keep from it by a few degrees."""
+    kept = []
+    for name, quaternions in turns.items():
+        posed = armature.pose.bones[name]
+        limits = [c for c in posed.constraints if c.type == "LIMIT_ROTATION" and c.owner_space == "LOCAL" and not c.mute]
+        if not limits:
+            continue
+        vectors = rotations.to_rotation_vector(quaternions)
+        extremes = quaternions[[*vectors.argmin(axis=0), *vectors.argmax(axis=0)]]
+        with _at_rest(armature, [name]):
+            limited = _turned(posed, extremes)
+            with _muted(limits):
+                free = _turned(posed, extremes)
+        if rotations.angle_between(limited, free).max() > _CLIPPED:
+            kept.append(name)
+    return tuple(kept)
+
+
+def _turned(posed: Any, quaternions: np.ndarray) -> np.ndarray:
+    """(K, 4) the bone's orientation in armature space with each of these rotations (K, 4) in its channels."""
+    found = []
+    for quaternion in quaternions:
+        posed.matrix_basis = _matrix(quaternion)
+        bpy.context.view_layer.update()
+        found.append(rotations.from_matrix(np.array(posed.matrix.normalized())[:3, :3]))
+    return np.array(found)
 
 
 def _astray(armature: Any, rig: Rig, bone: str, path: np.ndarray, acting: list[Any]) -> bool:

@@ -82,5 +82,5 @@ def footage_of(source: Path) -> Path | None:
 def overruled(take: Take) -> str:
     """What to say of bones that a rig moves itself."""
     shown = ", ".join(take.overruled[:4]) + (", ..." if len(take.overruled) > 4 else "")
-    return (f"'{take.armature}' moves {len(take.overruled)} bones itself, by constraints or drivers ({shown}); switch these off "
+    return (f"'{take.armature}' moves or limits {len(take.overruled)} bones itself, by constraints or drivers ({shown}); switch these off "
             "to see the take there.")

@@ -17,7 +17,7 @@ from helpers import CANONICAL, MIXAMO, RIGIFY, armature_in_edit_mode, limb_error
 
 from blender_addon import versions
 from blender_addon.apply import apply_motion
-from blender_addon.controls import kept_from_the_way
+from blender_addon.controls import kept_from_the_way, kept_from_turning
 from blender_addon.rigs import read_rig
 
 
@@ -186,6 +186,23 @@ def test_bones_that_are_kept_from_the_way_are_named(bone: str, kind: str, settin
     armature.pose.bones[bone].location = (0.1, 0.2, 0.3)
     take = apply_motion(bpy.context, synthetic_motion(), "take", armature, choices=Choices(way=way))
     assert take.overruled == ((bone,) if told else ())
+
+
+@pytest.mark.parametrize(("least", "mute", "told"), [(-3.0, False, False), (-0.01, False, True), (-0.01, True, False)])
+def test_bones_whose_rotation_is_clipped_are_named(least: float, mute: bool, told: bool) -> None:
+    armature, shin = make_rig(MIXAMO), MIXAMO["LeftLeg"]
+    limit = armature.pose.bones[shin].constraints.new("LIMIT_ROTATION")
+    limit.owner_space, limit.mute = "LOCAL", mute
+    for axis in "xyz":
+        setattr(limit, f"use_limit_{axis}", True)
+        setattr(limit, f"min_{axis}", least)
+        setattr(limit, f"max_{axis}", -least)
+    armature.pose.bones[shin].rotation_quaternion = (0.8, 0.6, 0.0, 0.0)
+    before = tuple(armature.pose.bones[shin].rotation_quaternion)
+    turns = {shin: np.array([[1.0, 0, 0, 0], [0.8, 0.6, 0, 0]])}
+    assert kept_from_turning(armature, turns) == ((shin,) if told else ())
+    assert tuple(armature.pose.bones[shin].rotation_quaternion) == before and limit.mute == mute
+    assert (shin in apply_motion(bpy.context, synthetic_motion(), "take", armature).overruled) == told
 
 
 def test_finding_what_keeps_a_bone_leaves_it_where_it_is() -> None:
