@@ -1,10 +1,10 @@
 """Which bone a control really follows: the rig's constraints may make it follow another one than its parent (Rigify's head and neck).
 
-Method: the mapped bones are put to rest, each is turned in turn, and Blender's own evaluation says who came along and how far; limits
-are off meanwhile, for the turn may be beyond them. A bone that carries the way is put where the take will have it, with its constraints
-and without, and so is one whose rotation is limited in its own axes. The rig is left as it was, to the last bit. Time on the UI thread: one evaluation of the armature for each mapped bone and 14
-for the way, about 0.4 s for a Rigify rig; nothing for a rig without constraints. Limits: a constraint that acts in some poses only is
-taken as it acts near rest, and limits of rotation in the world's axes are not seen.
+Method: the mapped bones are put to rest, each is turned in turn, and Blender's own evaluation says who came along and how far; limits are
+off meanwhile, for the turn may be beyond them. A bone that carries the way is put where the take will have it, with its constraints and
+without, and so is one whose rotation is limited in its own axes. The rig is left as it was, to the last bit. Time on the UI thread: one
+evaluation of the armature for each mapped bone and 14 for the way, about 0.4 s for a Rigify rig; nothing for a rig without constraints.
+Limits: a constraint that acts in some poses only is taken as it acts near rest, and limits of rotation in the world's axes are not seen.
 """
 
 from __future__ import annotations
