@@ -115,9 +115,16 @@ def _alone(armature: Any, first: int, last: int) -> Iterator[None]:
 
 
 def _write_fbx(armature: Any, path: Path) -> None:
-    """This take only, at every frame."""
-    bpy.ops.export_scene.fbx(filepath=str(path), object_types={"ARMATURE", "MESH"}, add_leaf_bones=False, bake_anim_use_all_actions=False,
-                             use_selection=True, bake_anim_use_nla_strips=False, bake_anim_simplify_factor=0.0)
+    """This take only, at every frame, under its own name: the exporter calls what it bakes by the scene's."""
+    scene, action = bpy.context.scene, armature.animation_data.action
+    name = scene.name
+    scene.name = (action or armature).name
+    try:
+        bpy.ops.export_scene.fbx(filepath=str(path), object_types={"ARMATURE", "MESH"}, add_leaf_bones=False,
+                                 bake_anim_use_all_actions=False, use_selection=True, bake_anim_use_nla_strips=False,
+                                 bake_anim_simplify_factor=0.0)
+    finally:
+        scene.name = name
 
 
 def _write_gltf(armature: Any, path: Path) -> None:

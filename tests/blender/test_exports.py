@@ -83,6 +83,16 @@ def test_a_generated_rig_comes_back(tmp_path: Path, kind: str, scale: float) -> 
     compare(armature, MIXAMO, tmp_path / f"take{kind}", at_rest=kind != ".fbx")  # there the rest pose is the skin's, and there is none
 
 
+def test_an_fbx_calls_the_take_by_its_name(tmp_path: Path) -> None:
+    """It was called "Scene", as every take of every file."""
+    armature, name = make_rig(MIXAMO), bpy.context.scene.name
+    apply_motion(bpy.context, synthetic_motion(), "somersault", armature)
+    export_take(armature, tmp_path / "take.fbx")
+    assert bpy.context.scene.name == name and bpy.data.actions["somersault"].users
+    read_again(tmp_path / "take.fbx")
+    assert any("somersault" in action.name for action in bpy.data.actions)
+
+
 def test_what_cannot_be_exported_is_one_sentence(tmp_path: Path) -> None:
     armature = make_rig(MIXAMO)
     with pytest.raises(InputError, match="has no action to export"):
