@@ -1,8 +1,9 @@
 """The whole 2D stage: from frames to one wanted person's keypoints over time.
 
 Method:  one pass forward (detector, on the picture and its mirror image; close-ups of people too small for it), people linked into tracks,
-         the wanted one chosen, their gaps filled backwards in close-ups; then exchanged sides are mended (with a judge), confidences made
-         honest, and implausible ankles and wrists replaced. The same pass follows the background, which tells how the camera moved.
+         the wanted one chosen, their gaps filled backwards in close-ups, and what is in doubt looked at in other quarter turns; then
+         exchanged sides are mended (with a judge), confidences made honest, and implausible ankles and wrists replaced. The first pass
+         follows the background, too, which tells how the camera moved.
 Limits:  the close-ups are MediaPipe's: a detector given by the caller is taken as it is.
 """
 
@@ -20,6 +21,7 @@ from ..errors import InputError
 from ..events import Reporter
 from ..keypoints import Keypoints
 from ..presence import check_identity, check_one_shot, check_presence
+from ..runs import runs
 from ..track import Pose, Track, choose_person, company, follow, median_centre, median_height
 from ..video import Source
 from .appearance import dressed, looks_changed
@@ -30,11 +32,12 @@ from .close_up import CloseUp, follow_back
 from .detector import BLAZEPOSE, Detection, Detector, over_time, pose
 from .egomotion import egomotion, surely_travels
 from .mediapipe_detector import MediaPipeDetector
+from .quarter_sights import in_doubt, nearest_in_time, of_one, picked, turned_sights
 
 if TYPE_CHECKING:
     from ..lift import Lifter
 
-STAGE = "2D keypoints"
+STAGE, TURNED_STAGE = "2D keypoints", "2D keypoints turned"
 _KNOWN_BY = 5  # frames after a gap that tell how the person moves and what they wear
 _ASK_CAMERA = 1.0  # seconds from one question whether the camera travels to the next
 
@@ -86,6 +89,7 @@ def _wanted(source: Source, person: str, reporter: Reporter, detector: Detector 
         wanted = next(i for i, k in enumerate(people) if k is choose_person(people, person))
         if finder is not None:
             _fill_gaps(take, wanted, source, finder, reporter)
+            _look_again(take, wanted, source, finder, reporter)
     seen = background.background()
     return take.person(wanted, source).replace(camera=egomotion(seen, take.times)), take.colours(wanted), seen.cuts()
 
@@ -111,10 +115,14 @@ class _Take:
 
     def person(self, track: int, source: Source) -> Keypoints:
         """One track over all frames."""
+        return _keypoints(self.rows(self.tracks[track]), self.times, source)
+
+    def rows(self, track: Track) -> list[Detection | None]:
+        """The sight of a track in each frame, None where there is none."""
         rows: list[Detection | None] = [None] * len(self.times)
-        for frame, detection in zip(self.tracks[track].frames, self._sightings_of(self.tracks[track]), strict=True):
+        for frame, detection in zip(track.frames, self._sightings_of(track), strict=True):
             rows[frame] = detection
-        return _keypoints(rows, self.times, source)
+        return rows
 
     def colours(self, track: int) -> np.ndarray:
         """(T, 3, 3) what the person of a track wears, NaN where that was not seen."""
@@ -206,6 +214,32 @@ def _fill_gaps(take: _Take, wanted: int, source: Source, finder: _StillFinder, r
         done += first - stop
     reporter.progress(STAGE, done, total)
     take.tracks[wanted] = Track(sorted(seen), [seen[f] for f in sorted(seen)])
+
+
+def _look_again(take: _Take, wanted: int, source: Source, finder: _StillFinder, reporter: Reporter) -> None:
+    """Looks at the wanted person in other quarter turns of the picture where what was seen is in doubt; changes the take accordingly."""
+    track = take.tracks[wanted]
+    rows = take.rows(track)
+    doubt, done = in_doubt(rows, take.times), 0
+    picks = dict(zip(track.frames, track.picks, strict=True))
+    for first, stop in runs(doubt):
+        begin, end = max(first - 1, 0), min(stop + 1, len(rows))  # beside it stands what is not in doubt, and holds it at both ends
+        sights: list[list[Detection]] = [[] if row is None else [row] for row in rows[begin:end]]
+        for frame in source.frames_before(stop):
+            if frame.index < first:
+                break
+            expected = nearest_in_time(rows, frame.index)
+            seen = turned_sights(finder, frame.rgb, expected.xy)
+            sights[frame.index - begin] = of_one(take.sightings[frame.index], [dressed(d, frame.rgb) for d in seen], expected)
+            done += 1
+            reporter.progress(TURNED_STAGE, done, int(doubt.sum()))
+        for index, best in enumerate(picked(sights, take.times[begin:end]), begin):
+            if first <= index < stop:
+                picks.pop(index, None)
+                if best is not None:
+                    picks[index] = len(take.sightings[index])
+                    take.sightings[index].append(best)
+    take.tracks[wanted] = Track(sorted(picks), [picks[f] for f in sorted(picks)])
 
 
 def _gaps(frames: list[int]) -> Iterator[tuple[int, int]]:
