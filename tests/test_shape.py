@@ -100,6 +100,93 @@ def test_a_head_with_a_rival_beside_it_is_doubtful() -> None:
     assert "Head" in near.doubtful and "Head" not in ordinary.doubtful
 
 
+def test_hips_and_trunk_beside_each_other_on_a_floor_bone() -> None:
+    """The floor's bone was one of the spine's, and the mapping refused, for the hips hang from it."""
+    plain = clothed(0, 1)
+    bones = {n: (plain.names[p] if p >= 0 else "floor", tuple(m[:3, 3])) for n, p, m in zip(plain.names, plain.parents, plain.rest)}
+    rig = rig_of({"floor": (None, (0.0, 0.0, 0.0))} | bones | {"Spine": ("floor", bones["Spine"][1])})
+    rig, wanted = anonymous(rig, Mapping("", {joint: joint for joint in JOINTS}), np.random.default_rng(0))
+    found = map_rig(rig)
+    assert found.bones == wanted and len(found.spine) == 2
+
+
+def test_arms_that_hang_from_what_carries_the_hips() -> None:
+    """The bone on the floor carries everything: it was a bone of the spine."""
+    plain = clothed(0, 1)
+    bones = {n: (plain.names[p] if p >= 0 else "floor", tuple(m[:3, 3])) for n, p, m in zip(plain.names, plain.parents, plain.rest)}
+    upper = {n: ("floor", bones[n][1]) for n in ("LeftShoulder", "RightShoulder", "Neck")}
+    found = map_by_shape(rig_of({"floor": (None, (0.0, 0.0, 0.0))} | {n: b for n, b in bones.items() if "Spine" not in n} | upper))
+    assert found is not None and found.joints["Hips"] == "Hips" and found.spine == ()
+
+
+def slim(rig: Rig) -> Rig:
+    """Legs a quarter longer, arms shorter and down by 35 degrees: proportions that others than the real arms fit better."""
+    places = {n: rig.rest[rig.index(n), :3, 3].copy() for n in rig.names}
+    below = {n: {rig.names[a] for a in rig.ancestors(i)} | {n} for i, n in enumerate(rig.names)}
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        down = rotations.to_matrix(rotations.from_rotation_vector(np.array([0.0, sign * np.radians(35), 0.0])))
+        arm, hip = places[side + "Arm"].copy(), places[side + "UpLeg"].copy()
+        for name in rig.names:
+            if side + "Arm" in below[name]:
+                places[name] = arm + 0.7 * down @ (places[name] - arm)
+            if side + "UpLeg" in below[name]:
+                places[name] = hip + 1.25 * (places[name] - hip)
+    return with_bones(rig, {n: (rig.names[p] if p >= 0 else None, tuple(places[n])) for n, p in zip(rig.names, rig.parents)})
+
+
+def strands(rig: Rig, joint: str, start: tuple[float, float, float], steps: list[tuple[float, float, float]]) -> Rig:
+    """A chain on each side, seen from the joint."""
+    more: dict[str, tuple[str | None, tuple[float, float, float]]] = {}
+    for mark, sign in (("L", 1.0), ("R", -1.0)):
+        above, place = joint, rig.rest[rig.index(joint), :3, 3] + np.array(start) * [sign, 1.0, 1.0]
+        for i, step in enumerate([*steps, (0.0, 0.0, 0.0)]):
+            more[f"{joint} strand {i} {mark}"] = (above, tuple(place))
+            above, place = f"{joint} strand {i} {mark}", place + np.array(step) * [sign, 1.0, 1.0]
+    return with_bones(rig, more)
+
+
+def without_fingers(rig: Rig) -> Rig:
+    """Only one bone from the middle of each hand, as far as its fingers reach."""
+    bones = {n: (rig.names[p] if p >= 0 else None, tuple(m[:3, 3])) for n, p, m in zip(rig.names, rig.parents, rig.rest)}
+    ends = {"LeftHand end": ("LeftHand", bones["2 2"][1]), "RightHand end": ("RightHand", bones["7 2"][1])}
+    return rig_of({name: bone for name, bone in bones.items() if not name[0].isdigit()} | ends)
+
+
+Strands = tuple[str, tuple[float, float, float], list[tuple[float, float, float]]]
+TAILS: Strands = ("Head", (0.1, 0.03, 0.2), [(0.12, 0.02, -0.05), (0.05, 0.0, -0.3), (0.0, 0.0, -0.3), (0.0, 0.0, -0.3)])
+WINGS: Strands = ("Spine1", (0.06, 0.1, 0.2), [(0.3, 0.1, 0.25), (0.4, 0.05, 0.05), (0.4, 0.0, -0.2), (0.2, 0.0, -0.2)])
+
+
+@pytest.mark.parametrize("more", [TAILS, WINGS], ids=["twin tails", "wings"])
+@pytest.mark.parametrize("fingers", [True, False], ids=["fingers", "no fingers"])
+def test_twin_tails_and_wings_are_no_arms(more: Strands, fingers: bool) -> None:
+    """They were, and that for sure, and the figure had no head. Without fingers it may be doubtful."""
+    body = slim(clothed(0, 1) if fingers else without_fingers(clothed(0, 1)))
+    rig, wanted = anonymous(strands(body, *more), Mapping("", {joint: joint for joint in JOINTS}), np.random.default_rng(0))
+    found = map_by_shape(rig)
+    assert found is not None
+    bones = {joint: found.bones.get(joint) for joint in wanted}
+    assert bones == wanted or (not fingers and "LeftArm" in found.doubtful)
+
+
+def test_two_pairs_of_arms_are_doubtful() -> None:
+    """Two fitted as well, and one was taken for sure."""
+    plain = without_fingers(clothed(0, 1))
+    second = {f"2 {n}": (f"2 {plain.names[p]}" if "Shoulder" not in n else "Spine", tuple(m[:3, 3] - [0.0, 0.0, 0.03]))
+              for n, p, m in zip(plain.names, plain.parents, plain.rest) if any(part in n for part in ("Shoulder", "Arm", "Hand"))}
+    found, bare = map_by_shape(with_bones(plain, second)), map_by_shape(plain)
+    assert found is not None and bare is not None
+    assert "LeftArm" in found.doubtful and "LeftUpLeg" not in found.doubtful and "LeftArm" not in bare.doubtful
+
+
+def test_a_figure_without_a_head_is_doubtful() -> None:
+    plain = without_fingers(clothed(0, 1))
+    rig = rig_of({n: (plain.names[p] if p >= 0 else None, tuple(m[:3, 3])) for n, p, m in zip(plain.names, plain.parents, plain.rest)
+                  if n not in ("Neck", "Head")})
+    found = map_by_shape(rig)
+    assert found is not None and "Head" not in found.bones and "LeftArm" in found.doubtful and found.joints["LeftArm"] == "LeftArm"
+
+
 def animal() -> Rig:
     bones: dict[str, tuple[str | None, tuple[float, float, float]]] = {
         "root": (None, (0, 0.4, 0.6)), "s1": ("root", (0, 0.1, 0.62)), "s2": ("s1", (0, -0.2, 0.62)), "neck": ("s2", (0, -0.3, 0.7)),

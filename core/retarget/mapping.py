@@ -1,8 +1,9 @@
 """Which bone of a rig is which joint of the canonical skeleton: by the rig's own metadata, by name, by the words in names, else by shape.
 
 Method: every known rig (`maps`, one data file each) is tried, after prefixes like "mixamorig:" are taken off and letters made
-lower case; the one that explains the most joints wins. What no map knows goes to `words`, and what has no words to `shape`. Limits: a
-known name is believed even where the bone lies in an odd place.
+lower case; the one that explains the most joints wins. What no map knows goes to `words`; where these leave a doubt `shape` decides, if
+it is sure. On control rigs (bones with custom shapes) the controls are looked at first, then all bones. Limits: a known name is believed
+even where the bone lies in an odd place.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from .rig import Rig
 REQUIRED: tuple[str, ...] = ("Hips",) + tuple(
     side + part for side in ("Left", "Right") for part in ("UpLeg", "Leg", "Arm", "ForeArm"))
 """Without these a rig is no humanoid to us. All other joints may be missing: their rotation is shared or dropped."""
+
+_ALL_BUT_CHAINS = set(JOINTS) - {"Spine", "Spine1", "Neck"}
 
 LIMB_OF: dict[str, tuple[str, ...]] = {
     side + end: tuple(side + part for part in parts) for side in ("Left", "Right") for end, parts in (
@@ -64,8 +67,8 @@ class RigMap:
 class Mapping:
     """The bones of one rig: joint -> bone name for all joints but the trunk's, the trunk's and the neck's chains upwards.
 
-    scores: joint -> how sure its bone is, in [0, 1], where shape decided; empty where names did. ik: foot or hand -> (IK control, pole),
-    toe -> (IK control,), where all are there; ik_switches: what makes these act, as `Rig.switches`.
+    scores: joint -> how sure its bone is, in [0, 1], where shape decided or names are not clear; empty where they are. ik: foot or hand ->
+    (IK control, pole), toe -> (IK control,), where all are there; ik_switches: what makes these act, as `Rig.switches`.
     """
 
     map_name: str
@@ -86,7 +89,7 @@ class Mapping:
 
     @property
     def doubtful(self) -> tuple[str, ...]:
-        """Joints whose bone is worth a look, most doubtful first; none when they were found by name."""
+        """Joints whose bone is worth a look, most doubtful first; none when their names are clear."""
         return tuple(sorted((j for j, score in self.scores.items() if score < 0.5 and j in self.bones), key=lambda j: self.scores[j]))
 
     @property
@@ -132,39 +135,66 @@ def map_rig(rig: Rig) -> Mapping:
 
     Raises InputError with one sentence when none does.
     """
-    from .shape import map_by_shape, second_figure
-    from .words import map_by_words
-
     declared = _declared(rig)
     if declared is not None:
         return check_mapping(rig, declared)
     named = best_map(rig.names)
     if not named.missing:
         return check_mapping(rig, map_names(rig.names, rig.label))
-    worded = map_by_words(rig)
-    if worded is not None:
-        return check_mapping(rig, _completed(worded, rig))
-    shaped = map_by_shape(rig)
-    if shaped is None:
+    found = _by_words_or_shape(rig)
+    if found is None:
         raise InputError(_no_match(rig.label, named))
-    if second_figure(rig, shaped):
+    if _second_figure(rig, found):
         raise InputError(f"{rig.label} seems to hold two figures; separate them into two armatures.")
-    return check_mapping(rig, shaped)
+    return check_mapping(rig, found)
 
 
-def _completed(worded: Mapping, rig: Rig) -> Mapping:
+def _by_words_or_shape(rig: Rig) -> Mapping | None:
+    """What clear words give, else what the shape gives where it is sure, of the controls and then of all bones; else the first of them."""
+    from .shape import choices, map_by_shape
+    from .words import map_by_words
+
+    unsure = []
+    for usable in choices(rig):
+        worded = _passing(rig, map_by_words(rig, usable))
+        if worded is not None and not worded.doubtful:
+            return worded if set(worded.joints) >= _ALL_BUT_CHAINS else _completed(worded, map_by_shape(rig, usable))
+        shaped = map_by_shape(rig, usable)
+        if shaped is not None and not set(shaped.doubtful) & set(REQUIRED):
+            return shaped
+        unsure += [mapping for mapping in (_completed(worded, shaped), shaped) if mapping is not None]
+    return unsure[0] if unsure else None
+
+
+def _passing(rig: Rig, mapping: Mapping | None) -> Mapping | None:
+    """The mapping, or None where it cannot be meant."""
+    try:
+        return None if mapping is None else check_mapping(rig, mapping)
+    except InputError:
+        return None
+
+
+def _completed(worded: Mapping | None, shaped: Mapping | None) -> Mapping | None:
     """With the head, ends and clavicles that names leave open as the shape has them, where it agrees with what names say."""
-    from .shape import map_by_shape
-
-    if set(worded.bones) >= set(JOINTS) - {"Spine", "Spine1", "Neck"}:
-        return worded
-    shaped = map_by_shape(rig)
-    if shaped is None or any(shaped.joints.get(joint) != bone for joint, bone in worded.joints.items()):
+    if worded is None or shaped is None or any(shaped.joints.get(joint) != bone for joint, bone in worded.joints.items()):
         return worded
     more = {joint: bone for joint, bone in shaped.joints.items() if joint not in worded.joints}
     neck = worded.neck or (shaped.neck if "Head" in more else ())
-    scores = {joint: score for joint, score in shaped.scores.items() if joint in more}
+    scores = worded.scores | {joint: score for joint, score in shaped.scores.items() if joint in more}
     return dataclasses.replace(worded, joints=worded.joints | more, neck=neck, scores=scores)
+
+
+def _second_figure(rig: Rig, first: Mapping) -> bool:
+    """Whether names or shape find another figure beside the mapped one."""
+    from .shape import map_by_shape
+    from .words import map_by_words
+
+    hips = rig.index(first.bones["Hips"])
+    taken = {hips, *rig.ancestors(hips)}
+    beside = np.array([b not in taken and hips not in rig.ancestors(b) for b in range(len(rig.names))])
+    if beside.sum() < 10 or rig.controls.any():
+        return False
+    return map_by_words(rig, beside) is not None or map_by_shape(rig, beside) is not None
 
 
 def _declared(rig: Rig) -> Mapping | None:

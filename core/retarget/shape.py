@@ -3,17 +3,19 @@
 Method: a limb is three bones that descend from each other (shoulder, elbow, wrist; hip, knee, ankle) with bones in between left out.
 Every such triple is priced by how far its lengths are from a human's (the two parts nearly equal, then a hand or a foot), how straight
 the bones in between lie, and where it starts and ends; the best pairs of two limbs that mirror each other are the legs and the arms.
+Arms cost more that have no fingers where others have some (wings), and that leave no head above them (hair).
 The trunk is the way through the tree from what the legs have in common to what the arms have in common, the neck is what goes on
 upwards. Lengths are first measured by the height of all bones, then by that of a figure with the legs and the trunk that were found.
 Left and right follow from names that say a side, else from where the feet, knees and elbows point. On control rigs (bones with custom
 shapes) the controls are tried first. Each joint gets a score in [0, 1]: how human the lengths are, and how far behind the next best
 choice is.
 Limits: up is the world's Z; a figure that lies at rest, or has its hands far above its head, is not found.
-Rows of a skirt or of long hair may pass for the arms of a figure without fingers.
+Wings, rows of a skirt or of long hair may pass for the arms of a figure without fingers.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from dataclasses import dataclass
@@ -29,6 +31,8 @@ _LEGS_AND_TRUNK = 0.76  # statures from the ankles over knees and hips to the sh
 _TOO_TALL = 0.85  # of the height of all bones: a figure that is smaller shares the rig with something else, and is looked for anew
 _HEAD_LEVEL = 0.12  # statures from the shoulder joints up to the head joint
 _PAST_THE_WRIST = 6.0  # price of a hand that begins below where fingers fork
+_NO_FINGERS = 6.0  # price of arms without, where other limbs that may be the arms have some
+_NO_HEAD = 8.0  # price of arms that leave no head: so high that they are doubtful
 _BALL = 0.68  # of the way from the ankle to the tip of the foot
 _WORST = 10.0  # mean price of a limb above which a rig holds no figure
 _CANDIDATES, _KEPT = 1500, 24  # best triples of a rig; best ones with the same start that are paired
@@ -54,7 +58,8 @@ class _Pair:
 
 class _Tree:
     """The bones that may be keyed, their nearest such ancestors, and lengths along the tree; metres, Z up. Bones that neither hang from
-    another one nor carry one (properties, targets) are left out. height: of all bones, until the figure's own is known."""
+    another one nor carry one (properties, targets) are left out. height: of all bones, until the figure's own is known. fans: whether three
+    chains of two bones or more begin at a bone, as fingers do."""
 
     def __init__(self, rig: Rig, usable: np.ndarray) -> None:
         self.heads, self.tails = rig.heads_world, rig.to_world(rig.tails)
@@ -68,6 +73,7 @@ class _Tree:
         for bone in self.bones:
             for ancestor in self.above[bone]:
                 self.below[ancestor].append(bone)
+        self.fans = {b: sum(1 for c in self.below[b] if self.parents[c] == b and self.below[c]) >= 3 for b in self.bones}
         levels = np.sort(np.stack([self.heads[self.bones, 2], self.tails[self.bones, 2]]), axis=0)
         # There are two feet: what is lower than all others by itself is none.
         self.floor = float(np.sort(levels[0])[:2].max(initial=-np.inf))
@@ -108,11 +114,11 @@ class _Tree:
         return chain[:chain.index(top)][::-1] if top in chain else chain[::-1]
 
 
-def map_by_shape(rig: Rig) -> Mapping | None:
-    """The mapping with a score for each joint, or None when there is no figure in the rig."""
+def map_by_shape(rig: Rig, usable: np.ndarray | None = None) -> Mapping | None:
+    """The mapping with a score for each joint, or None when there is no figure among the usable bones (B,) (None: the `choices`)."""
     best: tuple[float, Mapping] | None = None
-    for usable in _choices(rig):
-        found = _find(rig, _Tree(rig, usable))
+    for bones in choices(rig) if usable is None else [usable]:
+        found = _find(rig, _Tree(rig, bones))
         if found is not None and (best is None or found[0] < 0.7 * best[0]):
             best = found
         if best is not None and best[0] < _WORST:
@@ -120,18 +126,8 @@ def map_by_shape(rig: Rig) -> Mapping | None:
     return best[1] if best else None
 
 
-def second_figure(rig: Rig, first: Mapping) -> bool:
-    """Whether the rig holds another figure beside the mapped one."""
-    hips = rig.index(first.bones["Hips"])
-    taken = {hips, *rig.ancestors(hips)}
-    usable = np.array([b not in taken and hips not in rig.ancestors(b) for b in range(len(rig.names))])
-    if usable.sum() < 10 or rig.controls.any():
-        return False
-    return _find(rig, _Tree(rig, usable)) is not None
-
-
-def _choices(rig: Rig) -> list[np.ndarray]:
-    """Sets of bones to look for a figure in: the controls of a control rig, then everything."""
+def choices(rig: Rig) -> list[np.ndarray]:
+    """(B,) bool sets of bones to look for a figure in: the controls of a control rig, then everything."""
     everything = np.ones(len(rig.names), bool)
     return [rig.controls, everything] if rig.controls.sum() >= 9 else [everything]
 
@@ -158,10 +154,41 @@ def _limbs(tree: _Tree) -> tuple[float, _Pair, _Pair] | None:
     """The best legs and arms for a figure of the tree's height, after their price."""
     triples = _triples(tree)
     legs = _pairs(tree, triples, _leg_prices(tree, triples), 8)
-    arms = _pairs(tree, triples, _arm_prices(tree, triples), 16)
+    arms = _fingers_priced(tree, _pairs(tree, triples, _arm_prices(tree, triples), 16))
     priced = [(leg.price + arm.price + _together(tree, leg, arm), leg, arm) for leg, arm in itertools.product(legs, arms)]
-    best = min(priced, key=lambda choice: choice[0], default=None)
-    return best if best is not None and best[0] < np.inf else None
+    least = min((price for price, _, _ in priced), default=np.inf)
+    if least == np.inf:
+        return None
+    # What costs more than the best one without a head is not chosen.
+    whole = [_head_priced(tree, *choice) for choice in priced if choice[0] <= least + _NO_HEAD]
+    return _beside_rivals(sorted(whole, key=lambda choice: choice[0]))
+
+
+def _fingers_priced(tree: _Tree, arms: list[_Pair]) -> list[_Pair]:
+    """With `_NO_FINGERS` on those that have none, where others have: wings and long hair have none."""
+    with_fingers = [all(any(tree.fans[b] for b in (limb.bones[0], *tree.below[limb.bones[0]])) for limb in (arm.a, arm.b)) for arm in arms]
+    return [arm if has or not any(with_fingers) else dataclasses.replace(arm, price=arm.price + _NO_FINGERS)
+            for arm, has in zip(arms, with_fingers)]
+
+
+def _head_priced(tree: _Tree, price: float, leg: _Pair, arm: _Pair) -> tuple[float, _Pair, _Pair]:
+    """With `_NO_HEAD` on the arms where they leave none that rises above them, as strands of hair do that hang from it."""
+    hips, spine, chest = _trunk(tree, leg, arm)
+    _, head, _ = _neck_and_head(tree, {*spine, chest, hips}, leg, arm, _across(tree, leg, arm))
+    if head is not None:
+        bones = [head, *tree.below[head]]
+        top = max(float(tree.heads[bones, 2].max()), float(tree.tails[bones, 2].max()))
+        if top - _middle(tree, arm, 0)[2] > 0.5 * _HEAD_LEVEL * tree.height:
+            return price, leg, arm
+    return price + _NO_HEAD, leg, dataclasses.replace(arm, price=arm.price + _NO_HEAD)
+
+
+def _beside_rivals(whole: list[tuple[float, _Pair, _Pair]]) -> tuple[float, _Pair, _Pair]:
+    """The first choice; its arms' rival may be another pair of limbs, too."""
+    price, leg, arm = whole[0]
+    own = {*arm.a.bones, *arm.b.bones}
+    gap = min((total - price for total, _, other in whole if not own & {*other.a.bones, *other.b.bones}), default=np.inf)
+    return price, leg, dataclasses.replace(arm, rival=min(arm.rival, arm.price + gap))
 
 
 def _triples(tree: _Tree) -> np.ndarray:
@@ -201,9 +228,8 @@ def _arm_prices(tree: _Tree, triples: np.ndarray) -> np.ndarray:
 
 
 def _fans_passed(tree: _Tree, triples: np.ndarray) -> np.ndarray:
-    """(N,) 1 where a bone from below the shoulder on, above the last, has fingers: three chains of two bones or more."""
-    chains = {b: sum(1 for c in tree.below[b] if tree.parents[c] == b and tree.below[c]) for b in tree.bones}
-    return np.array([any(chains[b] >= 3 for b in tree.path(int(upper), int(end))[:-1]) for upper, _, end in triples], dtype=float)
+    """(N,) 1 where a bone from below the shoulder on, above the last, has fingers."""
+    return np.array([any(tree.fans[b] for b in tree.path(int(upper), int(end))[:-1]) for upper, _, end in triples], dtype=float)
 
 
 def _pairs(tree: _Tree, triples: np.ndarray, prices: np.ndarray, count: int) -> list[_Pair]:
@@ -276,9 +302,7 @@ def _length(tree: _Tree, pair: _Pair) -> float:
 def _assemble(rig: Rig, tree: _Tree, leg: _Pair, arm: _Pair) -> Mapping:
     left = _left(rig, tree, leg, arm)
     legs, arms = _sided(tree, leg, left), _sided(tree, arm, left)
-    pelvis, chest = tree.common(leg.a.bones[0], leg.b.bones[0]), tree.common(arm.a.bones[0], arm.b.bones[0])
-    hips = _hips(tree, pelvis, chest)
-    spine = [b for b in tree.path(hips, chest) if b != hips] if hips >= 0 and chest >= 0 else []
+    hips, spine, chest = _trunk(tree, leg, arm)
     neck, head, sure = _neck_and_head(tree, {*spine, chest, hips}, leg, arm, left)
     joints: dict[str, int] = {"Hips": hips}
     for side in ("Left", "Right"):
@@ -310,12 +334,7 @@ def _sided(tree: _Tree, pair: _Pair, left: np.ndarray) -> dict[str, _Limb]:
 def _left(rig: Rig, tree: _Tree, leg: _Pair, arm: _Pair) -> np.ndarray:
     """(3,) the figure's left in the world: hips and shoulders say which line, names that say a side, else feet, knees and elbows, which
     way along it."""
-    across = np.zeros(3)
-    for pair, weight in ((leg, 1.0), (arm, 1.0)):
-        line = tree.heads[pair.a.bones[0]] - tree.heads[pair.b.bones[0]]
-        across += weight * line * (1.0 if line @ across >= 0 else -1.0)
-    across[2] = 0.0
-    across /= max(float(np.linalg.norm(across)), 1e-9)
+    across = _across(tree, leg, arm)
     named = 0.0
     for limb in (leg.a, leg.b, arm.a, arm.b):
         middle = _middle(tree, leg if limb in (leg.a, leg.b) else arm, 0)
@@ -325,6 +344,17 @@ def _left(rig: Rig, tree: _Tree, leg: _Pair, arm: _Pair) -> np.ndarray:
     if abs(named) > 6.0:  # of 12 bones
         return across if named > 0 else -across
     return across if _pointing(tree, leg, arm, np.cross(across, [0.0, 0.0, 1.0])) >= 0 else -across
+
+
+def _across(tree: _Tree, leg: _Pair, arm: _Pair) -> np.ndarray:
+    """(3,) the level direction of the lines between the hips and between the shoulders, one way or the other."""
+    across = np.zeros(3)
+    for pair, weight in ((leg, 1.0), (arm, 1.0)):
+        line = tree.heads[pair.a.bones[0]] - tree.heads[pair.b.bones[0]]
+        across += weight * line * (1.0 if line @ across >= 0 else -1.0)
+    across[2] = 0.0
+    across /= max(float(np.linalg.norm(across)), 1e-9)
+    return across
 
 
 def _pointing(tree: _Tree, leg: _Pair, arm: _Pair, front: np.ndarray) -> float:
@@ -345,6 +375,15 @@ def _foot_of(point: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The point of the line a-b nearest to `point`."""
     line = b - a
     return a + line * float((point - a) @ line) / max(float(line @ line), 1e-12)
+
+
+def _trunk(tree: _Tree, leg: _Pair, arm: _Pair) -> tuple[int, list[int], int]:
+    """The hips; the bones from above them, or above what carries them and the trunk, up to the chest; the chest, which carries the arms."""
+    pelvis, chest = tree.common(leg.a.bones[0], leg.b.bones[0]), tree.common(arm.a.bones[0], arm.b.bones[0])
+    hips = _hips(tree, pelvis, chest)
+    if hips < 0 or chest < 0 or chest == hips or chest in tree.above[hips]:
+        return hips, [], chest
+    return hips, tree.path(hips if hips in tree.above[chest] else tree.common(hips, chest), chest), chest
 
 
 def _hips(tree: _Tree, pelvis: int, chest: int) -> int:
