@@ -15,7 +15,7 @@ from core import rotations
 from core.keypoints import ATTACHMENTS
 from core.motion import Motion
 from core.retarget import Mapping, Rig, retarget
-from core.retarget.planting import _overlaps, _solved
+from core.retarget.planting import _agreed, _meetings, _solved
 from core.retarget.reach import two_bones
 from core.skeleton import INDEX, Skeleton
 
@@ -106,6 +106,95 @@ def test_a_foot_rolls_over_heel_and_tip() -> None:
             assert steps(point, pivots) < 1e-4
 
 
+def on_feet(legs: float, feet: float, share: float, toes: str) -> tuple[Rig, Mapping]:
+    """The mean skeleton with legs and feet so much longer, the ball at this share of the way from ankle to tip, and toes that end in a
+    tail, in a bone that begins at the tip, in two bones in a row, or in tails that all point up."""
+    skeleton = Skeleton.mean()
+    rest, joints = skeleton.rest_offsets.copy(), [INDEX[side + part] for side, _ in SIDES for part in ("Leg", "Foot")]
+    rest[joints] *= legs
+    tip, length = np.array(ATTACHMENTS["l_toe"][1]) * [0.0, 1.0, 0.0], skeleton.bone_lengths[INDEX["LeftToe"]]
+    whole = feet * (length - tip[1])
+    for side, _ in SIDES:
+        down = feet * rest[INDEX[side + "Toe"], 2]
+        rest[INDEX[side + "Toe"]] = 0.0, -np.sqrt((share * whole) ** 2 - down**2), down
+    rig, mapping = own_rig(dataclasses.replace(skeleton, rest_offsets=rest))
+    balls = [rig.index(side + "Toe") for side, _ in SIDES]
+    tips, tails = rig.rest[balls, :3, 3] + [0.0, -(1.0 - share) * whole, 0.0], rig.tails.copy()
+    if toes == "up":
+        return rig, mapping
+    tails[balls] = {"tail": tips, "end": tips + 0.02, "row": 0.5 * (tips + rig.rest[balls, :3, 3])}[toes]
+    rig = dataclasses.replace(rig, tails=tails)
+    for ball, end in zip(balls, tips):
+        begins, ends = {"tail": (None, None), "end": (end, end + [0.0, -0.05, 0.0]), "row": (tails[ball], end)}[toes]
+        rig = rig if begins is None else with_bone(rig, ball, begins, ends)
+    return rig, mapping
+
+
+def with_bone(rig: Rig, parent: int, head: np.ndarray, tail: np.ndarray) -> Rig:
+    """One more bone at the end."""
+    rest = np.eye(4)
+    rest[:3, 3] = head
+    yes = np.append(rig.inherits_rotation, True)
+    return Rig((*rig.names, f"after {rig.names[parent]}"), np.append(rig.parents, parent), np.concatenate([rig.rest, rest[None]]),
+               np.concatenate([rig.tails, tail[None]]), rig.world, (*rig.modes, rig.modes[0]), ~yes, yes, yes,
+               np.concatenate([rig.basis, rotations.IDENTITY[None]]))
+
+
+@pytest.mark.parametrize("share, toes", [(0.664, "tail"), (0.664, "end"), (0.664, "row"), (0.664, "up"), (0.73, "tail")])
+@pytest.mark.parametrize("legs, feet", [(0.33, 0.8), (0.6, 1.3), (1.4, 1.0), (1.0, 1.0)])
+def test_feet_of_any_size_roll_over_their_own_heel_and_tip(legs: float, feet: float, share: float, toes: str) -> None:
+    """A chibi's, an ogre's, an anime figure's: their size was taken from the legs, so that they sank or floated by up to 3 cm."""
+    motion = planted_walk(rolling=True)
+    rig, mapping = on_feet(legs, feet, share, toes)
+    heads, turned = pose_rig(rig, retarget(motion, rig, mapping))
+    for side, first in SIDES:
+        for part, joint, row in (("heel", "Foot", first), ("toe", "Toe", first + 1)):
+            bone = rig.index(side + joint)
+            off = feet * np.array(ATTACHMENTS[f"{side[0].lower()}_{part}"][1])
+            if part == "toe":
+                off[1] *= (1.0 - share) / (1.0 - 0.664)
+            point = heads[:, bone] + rotations.rotate(turned[:, bone], off)
+            pivots = motion.contacts[:, row] & ((part == "toe") | ~motion.contacts[:, first + 1])
+            flat = (rig.heads_world[bone] + off)[2] + legs * 0.003  # as high as the walk's ankles are
+            assert steps(point, pivots) < 1e-3 and np.abs(point[pivots, 2] - flat).max() < 1e-3
+
+
+def test_high_heels_roll_over_the_heel_of_the_shoe() -> None:
+    """A foot that rests 30 degrees steeper: the heel was as high above the ground as a bare one, and the shoe slid."""
+    motion, skeleton = planted_walk(rolling=True), Skeleton.mean()
+    rest, ball = skeleton.rest_offsets.copy(), INDEX["LeftToe"]
+    rest[[ball, INDEX["RightToe"]]] = rotations.rotate(rotations.from_rotation_vector(np.array([np.radians(30.0), 0.0, 0.0])), rest[ball])
+    rig, mapping = own_rig(dataclasses.replace(skeleton, rest_offsets=rest))
+    heads, turned = pose_rig(rig, retarget(motion, rig, mapping))
+    for side, first in SIDES:
+        x, y, z = ATTACHMENTS[f"{side[0].lower()}_heel"][1]
+        off = np.array([x, y, z * (0.025 - rest[ball, 2]) / (0.025 - skeleton.rest_offsets[ball, 2])])
+        point = heads[:, rig.index(side + "Foot")] + rotations.rotate(turned[:, rig.index(side + "Foot")], off)
+        assert rest[ball, 2] < -0.1 and steps(point, motion.contacts[:, first] & ~motion.contacts[:, first + 1]) < 1e-3
+
+
+@pytest.mark.parametrize("way", [(1, 0, 0), (0, 1, 0), (0, 0, -1), (0.5, -0.5, 0.7), (0, -0.1, 0), (0, -5, 0)])
+def test_tails_that_are_no_toes_do_not_count(way: tuple[float, float, float]) -> None:
+    """Aside, backwards, down, askew, a stub, as long as the shin: as importers leave them."""
+    motion = planted_walk(45, rolling=True)
+    rig, mapping = on_feet(1.0, 1.0, 0.664, "up")
+    other = dataclasses.replace(rig, tails=rig.rest[:, :3, 3] + 0.1 * np.array(way))
+    a, b = retarget(motion, rig, mapping), retarget(motion, other, mapping)
+    np.testing.assert_array_equal(a.root_location, b.root_location)
+
+
+@pytest.mark.parametrize("gap", [0, 1, 3])
+def test_feet_that_follow_each_other_want_the_same(gap: int) -> None:
+    """Where one comes down just after the other has left, places were not brought together: a walk on large feet threw thighs about."""
+    times, down, needs = np.arange(60) / 30, np.zeros((2, 60), bool), np.zeros((2, 60, 3))
+    for k in range(4):
+        down[k % 2, 15 * k:15 * (k + 1) - gap] = True
+        needs[k % 2, 15 * k:15 * (k + 1), 1] = 0.05 * (-1) ** k + 0.001 * np.arange(15)
+    wanted = np.where(down[0, :, None], *_agreed(list(needs), list(down), times))
+    assert np.abs(np.diff(wanted[down.any(axis=0), 1])).max() < 2e-3
+    assert wanted[down.any(axis=0), 1].mean() == pytest.approx(0.001 * (14 - gap) / 2, abs=1e-9)
+
+
 @pytest.mark.parametrize("scale", [0.01, 0.1, 10.0])
 def test_an_object_of_another_scale_stands_the_same(scale: float) -> None:
     """Legs gave by 2 cm of the scene, so that rigs in other units were planted up to 12 degrees otherwise."""
@@ -134,11 +223,12 @@ def test_knees_do_not_pop() -> None:
 
 
 @given(seed=st.integers(0, 2**31))
-def test_overlaps_and_places_that_agree(seed: int) -> None:
+def test_meetings_and_places_that_agree(seed: int) -> None:
     """Against brute force and a dense solver."""
     rng = np.random.default_rng(seed)
     a, b = ([(int(x), int(y)) for x, y in np.sort(rng.choice(60, 2 * n, replace=False)).reshape(-1, 2)] for n in rng.integers(0, 6, 2))
-    found = {(i, j, rows.start, rows.stop) for i, j, rows in _overlaps(a, b)}
+    times = np.arange(60) / 30
+    found = {(i, j, here.start, here.stop) for i, j, here, there in _meetings(a, b, times) if here == there}
     assert found == {(i, j, max(x[0], y[0]), min(x[1], y[1])) for i, x in enumerate(a) for j, y in enumerate(b)
                      if max(x[0], y[0]) < min(x[1], y[1])}
     edges = rng.normal(size=(8, 6)) * (rng.random((8, 6)) < 0.5)

@@ -1,4 +1,4 @@
-"""Looks in other quarter turns of the picture: where they are asked for, what they show, which sight counts; a push-up as it was recorded."""
+"""Looks in other quarter turns of the picture: where they are asked for, what they show, which sight counts; a recorded push-up."""
 
 from __future__ import annotations
 

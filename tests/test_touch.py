@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_retarget import pose_rig, some_motion, some_rig
-from walking import planted_walk
+from walking import own_rig, planted_walk
 
 from core import rotations
 from core.motion import Motion
 from core.retarget import Mapping, Rig, RigMotion, retarget
+from core.retarget.feet import ground_of
 from core.retarget.reach import two_bones
-from core.skeleton import INDEX
+from core.skeleton import INDEX, Skeleton
 
 PALM = np.array([0.051, 0.0, 0.0])  # from the mean adult's left wrist to the middle of the palm
 
@@ -111,16 +112,37 @@ def test_a_hand_on_the_thigh_stays_on_it(seed: int, share: float) -> None:
     assert np.all((np.linalg.norm(there["LeftPalm"] - place, axis=-1) < 2e-3) | stretched(there, "Left"))
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_a_hand_on_the_ground_stays_on_it(seed: int) -> None:
+def on_all_fours(palm: float) -> Motion:
+    """Somebody bent forwards whose left palm is at this height."""
     motion = still()
     motion.local_rotations[:, INDEX["Hips"]] = rotations.from_rotation_vector(np.array([1.3, 0.0, 0.0]))
     shoulder = motion.joints_world()[:, INDEX["LeftArm"]]
     motion = dataclasses.replace(motion, root_translation=motion.root_translation - [0.0, 0.0, shoulder[0, 2] - 0.45])
-    motion = reaching(motion, "Left", np.concatenate([shoulder[:, :2] + [0.0, -0.1], np.full((4, 1), 0.03)], axis=1))
+    return reaching(motion, "Left", np.concatenate([shoulder[:, :2] + [0.0, -0.1], np.full((4, 1), palm)], axis=1))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_hand_on_the_ground_stays_on_it(seed: int) -> None:
+    """On the ground on which the rig's feet stand, which are not in proportion to its legs."""
+    motion = on_all_fours(0.03)
     rig, mapping = some_rig(np.random.default_rng(seed), sway=0.2)
-    there = on_the_rig(rig, mapping, retarget(motion, rig, mapping, plant_feet=False, touch=True), motion)
-    assert np.all((np.abs(there["LeftPalm"][:, 2] - 0.03) < 2e-3) | stretched(there, "Left"))
+    moved = retarget(motion, rig, mapping, plant_feet=False, touch=True)
+    there = on_the_rig(rig, mapping, moved, motion)
+    ground = (ground_of(motion, rig, mapping, moved.placement) - moved.placement.origin[2]) / moved.placement.scale
+    assert np.all((np.abs(there["LeftPalm"][:, 2] - ground - 0.03) < 2e-3) | stretched(there, "Left"))
+
+
+@pytest.mark.parametrize("palm", [0.1, 0.15])
+def test_the_hands_of_long_arms_do_not_go_below_the_ground(palm: float) -> None:
+    """A palm that is only near the ground touches it but partly, or not at all: arms twice as long went 0.6 m below the floor."""
+    motion, skeleton = on_all_fours(palm), Skeleton.mean()
+    rest = skeleton.rest_offsets.copy()
+    rest[[INDEX[side + part] for side in ("Left", "Right") for part in ("ForeArm", "Hand")]] *= 2.0
+    rig, mapping = own_rig(dataclasses.replace(skeleton, rest_offsets=rest))
+    free, kept = (on_the_rig(rig, mapping, retarget(motion, rig, mapping, touch=touch), motion) for touch in (False, True))
+    wrist, tips = kept["LeftHand"][:, 2], 2 * kept["LeftPalm"][:, 2] - kept["LeftHand"][:, 2]
+    assert free["LeftPalm"][:, 2].max() < -0.1
+    assert np.minimum(wrist, tips).min() > -1e-3 and kept["LeftPalm"][:, 2].min() > 0.029
 
 
 def test_hands_come_and_go_without_a_jump() -> None:
@@ -131,6 +153,12 @@ def test_hands_come_and_go_without_a_jump() -> None:
         rig, mapping = some_rig(np.random.default_rng(seed), sway=0.2)
         there = on_the_rig(rig, mapping, retarget(motion, rig, mapping, touch=True), motion)
         assert np.linalg.norm(np.diff(there["LeftPalm"], axis=0), axis=-1).max() < 0.05
+
+
+def test_toes_without_a_foot_bone_say_nothing_of_the_ground() -> None:
+    rig, mapping = some_rig(np.random.default_rng(0), ("LeftFoot",))
+    moved = retarget(on_all_fours(0.03), rig, mapping, touch=True)
+    assert all(np.isfinite(quaternions).all() for quaternions in moved.rotations.values())
 
 
 def test_where_nothing_touches_nothing_changes() -> None:

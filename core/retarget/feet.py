@@ -1,9 +1,14 @@
 """The legs of a rig for `planting`: where they are, what of them touches the ground, and how their bones turn when the feet stand.
 
-The sole is the person's own, scaled with the legs: heel and tip are where the motion's contacts are meant, and rigs have no bones there.
+The sole is the person's own, as large as the rig's foot: heel and tip are where the motion's contacts are meant, and rigs have no bones
+there. How large the foot is, the rig's ball says with what follows it; the legs say it where that is no foot, and where there are no toes.
+Limits: a foot without toes that is not in proportion to its legs rolls over a heel and a tip that it does not have; where toes end is read
+only on rigs whose feet are level at rest.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,7 +23,36 @@ from .pose import Pose
 from .reach import two_bones
 from .rig import Rig
 
-_SHORTEST_TOES = 0.3  # of the person's own: how far at least the tip is ahead of the ball
+# Of the way from the ankle over the ball to the tip: between which shares rigs have the ball, people at 0.66. Bones that end where this
+# does not hold end elsewhere than at the tip, and so do those that end further off the foot's own heading than this.
+_BALL_FROM, _BALL_TO = 0.6, 0.8
+_AHEAD = np.cos(np.radians(45.0))
+_AT_THE_ANKLE = 0.3  # of where the person's ball would be: up to which a rig's ball does not say how large the foot is
+
+
+@dataclass(frozen=True)
+class _Sole:
+    """What of the person's foot touches the ground, standing flat, in the canonical axes: (3,) metres, heel and ball from the ankle, the
+    tip of the toes from the ball."""
+
+    heel: np.ndarray
+    ball: np.ndarray
+    tip: np.ndarray
+
+    @property
+    def ankle(self) -> float:
+        """How high the ankle is above the ground, metres."""
+        return float(SOLE_BELOW_TOE - self.ball[2])
+
+    @property
+    def toes(self) -> float:
+        """Metres from the ball to the tip."""
+        return float(np.linalg.norm(self.tip))
+
+    @property
+    def length(self) -> float:
+        """Metres from the ankle over the ball to the tip."""
+        return float(np.linalg.norm(self.ball)) + self.toes
 
 
 def plant_feet_of(motion: Motion, source: np.ndarray, rig: Rig, mapping: Mapping, placement: Placement, frame: np.ndarray,
@@ -54,6 +88,13 @@ def plant_feet_of(motion: Motion, source: np.ndarray, rig: Rig, mapping: Mapping
     return moved, 100.0 * slide
 
 
+def ground_of(motion: Motion, rig: Rig, mapping: Mapping, placement: Placement) -> float:
+    """How high the ground is on which the rig's feet stand, metres: not the placement's where feet are not in proportion to the legs."""
+    soles = {side: _sole(motion, side) for side in ("Left", "Right")}
+    lower = [(_foot_size(rig, mapping, side, own, placement.scale) - placement.scale) * own.ankle for side, own in soles.items()]
+    return float(placement.origin[2] - np.mean(lower))
+
+
 def _leg(side: str, motion: Motion, source: np.ndarray, joints: np.ndarray, rig: Rig, mapping: Mapping, placement: Placement,
          frame: np.ndarray, posed: Pose, moved: np.ndarray) -> Leg:
     bones = mapping.bones
@@ -61,32 +102,58 @@ def _leg(side: str, motion: Motion, source: np.ndarray, joints: np.ndarray, rig:
     turn = rotations.from_matrix(frame)
     foot, toe = (rotations.multiply(turn, rotations.multiply(source[:, INDEX[side + part]], rotations.inverse(turn)))
                  for part in ("Foot", "Toe"))
-    # What touches the ground in the motion: heel from ankle and tip from ball, flat on the ground, with the ball itself; metres.
-    own = motion.skeleton.stature / MEAN_STATURE
-    heel, tip = (own * np.array(ATTACHMENTS[name][1]) for name in (side[0].lower() + "_heel", side[0].lower() + "_toe"))
-    own_ball = motion.skeleton.rest_offsets[INDEX[side + "Toe"]]
-    own_ankle = SOLE_BELOW_TOE - own_ball[2]
-    ground = placement.origin[2]
-    height = _ankle_height(rig, mapping) - ground
+    own = _sole(motion, side)
+    size = _foot_size(rig, mapping, side, own, placement.scale)
     if side + "Toe" in bones:
         ball = rig.to_world(posed.head(rig.index(bones[side + "Toe"])) + moved) - ankle
     else:
-        flat = np.append(placement.scale * own_ball[:2], placement.scale * SOLE_BELOW_TOE - height)
-        ball, toe = rotations.rotate(foot, frame @ flat), foot
+        ball, toe = rotations.rotate(foot, frame @ (size * own.ball)), foot
     flat_ball = rotations.rotate(rotations.inverse(foot), ball).mean(axis=0)
-    # Rigs put the ball anywhere along a foot that is as long, and what their bones do not tell is as in the person's foot.
-    toes = np.linalg.norm((own_ball + tip)[:2]) - np.linalg.norm(flat_ball[:2]) / placement.scale
-    tip_here = placement.scale * tip * np.maximum(toes / np.linalg.norm(tip[:2]), _SHORTEST_TOES)
-    heel_here = np.array([placement.scale, placement.scale, height / own_ankle]) * heel
-    sole = np.stack([rotations.rotate(foot, frame @ heel_here), ball, rotations.rotate(toe, frame @ tip_here)], axis=1)
-    heights = height + np.array([heel_here[2], flat_ball[2] + tip_here[2]])
+    # Rigs put the ball anywhere along a foot that is as long.
+    tip = (size * own.length - np.linalg.norm(flat_ball)) / own.toes * own.tip
+    # A shoe that rests on high heels has its own heel on the ground, too.
+    high = max(size * own.ankle, size * SOLE_BELOW_TOE - flat_ball[2])
+    heel = np.array([size, size, high / own.ankle]) * own.heel
+    sole = np.stack([rotations.rotate(foot, frame @ heel), ball, rotations.rotate(toe, frame @ tip)], axis=1)
+    heights = placement.origin[2] + placement.scale * own.ankle + np.array([heel[2], flat_ball[2] + tip[2]])
     own_points = joints[:, [INDEX[side + "Foot"], INDEX[side + "Toe"]]] + np.stack(
-        [rotations.rotate(source[:, INDEX[side + part]], offset) for part, offset in (("Foot", heel), ("Toe", tip))], axis=1)
-    lift = placement.scale * (own_points[..., 2] - np.array([own_ankle + heel[2], SOLE_BELOW_TOE + tip[2]]))
+        [rotations.rotate(source[:, INDEX[side + part]], offset) for part, offset in (("Foot", own.heel), ("Toe", own.tip))], axis=1)
+    lift = placement.scale * (own_points[..., 2] - np.array([own.ankle + own.heel[2], SOLE_BELOW_TOE + own.tip[2]]))
     contacts = motion.contacts[:, :2] if side == "Left" else motion.contacts[:, 2:]
-    return Leg(hip, knee, ankle, np.stack([foot, toe], axis=1), contacts, sole, ground + heights, lift)
+    return Leg(hip, knee, ankle, np.stack([foot, toe], axis=1), contacts, sole, heights, lift)
 
 
-def _ankle_height(rig: Rig, mapping: Mapping) -> float:
-    return float(np.mean([rig.heads_world[rig.index(mapping.bones[side + "Foot"]), 2] for side in ("Left", "Right")
-                          if side + "Foot" in mapping.bones]))
+def _sole(motion: Motion, side: str) -> _Sole:
+    own = motion.skeleton.stature / MEAN_STATURE
+    heel, tip = (own * np.array(ATTACHMENTS[side[0].lower() + name][1]) for name in ("_heel", "_toe"))
+    return _Sole(heel, motion.skeleton.rest_offsets[INDEX[side + "Toe"]], tip)
+
+
+def _foot_size(rig: Rig, mapping: Mapping, side: str, own: _Sole, scale: float) -> float:
+    """Metres of the rig's foot for each metre of the person's; scale: likewise of the legs."""
+    if not {side + "Foot", side + "Toe"} <= set(mapping.bones):
+        return scale
+    own_ball = own.length - own.toes
+    foot, toe = (rig.index(mapping.bones[side + part]) for part in ("Foot", "Toe"))
+    way = rig.heads_world[toe] - rig.heads_world[foot]
+    ball = float(np.linalg.norm(way))
+    lengths = [ball + toes for toes in _toes(rig, toe, rotations.unit(way * np.array([1.0, 1.0, 0.0])))]
+    told = [length for length in lengths if _BALL_FROM * length < ball < _BALL_TO * length]
+    if told:
+        return min(told, key=lambda length: abs(ball / length - own_ball / own.length)) / own.length
+    legs = scale * own.length
+    return scale if ball < _AT_THE_ANKLE * scale * own_ball or _BALL_FROM * legs < ball < _BALL_TO * legs else ball / own_ball
+
+
+def _toes(rig: Rig, toe: int, ahead: np.ndarray) -> list[float]:
+    """Metres from the ball to where the farthest bone after it begins, if there is one, and to where the farthest one ends; what does not
+    lie ahead, a unit vector (3,), left out."""
+    after = [toe]
+    for bone in after:  # grows while it is walked
+        after += rig.children(bone)
+    found = []
+    for points in (rig.heads_world[after], rig.to_world(rig.tails[after])):
+        ways = points - rig.heads_world[toe]
+        reach = np.linalg.norm(ways, axis=-1)
+        found.append(float(reach[ways @ ahead >= _AHEAD * reach].max(initial=0.0)))
+    return found

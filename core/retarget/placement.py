@@ -1,4 +1,9 @@
-"""Where the world of a motion lies in the world of a rig: scaled by the length of the legs, with the floor under the rig's ankles."""
+"""Where the world of a motion lies in the world of a rig: scaled by the length of the legs, with the floor under the rig's ankles.
+
+A rig that lies or is tilted as a whole is stood up by `alignment`, and the height of its ankles does not tell the floor: its object's
+origin does, as far as turning it up can have moved its soles there. Limits: such a rig whose origin is not under its feet gets a floor
+that is off by that turning of a foot, at most; it stands where its hips lie.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import rotations
 from ..skeleton import INDEX, Skeleton
+from .alignment import stood_up
 from .mapping import Mapping
 from .rig import Rig
 
@@ -32,17 +39,22 @@ class Placement:
 
 
 def place(skeleton: Skeleton, rig: Rig, mapping: Mapping, frame: np.ndarray) -> Placement:
-    """Where the motion goes: in front of where the rig rests, with its floor under the rig's ankles."""
+    """Where the motion goes: in front of where the rig rests, with its floor under the rig's ankles; of a rig that is stood up, at its
+    object's origin, if that is near."""
     rest = skeleton.rest_positions()
     rest = rest - np.array([0.0, 0.0, rest[[INDEX["LeftToe"], INDEX["RightToe"]], 2].min() - SOLE_BELOW_TOE])
     heads = {joint: rig.heads_world[rig.index(bone)] for joint, bone in mapping.bones.items()}
     ends = "Foot" if "LeftFoot" in heads and "RightFoot" in heads else "Leg"
-    source = {joint: rest[INDEX[joint]] for joint in heads}
+    source = {joint: rest[i] for joint, i in INDEX.items()}
     scale = _leg_length(heads, ends) / _leg_length(source, ends)
     hips, ankles = _middle(heads, "UpLeg"), _middle(heads, ends)
     source_hips, source_ankles = scale * _middle(source, "UpLeg"), scale * _middle(source, ends)
-    turned = frame @ source_hips
-    return Placement(frame, scale, np.array([hips[0] - turned[0], hips[1] - turned[1], ankles[2] - source_ankles[2]]))
+    turned, floor = frame @ source_hips, ankles[2] - source_ankles[2]
+    # A sole that is turned with its ankle moves along a chord.
+    up = rotations.angle_between(rotations.IDENTITY, stood_up(rig, mapping, skeleton, frame))
+    moves = 2.0 * np.sin(0.5 * up) * np.linalg.norm(source_ankles - scale * _middle(source, "Toe") * [1.0, 1.0, 0.0])
+    floor = np.clip(rig.world[2, 3], floor - moves, floor + moves)
+    return Placement(frame, scale, np.array([hips[0] - turned[0], hips[1] - turned[1], floor]))
 
 
 def _middle(points: dict[str, np.ndarray], part: str) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 Problem: a rig with other proportions than the motion's own skeleton has the same limb directions but its feet end up elsewhere: they slide.
 Method: a foot in contact turns about what touches the ground (heel, then tip), which gives the path that its ankle should have. Each foot
-stands where both feet, while both stand, want the same of the figure; then the figure as a whole goes where they want it, smoothly,
-which turns no limb. What is left where two feet stand and the body is built differently is given to the pelvis, as a small tilt, and to
-those legs that have to turn least for it: a bent leg rather than a straight one. While heel and tip are both down, the foot does not turn.
+stands where both feet, while both stand or one right after the other, want the same of the figure; then the figure as a whole goes where
+they want it, smoothly, which turns no limb. What is left where two feet stand and the body is built differently is given to the pelvis, as
+a small tilt, and to those legs that have to turn least for it: a bent leg rather than a straight one. While heel and tip are both down, the
+foot does not turn.
 Feet are as high above the ground as in the motion. `reach` then brings the ankles there. Limits: where both feet stand and the rig is
 proportioned differently, standing wins over limb directions; a contact that is further away than the leg is long slides by the rest.
 """
@@ -69,7 +70,7 @@ def stand(legs: list[Leg], times: np.ndarray) -> Standing:
     turned = [_foot_turns(leg, times) for leg in legs]
     down = [np.any(leg.contacts, axis=1) for leg in legs]
     presence = np.stack([_presence(flags, times) for flags in down])
-    agreed = _agreed([_needs(leg, turn) for leg, turn in zip(legs, turned)], down)
+    agreed = _agreed([_needs(leg, turn) for leg, turn in zip(legs, turned)], down, times)
     needs = np.stack([_bridged(need, np.flatnonzero(flags), times) for need, flags in zip(agreed, down)])
     hips = np.stack([leg.hip for leg in legs])
     arms = hips - hips.mean(axis=0)
@@ -159,17 +160,18 @@ def _level(leg: Leg, rows: slice, pivot: np.ndarray, path: np.ndarray, offsets: 
     return leg.heights[which] + lift - float(path[last, 2] + offsets[last, which, 2])
 
 
-def _agreed(needs: list[np.ndarray], down: list[np.ndarray]) -> list[np.ndarray]:
-    """The needs with every standing place moved over the ground so that feet that stand at the same time want the same of the figure.
+def _agreed(needs: list[np.ndarray], down: list[np.ndarray], times: np.ndarray) -> list[np.ndarray]:
+    """The needs with every standing place moved over the ground so that feet that stand at the same time, or one right after the other,
+    want the same of the figure.
 
-    Least squares over all pairs of contacts that overlap; the middle of all places stays. So steps are as long as these legs make them.
+    Least squares over all pairs of such contacts; the middle of all places stays. So steps are as long as these legs and feet make them.
     """
     spans = [runs(flags) for flags in down]
-    if len(spans) < 2 or not (pairs := _overlaps(*spans)):
+    if len(spans) < 2 or not (pairs := _meetings(spans[0], spans[1], times)):
         return needs
-    left, right = np.array([(i, len(spans[0]) + j) for i, j, _ in pairs]).T
-    weight = np.array([rows.stop - rows.start for _, _, rows in pairs], dtype=float)[:, None]
-    apart = np.array([(needs[1][rows] - needs[0][rows])[:, :2].mean(axis=0) for _, _, rows in pairs])
+    left, right = np.array([(i, len(spans[0]) + j) for i, j, _, _ in pairs]).T
+    weight = np.array([rows.stop - rows.start for _, _, rows, _ in pairs], dtype=float)[:, None]
+    apart = np.array([(needs[1][there] - needs[0][here])[:, :2].mean(axis=0) for _, _, here, there in pairs])
     count = len(spans[0]) + len(spans[1])
 
     def gathered(of_pairs: np.ndarray) -> np.ndarray:
@@ -185,14 +187,19 @@ def _agreed(needs: list[np.ndarray], down: list[np.ndarray]) -> list[np.ndarray]
     return moved
 
 
-def _overlaps(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> list[tuple[int, int, slice]]:
-    """(index in a, index in b, rows) of all ranges that overlap; both lists are in order."""
+def _meetings(a: list[tuple[int, int]], b: list[tuple[int, int]], times: np.ndarray) -> list[tuple[int, int, slice, slice]]:
+    """(index in a, index in b, rows of a, rows of b) of all ranges that overlap, with the rows that they share, and of those that follow
+    each other within `_FADE`, with the last row of one and the first of the other; both lists are in order."""
     found, i, j = [], 0, 0
     while i < len(a) and j < len(b):
         start, stop = max(a[i][0], b[j][0]), min(a[i][1], b[j][1])
+        a_first = a[i][1] < b[j][1]
         if start < stop:
-            found.append((i, j, slice(start, stop)))
-        if a[i][1] < b[j][1]:
+            found.append((i, j, slice(start, stop), slice(start, stop)))
+        elif times[start] - times[stop - 1] < _FADE:
+            last, first = slice(stop - 1, stop), slice(start, start + 1)
+            found.append((i, j, last, first) if a_first else (i, j, first, last))
+        if a_first:
             i += 1
         else:
             j += 1

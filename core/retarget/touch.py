@@ -4,9 +4,10 @@ Problem: limbs of other lengths with the same directions bring clasped hands apa
 Method: in the motion, the palm's distance from the surface of each part of the body (capsules about the bones) says how much the two
 touch, from 0 to 1 without a jump. On the rig the palm goes, as far as it touches, to where it is in the motion relative to that part: the
 same share of the way along its bone, and beside it the same way off, scaled as the figure is. Hands that touch each other meet half way.
-An analytic two-bone inverse kinematics of shoulder, elbow and wrist brings it there, the elbow staying in the plane that the motion gives;
-the hand keeps its direction. Limits: the rig is taken to be as stout for its size as an average person; what is out of reach is only
-pointed at; a palm that passes close by counts as touching.
+No hand goes further below the ground than in the motion. An analytic two-bone inverse kinematics of shoulder, elbow and wrist brings it
+there, the elbow staying in the plane that the motion gives; the hand keeps its direction. Limits: the rig is taken to be as stout for its
+size as an average person, with hands in proportion to its legs; what is out of reach is only pointed at; a palm that passes close by counts
+as touching.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from .. import rotations
 from ..motion import Motion
 from ..skeleton import END_PARENTS, ENDS, INDEX, MEAN_STATURE
+from .feet import ground_of
 from .mapping import Mapping
 from .placement import Placement
 from .pose import Pose
@@ -60,11 +62,14 @@ def keep_touch(motion: Motion, rig: Rig, mapping: Mapping, placement: Placement,
     source |= {side + "Palm": 0.5 * (source[side + "Hand"] + source[side + "HandEnd"]) for side in _OTHER}
     size = motion.skeleton.stature / MEAN_STATURE
     sides = [side for side in _OTHER if side + "Hand" in mapping.bones]
+    ground = ground_of(motion, rig, mapping, placement)
     world, back = rig.world_rotation, rotations.inverse(rig.world_rotation)
     for _ in range(_ROUNDS):
         target = _on_the_rig(source, rig, mapping, placement, Pose(rig, wanted), moved)
         for side in sides:
-            way = _way(side, source, target, placement, size)
+            way = _way(side, source, target, placement, ground, size)
+            below = ground + placement.scale * _lowest(side, source, size) - target[side + "Palm"][:, 2] - way[:, 2]
+            way[:, 2] += np.maximum(below, 0.0)
             if not way.any():
                 continue
             shoulder, elbow, wrist = (target[side + part] for part in ("Arm", "ForeArm", "Hand"))
@@ -84,12 +89,20 @@ def _on_the_rig(source: dict[str, np.ndarray], rig: Rig, mapping: Mapping, place
                     for end, joint in beyond.items() if joint in found}
 
 
-def _way(side: str, source: dict[str, np.ndarray], target: dict[str, np.ndarray], placement: Placement, size: float) -> np.ndarray:
+def _lowest(side: str, source: dict[str, np.ndarray], size: float) -> np.ndarray:
+    """(T,) how high the palm must be above the ground for the hand to lie or stand on it, or as low as it is; metres of the motion."""
+    palm, wrist, fingers = (source[side + part][:, 2] for part in ("Palm", "Hand", "HandEnd"))
+    return np.minimum(palm, np.maximum(size * _PALM, palm - np.minimum(wrist, fingers)))
+
+
+def _way(side: str, source: dict[str, np.ndarray], target: dict[str, np.ndarray], placement: Placement, ground: float, size: float
+         ) -> np.ndarray:
     """(T, 3) from where the palm is on the rig to where it touches what it touches, as far as it does."""
     palm, here = source[side + "Palm"], target[side + "Palm"]
     other = _OTHER[side]
     together = np.zeros(len(palm))
-    there = [(_touching(palm[:, 2] - size * _PALM, size), here + np.array([0.0, 0.0, 1.0]) * (placement(palm) - here))]
+    down = ground + placement.scale * palm[:, 2] - here[:, 2]
+    there = [(_touching(palm[:, 2] - size * _PALM, size), here + down[:, None] * [0.0, 0.0, 1.0])]
     if other + "Palm" in target:
         off = palm - source[other + "Palm"]
         together = _touching(np.linalg.norm(off, axis=-1) - 2 * size * _PALM, size)

@@ -4,12 +4,14 @@ Method: every mapped bone gets, in the world, the source joint's rotation away f
 orientation as aligned with the T-pose (`alignment`). Working in global rotations makes the result independent of the rest
 pose, bone axes and roll, object transform, unmapped bones in between, and missing joints. Spine and neck chains of any length
 share the rotation evenly. The root's path is scaled by the length of the legs, and ankles keep the rig's own height, so that
-flat feet stay on its floor; feet on the ground are then planted (`feet`). Limits: bone scale in the rig's pose is ignored;
+flat feet stay on its floor; feet on the ground are then planted (`feet`). A trunk that hangs beside the hips gets a location of its own,
+so that it goes along when the hips turn. Limits: bone scale in the rig's pose is ignored;
 inverse-kinematics controls are another step (`inverse`).
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,7 +34,7 @@ class RigMotion:
     """What to key. rotations: bone -> (T, 4) quaternions (w, x, y, z), continuous, relative to rest as Blender's are.
 
     root_bone: the bone that carries the location; root_location: (T, 3) armature units, as Blender's location channel.
-    travel: where a bone above carries the way over the ground, that bone -> (T, 3), likewise.
+    travel: what is moved, too -> (T, 3), likewise: a bone above that carries the way over the ground, a trunk beside the hips.
     slide: centimetres, the farthest that a foot on the ground gets from where it stands.
     """
 
@@ -49,6 +51,8 @@ class RigMotion:
         return {self.root_bone: self.root_location, **self.travel}
 
 
+_TOGETHER = 0.02  # of the thigh's length: bones that begin nearer to each other do not come apart when one of them turns
+
 WAYS = ("hips", "root", "in place")
 """Who carries the way over the ground: the hips with everything else, the bone at the top of the rig, or nobody."""
 
@@ -62,6 +66,7 @@ def retarget(motion: Motion, rig: Rig, mapping: Mapping, plant_feet: bool = True
     """
     if not (np.isfinite(motion.local_rotations).all() and np.isfinite(motion.root_translation).all()):
         raise InputError("The motion holds numbers that are not finite; run the video again.")
+    original, rig = rig, _hung(rig, mapping)
     frame = facing(rig, mapping)
     _, source = motion.skeleton.forward_kinematics(motion.local_rotations, motion.root_translation)
     wanted = _wanted_orientations(motion, source, rig, mapping, frame)
@@ -74,11 +79,27 @@ def retarget(motion: Motion, rig: Rig, mapping: Mapping, plant_feet: bool = True
         keep_touch(motion, rig, mapping, placement, wanted, moved)
     posed = Pose(rig, wanted)
     basis = {rig.names[bone]: rotations.continuous(posed.local(bone)) for bone in sorted(wanted)}
-    mover = _mover(rig, mapping)
+    mover = _mover(original, mapping)
     moved, travel = _divided(rig, mapping, mover, moved, way)
-    location = rotations.rotate(rotations.inverse(posed.location_axes(mover)), moved)
-    top = {rig.names[b]: rotations.rotate(rotations.inverse(posed.location_axes(b)), path) for b, path in travel.items()}
-    return RigMotion(basis, rig.names[mover], location, placement, slide, top)
+    alone = Pose(original, wanted)
+    beside = {b: posed.head(b) - alone.head(b) for b in range(len(rig.names)) if rig.carried[b] != original.carried[b]}
+    places = {rig.names[b]: rotations.rotate(rotations.inverse(posed.location_axes(b)), path)
+              for b, path in {mover: moved, **travel, **beside}.items()}
+    return RigMotion(basis, rig.names[mover], places.pop(rig.names[mover]), placement, slide, places)
+
+
+def _hung(rig: Rig, mapping: Mapping) -> Rig:
+    """The rig with a trunk that the hips carry, where it begins apart from them, hangs from elsewhere and can be moved."""
+    if not mapping.spine:
+        return rig
+    bone = rig.index(mapping.spine[0])
+    hips, thigh, knee = (rig.index(mapping.bones[joint]) for joint in ("Hips", "LeftUpLeg", "LeftLeg"))
+    off, length = (np.linalg.norm(rig.heads_world[b] - rig.heads_world[a]) for a, b in ((hips, bone), (thigh, knee)))
+    if off < _TOGETHER * length or rig.connected[bone] or rig.held_by[bone] >= 0 or hips in rig.carriers(bone):
+        return rig
+    held_by, carried = rig.held_by.copy(), rig.carried.copy()
+    held_by[bone], carried[bone] = hips, True
+    return dataclasses.replace(rig, held_by=held_by, carried=carried)
 
 
 def _divided(rig: Rig, mapping: Mapping, mover: int, moved: np.ndarray, way: str) -> tuple[np.ndarray, dict[int, np.ndarray]]:
@@ -130,11 +151,11 @@ def _shared(chain: tuple[str, ...], first: str, last: str, source: np.ndarray, c
 
 
 def _mover(rig: Rig, mapping: Mapping) -> int:
-    """The bone that carries the figure: the hips, or the nearest above them that can move and from which legs and arms hang, too."""
+    """The bone that carries the figure: the hips, or the nearest above them that can move and from which legs and trunk hang, too."""
     hips, *legs = ([b, *rig.carriers(b)] for b in (rig.index(mapping.bones[j]) for j in ("Hips", "LeftUpLeg", "RightUpLeg")))
-    arms = [rig.carriers(rig.index(mapping.bones[j])) for j in ("LeftArm", "RightArm")]
+    trunk = [rig.carriers(rig.index(b)) for b in mapping.spine[:1] or (mapping.bones["LeftArm"], mapping.bones["RightArm"])]
     movable = [b for b in hips if not rig.connected[b] and all(b in chain for chain in legs)]
-    mover = next((b for b in movable if all(b in chain for chain in arms)), movable[0] if movable else None)
+    mover = next((b for b in movable if all(b in chain for chain in trunk)), movable[0] if movable else None)
     if mover is None:
         raise InputError(f"{rig.label} has legs that do not hang from '{mapping.bones['Hips']}' (Hips), nor from a bone above it that can "
                          "be moved; correct the mapping or parent them in the rig.")
