@@ -6,7 +6,7 @@ Problem: the pack's people walk, jump and dance; hardly any of them sits, kneels
 straightens them. Method: a take goes through two to four of the postures below, most often of one kind, each joint turned by some more
 degrees, one side's limbs exchanged with the other's in half of them; in between turns are interpolated without overshoot, and everything
 sways a little. The lowest part of the body lies on the floor. Limits: hands and feet slide; bodies may go through themselves and the
-floor by some centimetres; nothing is as fast as a fall.
+floor by some centimetres; where two postures lie close in time, the change is faster than people are.
 """
 
 from __future__ import annotations

@@ -26,16 +26,19 @@ def beside(seed: int, *bones: str, missing: tuple[str, ...] = ()) -> tuple[Rig, 
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("bones", [("Spine",), ("LeftUpLeg", "RightUpLeg"), ("Spine", "RightUpLeg")])
 @pytest.mark.parametrize("seed", range(4))
-def test_a_trunk_beside_the_hips_turns_with_them(seed: int, way: str) -> None:
-    """It stayed where the root had it: spine and pelvis came apart by 9 cm in a cartwheel."""
+def test_what_hangs_beside_the_hips_turns_with_them(seed: int, bones: tuple[str, ...], way: str) -> None:
+    """It stayed where the root had it: spine and pelvis came apart by 9 cm in a cartwheel, thighs by the width of the hips."""
     motion = some_motion(np.random.default_rng(seed))
-    rig, mapping = beside(seed, "Spine")
+    rig, mapping = beside(seed, *bones)
     moved = retarget(motion, rig, mapping, way=way)
-    pose, hips, spine = posed(rig, moved), rig.index("Hips"), rig.index("Spine")
-    arm = rotations.rotate(rotations.inverse(rig.rest_rotations[hips]), rig.rest[spine, :3, 3] - rig.rest[hips, :3, 3])
-    np.testing.assert_allclose(pose.head(spine), pose.head(hips) + rotations.rotate(pose.of(hips), arm), atol=1e-9)
-    assert {*moved.locations} == {"root", "Spine"} and np.ptp(moved.locations["Spine"], axis=0).max() > 1e-3
+    pose, hips = posed(rig, moved), rig.index("Hips")
+    for bone in map(rig.index, bones):
+        arm = rotations.rotate(rotations.inverse(rig.rest_rotations[hips]), rig.rest[bone, :3, 3] - rig.rest[hips, :3, 3])
+        np.testing.assert_allclose(pose.head(bone), pose.head(hips) + rotations.rotate(pose.of(hips), arm), atol=1e-9)
+        assert np.ptp(moved.locations[rig.names[bone]], axis=0).max() > 1e-3
+    assert {*moved.locations} == {"root", *bones}
 
 
 def test_the_legs_of_a_trunk_beside_the_hips_stay_where_they_are() -> None:

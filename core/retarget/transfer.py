@@ -4,8 +4,8 @@ Method: every mapped bone gets, in the world, the source joint's rotation away f
 orientation as aligned with the T-pose (`alignment`). Working in global rotations makes the result independent of the rest
 pose, bone axes and roll, object transform, unmapped bones in between, and missing joints. Spine and neck chains of any length
 share the rotation evenly. The root's path is scaled by the length of the legs, and ankles keep the rig's own height, so that
-flat feet stay on its floor; feet on the ground are then planted (`feet`). A trunk that hangs beside the hips gets a location of its own,
-so that it goes along when the hips turn. Limits: bone scale in the rig's pose is ignored;
+flat feet stay on its floor; feet on the ground are then planted (`feet`). Trunk and thighs that hang beside the hips get a location of
+their own, so that they go along when the hips turn. Limits: bone scale in the rig's pose is ignored;
 inverse-kinematics controls are another step (`inverse`).
 """
 
@@ -34,7 +34,7 @@ class RigMotion:
     """What to key. rotations: bone -> (T, 4) quaternions (w, x, y, z), continuous, relative to rest as Blender's are.
 
     root_bone: the bone that carries the location; root_location: (T, 3) armature units, as Blender's location channel.
-    travel: what is moved, too -> (T, 3), likewise: a bone above that carries the way over the ground, a trunk beside the hips.
+    travel: what is moved, too -> (T, 3), likewise: a bone above that carries the way over the ground, trunk and thighs beside the hips.
     slide: centimetres, the farthest that a foot on the ground gets from where it stands.
     """
 
@@ -89,16 +89,14 @@ def retarget(motion: Motion, rig: Rig, mapping: Mapping, plant_feet: bool = True
 
 
 def _hung(rig: Rig, mapping: Mapping) -> Rig:
-    """The rig with a trunk that the hips carry, where it begins apart from them, hangs from elsewhere and can be moved."""
-    if not mapping.spine:
-        return rig
-    bone = rig.index(mapping.spine[0])
-    hips, thigh, knee = (rig.index(mapping.bones[joint]) for joint in ("Hips", "LeftUpLeg", "LeftLeg"))
-    off, length = (np.linalg.norm(rig.heads_world[b] - rig.heads_world[a]) for a, b in ((hips, bone), (thigh, knee)))
-    if off < _TOGETHER * length or rig.connected[bone] or rig.held_by[bone] >= 0 or hips in rig.carriers(bone):
-        return rig
+    """The rig with a trunk and thighs that the hips carry, where they begin apart from them, hang from elsewhere and can be moved."""
     held_by, carried = rig.held_by.copy(), rig.carried.copy()
-    held_by[bone], carried[bone] = hips, True
+    hips, left, right, knee = (rig.index(mapping.bones[joint]) for joint in ("Hips", "LeftUpLeg", "RightUpLeg", "LeftLeg"))
+    near = _TOGETHER * np.linalg.norm(rig.heads_world[knee] - rig.heads_world[left])
+    for bone in (*(rig.index(name) for name in mapping.spine[:1]), left, right):
+        apart = np.linalg.norm(rig.heads_world[bone] - rig.heads_world[hips]) >= near
+        if apart and not rig.connected[bone] and rig.held_by[bone] < 0 and hips not in rig.carriers(bone):
+            held_by[bone], carried[bone] = hips, True
     return dataclasses.replace(rig, held_by=held_by, carried=carried)
 
 
