@@ -51,9 +51,8 @@ def test_who_stands_and_walks_is_looked_at_once() -> None:
 
 
 def test_who_lies_jumps_about_or_is_missing_in_between_is_looked_at_again() -> None:
+    assert in_doubt([turned_about(standing(), 90.0)] * 60, times(60)).all()
     rows: list[Detection | None] = [standing() for _ in range(60)]
-    lying = [turned_about(standing(), 90.0)] * 60
-    assert in_doubt(lying, times(60)).all()
     jump = [*rows[:30], turned_about(standing(), 40.0), *rows[31:]]
     assert in_doubt(jump, times(60))[25:35].all() and not in_doubt(jump, times(60))[[0, 15, 45, 59]].any()
     gap = [*rows[:20], *[None] * 5, *rows[25:]]
@@ -108,8 +107,7 @@ def test_sights_of_one_mind_are_averaged_and_others_are_not() -> None:
 
 def test_sights_of_somebody_else_are_left_out() -> None:
     here, there = standing(), standing(x=260.0)
-    assert of_one([here, there], [turned_about(here, 180.0)], here)[0] is here
-    assert len(of_one([here, there], [turned_about(here, 180.0)], here)) == 2
+    assert [d is here for d in of_one([here, there, turned_about(here, 180.0)], here)] == [True, False]
     assert nearest_in_time([None, here, None, None, there], 2) is here and nearest_in_time([None, here, there], 2) is there
 
 

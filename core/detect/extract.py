@@ -218,10 +218,9 @@ def _fill_gaps(take: _Take, wanted: int, source: Source, finder: _StillFinder, r
 
 def _look_again(take: _Take, wanted: int, source: Source, finder: _StillFinder, reporter: Reporter) -> None:
     """Looks at the wanted person in other quarter turns of the picture where what was seen is in doubt; changes the take accordingly."""
-    track = take.tracks[wanted]
+    track, done = take.tracks[wanted], 0
     rows = take.rows(track)
-    doubt, done = in_doubt(rows, take.times), 0
-    picks = dict(zip(track.frames, track.picks, strict=True))
+    doubt, picks = in_doubt(rows, take.times), dict(zip(track.frames, track.picks, strict=True))
     for first, stop in runs(doubt):
         begin, end = max(first - 1, 0), min(stop + 1, len(rows))  # beside it stands what is not in doubt, and holds it at both ends
         sights: list[list[Detection]] = [[] if row is None else [row] for row in rows[begin:end]]
@@ -229,8 +228,8 @@ def _look_again(take: _Take, wanted: int, source: Source, finder: _StillFinder, 
             if frame.index < first:
                 break
             expected = nearest_in_time(rows, frame.index)
-            seen = turned_sights(finder, frame.rgb, expected.xy)
-            sights[frame.index - begin] = of_one(take.sightings[frame.index], [dressed(d, frame.rgb) for d in seen], expected)
+            turned = [dressed(d, frame.rgb) for d in turned_sights(finder, frame.rgb, expected.xy)]
+            sights[frame.index - begin] = of_one([*take.sightings[frame.index], *turned], expected)
             done += 1
             reporter.progress(TURNED_STAGE, done, int(doubt.sum()))
         for index, best in enumerate(picked(sights, take.times[begin:end]), begin):

@@ -3,11 +3,11 @@
 Problem: a person detector knows people who stand. Of one who lies, bows deeply or does push-ups it guesses which end is up, and in the
 next picture guesses otherwise: legs are taken for arms, and the body jumps about.
 Method:  frames are in doubt where the trunk does not stand in the picture, where the body changes faster than bodies do, and where nobody
-         was seen in between. These are shown to the detector in the other three quarter turns as well, cut out around the person. Of
-         all sights of a frame one is picked, or none: sights that are right agree with each other and with the frames before and after,
-         wrong ones are wrong in many ways (a Viterbi search over the stretch that may leave frames out). The picked one is averaged
-         with those that lie on it.
-Limits:  who is seen the same wrong way from all sides stays so; three more looks at every frame in doubt.
+         was seen in between. These are shown to the detector in the other three quarter turns as well, cut out around the person. Of all
+         sights of a frame one is picked, or none: sights that are right agree with each other and with the frames before and after, wrong
+         ones are wrong in many ways (a Viterbi search over the stretch that may leave frames out). The picked one is averaged with those
+         that lie on it.
+Limits:  who is seen the same wrong way from all sides stays so; a frame in doubt takes four times as long.
 """
 
 from __future__ import annotations
@@ -35,12 +35,11 @@ _SAME = 0.1  # sizes: sights closer than this are of one mind, and averaged
 
 
 def in_doubt(rows: Sequence[Detection | None], times: np.ndarray) -> np.ndarray:
-    """(T,) bool, the frames to look at again; rows: the sights of one person, None where not seen; times: (T,) seconds."""
+    """(T,) bool, the frames in and around which somebody does not stand, changes faster than bodies do, or was lost from sight; rows: the
+    sights of one person, None where not seen; times: (T,) seconds."""
     there = {i: row for i, row in enumerate(rows) if row is not None}
     seen, size = list(there), _size(list(there.values()))
-    doubt = np.zeros(len(rows), bool)
-    for i, row in there.items():
-        doubt[i] = not _stands(row)
+    doubt = np.array([row is not None and not _stands(row) for row in rows], dtype=bool)
     for before, after in itertools.pairwise(seen):
         step = float(times[after] - times[before])
         fast = _change(there[before], there[after]) > _FASTEST * size * step
@@ -70,10 +69,10 @@ def turned_sights(finder: tiles.Finder, rgb: np.ndarray, expected: np.ndarray) -
     return found
 
 
-def of_one(upright: Sequence[Detection], turned: Sequence[Detection], expected: Detection) -> list[Detection]:
-    """The sights of a frame that are of the expected person: they fill the same place, which two people hardly ever do. One that is seen
-    twice is there twice, for who tracks people takes two sights that differ for two people."""
-    return [d for d in (*upright, *turned) if _overlap(d.xy, expected.xy) > _SAME_PLACE]
+def of_one(sights: Sequence[Detection], expected: Detection) -> list[Detection]:
+    """The sights of a frame that are of the expected person: they fill the same place, which two people hardly ever do; who tracks people
+    takes two sights that differ for two people."""
+    return [d for d in sights if _overlap(d.xy, expected.xy) > _SAME_PLACE]
 
 
 def picked(sights: Sequence[Sequence[Detection]], times: np.ndarray) -> list[Detection | None]:
