@@ -10,7 +10,9 @@ really saw of rendered people (`models.detections`). Both are mirrored, rolled, 
 backwards, with more noise, so that they are not learned by heart. Targets have the mean adult's size: the network says the pose, the
 solver decides about size. The loss is the markers' mean distance from the truth, plus that of their steps from frame to frame, plus, on
 mocap only, the likelihood of the error's size, which teaches the network to say how wrong it is (its gradient does not reach the
-positions). What is kept is a running mean of the weights. All randomness of step n comes from (seed, n), so that a resumed training does
+positions). What is kept is a running mean of the weights; of a fine-tuning, what lies halfway between that and the weights that it began
+with, which learns most of what is new and forgets next to nothing (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). All
+randomness of step n comes from (seed, n), so that a resumed training does
 what an uninterrupted one does.
 
 Every 500 steps the network is judged on motions of val/ that it has never seen, under imagined cameras and as MediaPipe really saw them.
@@ -138,6 +140,7 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
     kept = registry.build(settings.name, settings.arguments).to(device)  # carries the running mean of the weights
     average = kept.state_dict()
     kept.load_state_dict(network.state_dict())
+    shown = kept if parent is None else registry.build(settings.name, settings.arguments).to(device)
     history: list[dict[str, Any]] = []
     first = 0
     recipe = json.dumps({k: about.get(k) for k in ("config", "data", "fine_tuned_from")}, sort_keys=True)
@@ -156,7 +159,9 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
         follow(average, network, min(settings.average, (step + 1) / (step + 10)))
         losses.append(float(loss.detach()))
         if (step + 1) % VALIDATE_EVERY == 0 or step + 1 == settings.steps:
-            answers = {name: answers_to(Symmetric(kept), t) for name, t in judges.items()}
+            if parent is not None:
+                shown.load_state_dict(halfway(average, parent.state_dict()))
+            answers = {name: answers_to(Symmetric(shown), t) for name, t in judges.items()}
             figures = {name: judge(answers[name], t) for name, t in judges.items()}
             history.append({"step": step + 1, "loss": float(np.mean(losses)), "seconds": time.time() - begin, **figures})
             losses.clear()
@@ -164,12 +169,17 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
             if score(history[-1]) <= min(map(score, history)):
                 scale = sigma_scale([(answers[name], t) for name, t in judges.items()])
                 minutes = round((time.time() - begin) / 60, 1)
-                registry.save(best, kept, about | {"steps": step + 1, "figures": figures, "minutes": minutes, "sigma_scale": scale})
+                registry.save(best, shown, about | {"steps": step + 1, "figures": figures, "minutes": minutes, "sigma_scale": scale})
             _keep(folder, {"recipe": recipe, "step": step + 1, "history": history} | code_of(about), network, optimiser, schedule, average)
             plot(history, folder / "loss.png", ("mpjpe", "pa"), "mm")
     if not best.exists():
         raise InputError(f"What {settings.name} learned cannot be judged (is its loss a number?); train it with a smaller learning rate.")
     return best
+
+
+def halfway(a: dict[str, Tensor], b: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The mean of two networks' weights, on the device of the first; what is no number with a point is the first's."""
+    return {name: 0.5 * (v + b[name].to(v.device)) if v.is_floating_point() else v for name, v in a.items()}
 
 
 def checkpoint(folder: Path, recipe: str, resume: bool) -> dict[str, Any] | None:

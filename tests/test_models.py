@@ -347,7 +347,7 @@ def test_every_network_has_a_config_and_weights(name: str) -> None:
     assert loaded.metadata["config"]["arguments"] == json.loads(json.dumps(config(name).arguments))
 
 
-@pytest.mark.parametrize("name", [n for n in registry.NETWORKS if n != "temporal2"])  # that one grew, as CONTRIBUTING says
+@pytest.mark.parametrize("name", [n for n in registry.NETWORKS if n not in registry.TOGETHER["default"]])  # those grew
 def test_weights_were_made_by_one_call_with_the_config_and_the_data_files_that_are_here(name: str) -> None:
     about = registry.load(name).metadata
     assert about["config"] == json.loads(json.dumps(config(name).to_json())) and "fine_tuned_from" not in about
@@ -355,6 +355,18 @@ def test_weights_were_made_by_one_call_with_the_config_and_the_data_files_that_a
     # The correction was trained anew since these were: it changes a few keypoints in a hundred.
     here = {k: v for k, v in data_hashes(pack, None, corrected=False).items() if k not in ("mocap", "detections")}
     assert here.items() <= about["data"].items() and about["data"]["correction"] == "3e36d9f6c2bd6ff9"
+
+
+def test_the_default_began_with_one_call_with_the_config() -> None:
+    about = registry.load("temporal").metadata
+    assert about["kept"] == "halfway" and about["fine_tuned_from"]["config"] == json.loads(json.dumps(config("temporal").to_json()))
+    assert "fine_tuned_from" not in about["fine_tuned_from"] and about["data"] == registry.load("temporal2").metadata["data"]
+
+
+def test_halfway_is_the_mean_of_what_has_a_point() -> None:
+    a, b = ({"weight": torch.full((2,), value), "count": torch.tensor(int(value))} for value in (1.0, 4.0))
+    mean = train.halfway(a, b)
+    assert mean["weight"].tolist() == [2.5, 2.5] and int(mean["count"]) == 1
 
 
 def test_the_expected_errors_of_the_default_were_measured_of_the_weights_that_ship() -> None:
