@@ -10,9 +10,8 @@ really saw of rendered people (`models.detections`). Both are mirrored, rolled, 
 backwards, with more noise, so that they are not learned by heart. Targets have the mean adult's size: the network says the pose, the
 solver decides about size. The loss is the markers' mean distance from the truth, plus that of their steps from frame to frame, plus, on
 mocap only, the likelihood of the error's size, which teaches the network to say how wrong it is (its gradient does not reach the
-positions). What is kept is a running mean of the weights; of a fine-tuning, what lies halfway between that and the weights that it began
-with, which learns most of what is new and forgets next to nothing (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). All
-randomness of step n comes from (seed, n), so that a resumed training does
+positions). What is kept is a running mean of the weights; of a fine-tuning, a quarter of that and three of the weights that it began with,
+which learns most of what is new and forgets nothing (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). All randomness of step n comes from (seed, n), so that a resumed training does
 what an uninterrupted one does.
 
 Every 500 steps the network is judged on motions of val/ that it has never seen, under imagined cameras and as MediaPipe really saw them.
@@ -56,6 +55,7 @@ from .windows import Windows, any_roll, guessed_intrinsics, jittered, mirrored, 
 
 CACHE = Path.home() / ".cache" / "video-mocap" / "training"
 VALIDATE_EVERY = 500
+_NEW = 0.25  # of what fine-tuning learned: with half of it val begins to suffer
 _OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adamw": functools.partial(torch.optim.AdamW, fused=True), "muon": Muon}
 _IMPORTANCE = np.where(np.isin(np.arange(len(MARKERS)), LIMB_MARKERS), 1.0, 0.5)
 _CONFIDENCE = [next((CHANNELS * i + 2 for i, n in enumerate(CANONICAL) if m in (n, ATTACHMENTS[n][0])), -1) for m in MARKERS]
@@ -160,7 +160,7 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
         losses.append(float(loss.detach()))
         if (step + 1) % VALIDATE_EVERY == 0 or step + 1 == settings.steps:
             if parent is not None:
-                shown.load_state_dict(halfway(average, parent.state_dict()))
+                shown.load_state_dict(part_way(average, parent.state_dict()))
             answers = {name: answers_to(Symmetric(shown), t) for name, t in judges.items()}
             figures = {name: judge(answers[name], t) for name, t in judges.items()}
             history.append({"step": step + 1, "loss": float(np.mean(losses)), "seconds": time.time() - begin, **figures})
@@ -177,9 +177,9 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
     return best
 
 
-def halfway(a: dict[str, Tensor], b: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The mean of two networks' weights, on the device of the first; what is no number with a point is the first's."""
-    return {name: 0.5 * (v + b[name].to(v.device)) if v.is_floating_point() else v for name, v in a.items()}
+def part_way(new: dict[str, Tensor], old: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`_NEW` of the new weights and the rest of the old ones, on the new one's device; whole numbers are the new one's."""
+    return {name: _NEW * v + (1 - _NEW) * old[name].to(v.device) if v.is_floating_point() else v for name, v in new.items()}
 
 
 def checkpoint(folder: Path, recipe: str, resume: bool) -> dict[str, Any] | None:

@@ -359,14 +359,14 @@ def test_weights_were_made_by_one_call_with_the_config_and_the_data_files_that_a
 
 def test_the_default_began_with_one_call_with_the_config() -> None:
     about = registry.load("temporal").metadata
-    assert about["kept"] == "halfway" and about["fine_tuned_from"]["config"] == json.loads(json.dumps(config("temporal").to_json()))
+    assert about["kept"] == "a quarter" and about["fine_tuned_from"]["config"] == json.loads(json.dumps(config("temporal").to_json()))
     assert "fine_tuned_from" not in about["fine_tuned_from"] and about["data"] == registry.load("temporal2").metadata["data"]
 
 
-def test_halfway_is_the_mean_of_what_has_a_point() -> None:
+def test_a_fine_tuning_goes_a_quarter_of_the_way() -> None:
     a, b = ({"weight": torch.full((2,), value), "count": torch.tensor(int(value))} for value in (1.0, 4.0))
-    mean = train.halfway(a, b)
-    assert mean["weight"].tolist() == [2.5, 2.5] and int(mean["count"]) == 1
+    kept = train.part_way(a, b)
+    assert kept["weight"].tolist() == [3.25, 3.25] and int(kept["count"]) == 1
 
 
 def test_the_expected_errors_of_the_default_were_measured_of_the_weights_that_ship() -> None:
