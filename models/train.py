@@ -10,9 +10,9 @@ really saw of rendered people (`models.detections`). Both are mirrored, rolled, 
 backwards, with more noise, so that they are not learned by heart. Targets have the mean adult's size: the network says the pose, the
 solver decides about size. The loss is the markers' mean distance from the truth, plus that of their steps from frame to frame, plus, on
 mocap only, the likelihood of the error's size, which teaches the network to say how wrong it is (its gradient does not reach the
-positions). What is kept is a running mean of the weights; of a fine-tuning, a quarter of that and three of the weights that it began with,
-which learns most of what is new and forgets nothing (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). All randomness of step n comes from (seed, n), so that a resumed training does
-what an uninterrupted one does.
+positions). What is kept is a running mean of the weights; of a fine-tuning, a quarter of that and three of the weights that it began
+with, which learns most of what is new and forgets nothing (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). All
+randomness of step n comes from (seed, n), so that a resumed training does what an uninterrupted one does.
 
 Every 500 steps the network is judged on motions of val/ that it has never seen, under imagined cameras and as MediaPipe really saw them.
 Checkpoint, loss plot and the best weights so far stay under ~/.cache/video-mocap/training/NAME; the weights in the repository
