@@ -46,12 +46,18 @@ def _motion(skeleton: Skeleton, turns: np.ndarray, root: np.ndarray) -> Motion:
     """Global rotations (T, 21, 3, 3) and root (T, 3) as a take that is nowhere beneath the floor."""
     matrices, root = turns.astype(np.float64), root.astype(np.float64)
     matrices[:, 1:] = np.swapaxes(turns[:, list(PARENTS[1:])], -1, -2) @ turns[:, 1:]
-    local, frames = continuous(from_matrix(matrices)), len(root)
+    local = continuous(from_matrix(matrices))
     joints, rotations = skeleton.forward_kinematics(local, root)
     lowest = min(joints[..., 2].min(), skeleton.end_positions(joints, rotations)[..., 2].min())
     root[:, 2] += max(0.0, _CLEAR - lowest)
+    return nobodys_take(skeleton, local, root, _FPS)
+
+
+def nobodys_take(skeleton: Skeleton, local: np.ndarray, root: np.ndarray, fps: float) -> Motion:
+    """A take that no camera saw: local rotations (T, 21, 4) and root (T, 3) metres at fps frames a second."""
+    frames = len(root)
     nowhere = Camera(np.eye(3), np.tile(np.eye(3), (frames, 1, 1)), np.zeros((frames, 3)), 1, 1)
-    return Motion(skeleton, local, root, np.arange(frames) / _FPS, _FPS, np.ones((frames, len(JOINTS))), np.zeros((frames, 4), dtype=bool),
+    return Motion(skeleton, local, root, np.arange(frames) / fps, fps, np.ones((frames, len(JOINTS))), np.zeros((frames, 4), dtype=bool),
                   nowhere, (), np.zeros((frames, 0, 3)))
 
 

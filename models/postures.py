@@ -18,10 +18,11 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from core.export.bvh import write_bvh
-from core.motion import Camera, Motion
+from core.motion import Motion
 from core.rotations import continuous, from_rotation_vector, multiply
 from core.skeleton import INDEX, JOINTS, Skeleton, mirror_order
 
+from .invent_motions import nobodys_take
 from .script import run_script
 
 Turns = dict[str, tuple[float, float, float]]
@@ -182,9 +183,7 @@ def _on_the_floor(skeleton: Skeleton, local: np.ndarray) -> Motion:
     flesh = np.array([_FLESH[j.removeprefix("Left").removeprefix("Right")] for j in JOINTS])
     root = np.zeros((frames, 3))
     root[:, 2] = -(joints[..., 2] - flesh).min(axis=1)
-    nowhere = Camera(np.eye(3), np.tile(np.eye(3), (frames, 1, 1)), np.zeros((frames, 3)), 1, 1)
-    return Motion(skeleton, local, root, np.arange(frames) / _FPS, _FPS, np.ones((frames, len(JOINTS))), np.zeros((frames, 4), dtype=bool),
-                  nowhere, (), np.zeros((frames, 0, 3)))
+    return nobodys_take(skeleton, local, root, _FPS)
 
 
 def main(argv: list[str]) -> int:
