@@ -91,7 +91,7 @@ def main(argv: list[str]) -> int:
     about = {"config": settings.to_json(), "seed": settings.seed, "revision": code,
              "data": data_hashes(pack, args.detections) | {"real_windows": 0 if real is None else len(real.windows)}}
     if parent is not None:
-        about["fine_tuned_from"] = origin(parent.metadata)
+        about |= {"fine_tuned_from": origin(parent.metadata), "kept": _NEW}
 
     def draw(rng: np.random.Generator) -> Tensors:
         batches = [training.draw(rng, settings.batch, settings.window)]
@@ -143,7 +143,7 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
     shown = kept if parent is None else registry.build(settings.name, settings.arguments).to(device)
     history: list[dict[str, Any]] = []
     first = 0
-    recipe = json.dumps({k: about.get(k) for k in ("config", "data", "fine_tuned_from")}, sort_keys=True)
+    recipe = json.dumps({k: about.get(k) for k in ("config", "data", "fine_tuned_from", "kept")}, sort_keys=True)
     best = folder / f"{settings.name}.safetensors"
     state = checkpoint(folder, recipe, resume)
     if state is not None:

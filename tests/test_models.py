@@ -359,7 +359,7 @@ def test_weights_were_made_by_one_call_with_the_config_and_the_data_files_that_a
 
 def test_the_default_began_with_one_call_with_the_config() -> None:
     about = registry.load("temporal").metadata
-    assert about["kept"] == "a quarter" and about["fine_tuned_from"]["config"] == json.loads(json.dumps(config("temporal").to_json()))
+    assert about["kept"] == train._NEW and about["fine_tuned_from"]["config"] == json.loads(json.dumps(config("temporal").to_json()))
     assert "fine_tuned_from" not in about["fine_tuned_from"] and about["data"] == registry.load("temporal2").metadata["data"]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.detect import extract_keypoints
 from core.detect.detector import BLAZEPOSE, Detection
-from core.detect.quarter_sights import in_doubt, nearest_in_time, of_one, picked, turned_sights
+from core.detect.quarter_sights import in_doubt, nearest_in_time, of_one, one_person, picked, turned_sights
 from core.events import Reporter
 from core.video import open_source
 
@@ -105,9 +105,31 @@ def test_sights_of_one_mind_are_averaged_and_others_are_not() -> None:
     assert picked([[], []], times(2)) == [None, None]
 
 
+def test_arms_that_one_sight_exchanges_do_not_meet_in_the_middle() -> None:
+    """Most keypoints agree, so the sight counts; the mean of both wrists' places lay on the body's middle line."""
+    there = turned_about(standing(), 90.0)
+    arms = np.array([BLAZEPOSE.index(n.replace("l_", "r_") if n.startswith("l_") else n.replace("r_", "l_"))
+                     if n[2:] in ("elbow", "wrist", "index", "pinky", "thumb") else i for i, n in enumerate(BLAZEPOSE)])
+    exchanged = dataclasses.replace(there, xy=there.xy[arms])
+    (best,) = picked([[there, there, exchanged, exchanged]], times(1))
+    wrists = [BLAZEPOSE.index(n) for n in ("l_wrist", "r_wrist")]
+    assert best is not None and np.linalg.norm(np.diff(best.xy[wrists], axis=0)) == pytest.approx(30.0)
+
+
+def test_noise_of_a_fast_camera_is_no_doubt() -> None:
+    rng = np.random.default_rng(0)
+    assert not in_doubt([shaken(standing(300.0), rng) for _ in range(240)], np.arange(240) / 240).any()
+
+
 def test_sights_of_somebody_else_are_left_out() -> None:
     here, there = standing(), standing(x=260.0)
-    assert [d is here for d in of_one([here, there, turned_about(here, 180.0)], here)] == [True, False]
+    assert [d is here for d in of_one([here, there, turned_about(here, 180.0)], here, [])] == [True, False]
+    crossing = standing(x=205.0)
+    assert of_one([here, crossing], here, [crossing]) == [here] and of_one([crossing], standing(x=207.0), [crossing]) == []
+    rows, nobody = [standing(x=200.0 + t) for t in range(20)], [None] * 10
+    assert one_person(rows, [turned_about(d, 180.0) for d in rows])
+    assert one_person([*rows[:10], *nobody], [*nobody, *rows[10:]])
+    assert not one_person(rows, [standing(x=260.0 - 3 * t) for t in range(20)])
     assert nearest_in_time([None, here, None, None, there], 2) is here and nearest_in_time([None, here, there], 2) is there
 
 

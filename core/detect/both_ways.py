@@ -70,11 +70,11 @@ def joined(seen: list[Detection], again: list[Detection]) -> list[Detection]:
     distances = np.array([[min(apart(pose(d), pose(o), mirror_order(d.names)), _FAR) for o in again] for d in seen])
     for i, j in zip(*linear_sum_assignment(distances.reshape(len(seen), len(again))), strict=True):
         if distances[i, j] < _SAME:
-            result[i] = _mean(seen[i], _sided(again[j], seen[i]))
+            result[i] = _mean(seen[i], sided(again[j], seen[i]))
     return result
 
 
-def _sided(d: Detection, other: Detection) -> Detection:
+def sided(d: Detection, other: Detection) -> Detection:
     """The sight `d` with its body, arms or legs exchanged, as it lies nearest to the `other` one."""
     orders, _ = state_orders(d.names)
     weights = d.confidence[orders] * other.confidence

@@ -32,7 +32,7 @@ from .close_up import CloseUp, follow_back
 from .detector import BLAZEPOSE, Detection, Detector, over_time, pose
 from .egomotion import egomotion, surely_travels
 from .mediapipe_detector import MediaPipeDetector
-from .quarter_sights import in_doubt, nearest_in_time, of_one, picked, turned_sights
+from .quarter_sights import in_doubt, nearest_in_time, of_one, one_person, picked, turned_sights
 
 if TYPE_CHECKING:
     from ..lift import Lifter
@@ -220,16 +220,18 @@ def _look_again(take: _Take, wanted: int, source: Source, finder: _StillFinder, 
     """Looks at the wanted person in other quarter turns of the picture where what was seen is in doubt; changes the take accordingly."""
     track, done = take.tracks[wanted], 0
     rows = take.rows(track)
+    strangers = [other for other in (take.rows(t) for t in take.tracks if t is not track) if not one_person(rows, other)]
     doubt, picks = in_doubt(rows, take.times), dict(zip(track.frames, track.picks, strict=True))
     for first, stop in runs(doubt):
-        begin, end = max(first - 1, 0), min(stop + 1, len(rows))  # beside it stands what is not in doubt, and holds it at both ends
+        begin, end = max(first - 1, 0), min(stop + 1, len(rows))  # what is beside it is not in doubt, and weighs in
         sights: list[list[Detection]] = [[] if row is None else [row] for row in rows[begin:end]]
         for frame in source.frames_before(stop):
             if frame.index < first:
                 break
             expected = nearest_in_time(rows, frame.index)
             turned = [dressed(d, frame.rgb) for d in turned_sights(finder, frame.rgb, expected.xy)]
-            sights[frame.index - begin] = of_one([*take.sightings[frame.index], *turned], expected)
+            beside = [d for d in (other[frame.index] for other in strangers) if d is not None]
+            sights[frame.index - begin] = of_one([*take.sightings[frame.index], *turned], expected, beside)
             done += 1
             reporter.progress(TURNED_STAGE, done, int(doubt.sum()))
         for index, best in enumerate(picked(sights, take.times[begin:end]), begin):

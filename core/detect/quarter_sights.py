@@ -21,9 +21,11 @@ import numpy as np
 from ..keypoints import LIMB_KEYPOINTS
 from ..quarter_turns import turned_points
 from . import tiles
+from .both_ways import sided
 from .detector import Detection
 
 _UPRIGHT = 0.5  # cosine of the trunk with the picture's vertical below which somebody does not stand
+_FRAME = 1 / 30  # seconds: in less, what changes is the detector's noise
 _FASTEST = 1.5  # sizes a second: the median keypoint's move beside the body's own (measured: up to 0.8 in runs and jumps)
 _AROUND = 0.2  # seconds about what is in doubt that are looked at again, too
 _LONGEST_GAP = 1.0  # seconds; who is away for longer is not looked for
@@ -42,7 +44,8 @@ def in_doubt(rows: Sequence[Detection | None], times: np.ndarray) -> np.ndarray:
     doubt = np.array([row is not None and not _stands(row) for row in rows], dtype=bool)
     for before, after in itertools.pairwise(seen):
         step = float(times[after] - times[before])
-        fast = _change(there[before], there[after]) > _FASTEST * size * step
+        moved = _changes(_places([there[before]]), _places([there[after]]))[0, 0]
+        fast = moved > _FASTEST * size * max(step, _FRAME)
         if step <= _LONGEST_GAP and (fast or after > before + 1):
             doubt[before:after + 1] = True
     when = times[doubt]
@@ -69,10 +72,17 @@ def turned_sights(finder: tiles.Finder, rgb: np.ndarray, expected: np.ndarray) -
     return found
 
 
-def of_one(sights: Sequence[Detection], expected: Detection) -> list[Detection]:
-    """The sights of a frame that are of the expected person: they fill the same place, which two people hardly ever do; who tracks people
-    takes two sights that differ for two people."""
-    return [d for d in sights if _overlap(d.xy, expected.xy) > _SAME_PLACE]
+def one_person(rows: Sequence[Detection | None], other: Sequence[Detection | None]) -> bool:
+    """Whether two tracks are of one person, seen in two ways: they fill the same place, which two people hardly ever do for long."""
+    both = [(a, b) for a, b in zip(rows, other, strict=True) if a is not None and b is not None]
+    both = both or [(nearest_in_time(rows, i), b) for i, b in enumerate(other) if b is not None]
+    return bool(np.median([_overlap(a.xy, b.xy) for a, b in both]) > _SAME_PLACE)
+
+
+def of_one(sights: Sequence[Detection], expected: Detection, strangers: Sequence[Detection]) -> list[Detection]:
+    """The sights of a frame that fill the place of the expected person rather than that of a stranger."""
+    own = [(d, _overlap(d.xy, expected.xy)) for d in sights]
+    return [d for d, share in own if share > _SAME_PLACE and all(_overlap(d.xy, s.xy) < share for s in strangers)]
 
 
 def picked(sights: Sequence[Sequence[Detection]], times: np.ndarray) -> list[Detection | None]:
@@ -80,36 +90,36 @@ def picked(sights: Sequence[Sequence[Detection]], times: np.ndarray) -> list[Det
     mind than those before and after. times: (T,) seconds."""
     frames = [i for i, found in enumerate(sights) if found]
     result: list[Detection | None] = [None] * len(sights)
-    size = _size([d for found in sights for d in found])
+    size, places = _size([d for found in sights for d in found]), [_places(sights[i]) for i in frames]
     best: list[np.ndarray] = []  # price of the best way up to each sight of a frame, and where that came from
     came_from: list[list[tuple[int, int]]] = []
     for n, frame in enumerate(frames):
-        prices, origin = _prices(sights[frame], size), [(-1, -1)] * len(sights[frame])
-        least = np.full(len(prices), _LEFT_OUT * n)
+        origin = [(-1, -1)] * len(sights[frame])
+        least = np.full(len(sights[frame]), _LEFT_OUT * n)
         for earlier in range(max(0, n - _MOST_LEFT_OUT - 1), n):
-            before = frames[earlier]
-            fade = np.exp(-(times[frame] - times[before]) / _LONGEST_GAP)
-            moves = np.array([[min(_change(a, b) / size, _FAR) for b in sights[frame]] for a in sights[before]])
+            fade = np.exp(-(times[frame] - times[frames[earlier]]) / _LONGEST_GAP)
+            moves = np.minimum(_changes(places[earlier], places[n]) / size, _FAR)
             steps = best[earlier][:, None] + _MOVE * fade * moves + _LEFT_OUT * (n - earlier - 1)
             for sight in np.flatnonzero(steps.min(axis=0) < least):
                 least[sight] = steps[:, sight].min()
                 origin[sight] = earlier, int(steps[:, sight].argmin())
-        best.append(least + prices)
+        best.append(least + _prices(sights[frame], places[n] / size))
         came_from.append(origin)
     last = [prices.min() + _LEFT_OUT * (len(frames) - 1 - n) for n, prices in enumerate(best)]
     n = int(np.argmin(last)) if last else -1
     choice = int(best[n].argmin()) if last else -1
     while n >= 0:
-        found = sights[frames[n]]
-        result[frames[n]] = _mean([d for d in found if _apart(d, found[choice]) < _SAME * size])
+        found, alike = sights[frames[n]], _apart(places[n])[choice] < _SAME * size
+        result[frames[n]] = _mean([sided(d, found[choice]) for d, same in zip(found, alike, strict=True) if same])
         n, choice = came_from[n][choice]
     return result
 
 
-def _prices(found: Sequence[Detection], size: float) -> np.ndarray:
-    """(N,) what speaks against each sight of a frame: that it is unsure, and how many of the others are not like it."""
+def _prices(found: Sequence[Detection], places: np.ndarray) -> np.ndarray:
+    """(N,) what speaks against each sight of a frame: that it is unsure, and how many of the others are not like it. places: (N, 13, 2)
+    sizes."""
     unsure = np.array([1.0 - float(d.confidence.mean()) for d in found])
-    alike = np.array([[np.exp(-0.5 * (_apart(a, b) / size / _SAME) ** 2) for b in found] for a in found])
+    alike = np.exp(-0.5 * (_apart(places) / _SAME) ** 2)
     share = (alike.sum(axis=1) - 1.0) / max(len(found) - 1, 1)
     return _DOUBT * unsure + _AGREEMENT * (1.0 - share)
 
@@ -128,26 +138,25 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
     return both / max(float(np.prod(np.ptp(a, axis=0)) + np.prod(np.ptp(b, axis=0))) - both, 1.0)
 
 
-def _places(d: Detection) -> np.ndarray:
-    """(13, 2) pixels: limbs and nose, which tell how somebody lies."""
-    return d.xy[[d.names.index(n) for n in (*LIMB_KEYPOINTS, "nose")]]
+def _places(found: Sequence[Detection]) -> np.ndarray:
+    """(N, 13, 2) pixels: limbs and nose, which tell how somebody lies."""
+    return np.stack([d.xy[[d.names.index(n) for n in (*LIMB_KEYPOINTS, "nose")]] for d in found])
 
 
-def _apart(a: Detection, b: Detection) -> float:
-    """Median distance of two sights of one picture, pixels."""
-    return float(np.median(np.linalg.norm(_places(a) - _places(b), axis=-1)))
+def _apart(places: np.ndarray) -> np.ndarray:
+    """(N, N) median distance of each two sights of one picture, places (N, 13, 2)."""
+    return np.median(np.linalg.norm(places[:, None] - places, axis=-1), axis=-1)
 
 
-def _change(a: Detection, b: Detection) -> float:
-    """Median move of the keypoints beside the body's own, pixels."""
-    move = _places(b) - _places(a)
-    return float(np.median(np.linalg.norm(move - np.median(move, axis=0), axis=-1)))
+def _changes(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """(N, M) median move of the keypoints beside the body's own, from places (N, 13, 2) to (M, 13, 2)."""
+    move = after - before[:, None]
+    return np.median(np.linalg.norm(move - np.median(move, axis=2, keepdims=True), axis=-1), axis=-1)
 
 
 def _size(found: Sequence[Detection]) -> float:
     """The median over sights of the longer side of the person's box, pixels; 1 at least."""
-    sides = [float(np.ptp(_places(d), axis=0).max()) for d in found]
-    return max(float(np.median(sides)), 1.0) if sides else 1.0
+    return max(float(np.median(np.ptp(_places(found), axis=1).max(axis=-1))), 1.0) if found else 1.0
 
 
 def _stands(d: Detection) -> bool:

@@ -95,7 +95,8 @@ def _hung(rig: Rig, mapping: Mapping) -> Rig:
     near = _TOGETHER * np.linalg.norm(rig.heads_world[knee] - rig.heads_world[left])
     for bone in (*(rig.index(name) for name in mapping.spine[:1]), left, right):
         apart = np.linalg.norm(rig.heads_world[bone] - rig.heads_world[hips]) >= near
-        if apart and not rig.connected[bone] and rig.held_by[bone] < 0 and hips not in rig.carriers(bone):
+        parted = hips not in rig.carriers(bone) and bone not in rig.carriers(hips)
+        if apart and parted and not rig.connected[bone] and rig.held_by[bone] < 0:
             held_by[bone], carried[bone] = hips, True
     return dataclasses.replace(rig, held_by=held_by, carried=carried)
 

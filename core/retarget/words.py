@@ -59,7 +59,7 @@ _NO_JOINT = _set("""ik pole target tgt twist roll helper end nub tip top effecto
     volume socket attach slot ダミー 捩 捩れ キャンセル 指 親指 スカート 髪 袖 先""")
 _CONTRARY = {"upper", "lower", "fore"}
 """Words that say another part than the same name without them."""
-_LAYERS = _set("bone bones joint jnt jt def deform bind skin fk ctrl ctl control con anim main base")
+_LAYERS = _set("upright bone bones joint jnt jt def deform bind skin fk ctrl ctl control con anim main base")
 """Words that say what kind of bone it is, not which."""
 _OTHER_WORD, _LAYER_WORD, _SECOND_MEANING, _PASSED = 1.0, 0.25, 0.5, 1.0  # prices; _PASSED: of a bone between two joints
 _SKIPPED = {"Toe": 3.0, "Foot": 6.0, "Hand": 6.0, "Shoulder": 3.0}  # price of leaving a joint out of its limb
