@@ -56,8 +56,9 @@ def in_doubt(rows: Sequence[Detection | None], times: np.ndarray) -> np.ndarray:
 
 
 def nearest_in_time(rows: Sequence[Detection | None], frame: int) -> Detection:
-    """The sight of the frame, or of the nearest one with any."""
-    return min(((abs(i - frame), i, row) for i, row in enumerate(rows) if row is not None), key=lambda found: found[:2])[2]
+    """The sight of the frame, or of the nearest one with any; there must be one."""
+    around = itertools.chain.from_iterable((frame - away, frame + away) for away in itertools.count())
+    return next(row for i in around if 0 <= i < len(rows) and (row := rows[i]) is not None)
 
 
 def turned_sights(finder: tiles.Finder, rgb: np.ndarray, expected: np.ndarray) -> list[Detection]:
