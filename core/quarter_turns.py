@@ -28,10 +28,17 @@ def turned(keypoints: Keypoints, K: np.ndarray, quarters: int) -> tuple[Keypoint
     for _ in range(quarters % 4):
         k, height = keypoints, keypoints.height
         world = None if k.world is None else turned_points(k.world, 1)
-        keypoints = k.replace(xy=np.stack([height - k.xy[..., 1], k.xy[..., 0]], axis=-1), world=world, width=height, height=k.width,
-                              camera=None)
+        keypoints = k.replace(xy=turned_places(k.xy, 1, k.width, height), world=world, width=height, height=k.width, camera=None)
         K = np.array([[K[1, 1], 0.0, height - K[1, 2]], [0.0, K[0, 0], K[0, 2]], [0.0, 0.0, 1.0]])
     return keypoints, K
+
+
+def turned_places(xy: np.ndarray, quarters: int, width: int, height: int) -> np.ndarray:
+    """Places (..., 2) in a picture of width x height pixels, in that picture after quarter turns clockwise."""
+    for _ in range(quarters % 4):
+        xy = np.stack([height - xy[..., 1], xy[..., 0]], axis=-1)
+        width, height = height, width
+    return xy
 
 
 def turned_points(points: np.ndarray, quarters: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..keypoints import LIMB_KEYPOINTS
-from ..quarter_turns import turned_points
+from ..quarter_turns import turned_places, turned_points
 from . import tiles
 from .both_ways import sided
 from .detector import Detection
@@ -127,9 +127,8 @@ def _prices(found: Sequence[Detection], places: np.ndarray) -> np.ndarray:
 
 def _turned_back(d: Detection, quarters: int, height: int, width: int) -> Detection:
     """What was seen in a picture that is turned anticlockwise, in the picture as it was, of height x width pixels."""
-    x, y = d.xy[:, 0], d.xy[:, 1]
-    places = {1: (width - y, x), 2: (width - x, height - y), 3: (y, height - x)}[quarters]
-    return dataclasses.replace(d, xy=np.stack(places, axis=-1), world=turned_points(d.world, quarters))
+    size = (height, width) if quarters % 2 else (width, height)  # of what was looked at
+    return dataclasses.replace(d, xy=turned_places(d.xy, quarters, *size), world=turned_points(d.world, quarters))
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:
