@@ -14,7 +14,7 @@ from core.solve import Choices, solve
 from core.solve.body import point_of
 from core.solve.bones import of_stature
 from core.solve.fit import Evidence, State
-from core.solve.footing import footing
+from core.solve.footing import TOUCHING, footing
 from core.solve.gravity import (
     _SEGMENTS,
     _TRUNK,
@@ -39,7 +39,7 @@ def flights_of(scene: Scene, stature: float, ground: float = 0.0, weight: np.nda
     image = (scene.keypoints.xy - scene.K[:2, 2]) / scene.K[[0, 1], [0, 1]]
     frames, times = len(image), scene.keypoints.times
     evidence = Evidence(np.zeros((frames, 0, 3)), np.zeros((frames, 0)), np.arange(len(names)), image, weight * np.ones(image.shape[:2]),
-                        times, footing(np.zeros((frames, 4)), times))
+                        times, footing(np.zeros((frames, len(TOUCHING))), times))
     world = World(scene.view, scale * scene.place + ground * scene.view[:, 2])
     return find_flights(of_stature(scene.skeleton, stature), state, evidence, names, world)
 

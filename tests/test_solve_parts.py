@@ -17,7 +17,7 @@ from core.solve.body import DOF, Body
 from core.solve.bones import estimate_skeleton, weighted_median
 from core.solve.contacts import detect_contacts, of_seen_feet
 from core.solve.fit import State, _Problem, residuals
-from core.solve.footing import Footing
+from core.solve.footing import TOUCHING, Footing
 from core.solve.gaps import bridged, fill
 from core.solve.limits import HINGES, MEAN, NEUTRAL, beyond_limits, prior_rows
 from core.solve.smoothness import smoothness
@@ -78,10 +78,10 @@ def test_cost_and_gradient_of_the_whole_problem() -> None:
     """Evidence that disagrees with the pose, feet that slide, sink and are held: the normal equations' gradient is the cost's."""
     scene = film(*wander(4, 5), noise=0.01, pixels=2.0)
     problem = posed(scene.lifted, scene.keypoints, scene.K, None)
-    generator, shape = np.random.default_rng(0), (5, 4)
-    feet = generator.normal(size=(*shape, 3))
-    footing = Footing(np.full((4, 4), 30.0), np.full(shape, 20.0), np.array([0.0, -1.0, 0.0]), np.full(shape, -0.8), -0.7, 50.0,
-                      np.full(shape, 5.0), feet)
+    generator, shape = np.random.default_rng(0), (5, len(TOUCHING))
+    feet = generator.normal(size=(5, 4, 3))
+    footing = Footing(np.full((4, len(TOUCHING)), 30.0), np.full(shape, 20.0), np.array([0.0, -1.0, 0.0]), np.full(shape, -0.8), -0.7,
+                      50.0, np.full((5, 4), 5.0), feet)
     evidence = dataclasses.replace(problem.evidence, footing=footing, independence=0.6)
     state = problem.start.moved(0.05 * generator.normal(size=(5, DOF)))
     normal = _Problem(problem.body, evidence)

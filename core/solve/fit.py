@@ -19,13 +19,15 @@ from ..skeleton import JOINTS
 from .banded import empty_chain, solve_chain
 from .body import DOF, Body, Pose
 from .contacts import BALL_FLESH, FLESH, FOOT_POINTS
-from .footing import Footing
+from .footing import TOUCHING, Footing
 from .limits import Rows, prior_rows
+from .rests import REST_POINTS, flesh
 from .smoothness import TAIL, Smoothness, smoothness
 
 _OUTLIER = 2.0  # standard deviations: where evidence starts to lose its say
 _HIPS = ("LeftUpLeg", "RightUpLeg")
 _BALLS = ("LeftToe", "RightToe")  # stay above the floor like the foot points, but half as strictly: toes must not snap for it
+_REST_STRICT, _REST_GIVES = 1.0 / 16.0, 0.025  # the same of the rest of the body, whose flesh gives (metres) and is only roughly known
 _LONGEST_STEP = 0.6  # radians (and metres) in one iteration
 _ENOUGH = 5e-4  # relative gain below which the fit is done
 _ITERATIONS = 20
@@ -80,11 +82,11 @@ class _Terms:
     weight: np.ndarray  # the same shape, of the robust fit
     priors: Rows
     smooth: Smoothness | None
-    slide: np.ndarray  # (T-1, 4, 3) move of the foot points in standard deviations, and (T-1, 4) its robust weight
+    slide: np.ndarray  # (T-1, P, 3) move of what touches the ground in standard deviations, and (T-1, P) its robust weight
     slide_weight: np.ndarray
-    sink: np.ndarray  # (T, 4) height above the ground in standard deviations, and (T, 4) its robust weight
+    sink: np.ndarray  # (T, P) height above the ground in standard deviations, and (T, P) its robust weight
     sink_weight: np.ndarray
-    through: np.ndarray  # (T, 6) how deep foot points and balls are below the floor, in standard deviations, 0 above
+    through: np.ndarray  # (T, 6 + N) how deep the body's lowest points are below the floor, in standard deviations, 0 above
     adrift: np.ndarray  # (T, 4, 3) from the places where planted points are held, in standard deviations
     cost: float
 
@@ -133,9 +135,10 @@ class _Problem:
         self.body, self.evidence = body, evidence
         self._markers = evidence.positions.shape[1]
         self._feet = [body.names.index(n) for n in FOOT_POINTS]
-        self._strict = np.array([1.0] * len(self._feet) + [1.0 / 4.0] * len(_BALLS))
-        self._flesh = np.append(FLESH, [BALL_FLESH] * len(_BALLS))
-        self._low = self._feet + [body.names.index(n) for n in _BALLS]
+        self._touching = [body.names.index(n) for n in TOUCHING]
+        self._strict = np.array([1.0] * len(self._feet) + [1.0 / 4.0] * len(_BALLS) + [_REST_STRICT] * len(REST_POINTS))
+        self._flesh = np.concatenate([FLESH, [BALL_FLESH] * len(_BALLS), flesh(body.skeleton.stature) - _REST_GIVES])
+        self._low = self._feet + [body.names.index(n) for n in _BALLS + REST_POINTS]
         self._hips = [body.names.index(n) for n in _HIPS]
         self._scale_3d = np.sqrt(evidence.weight_3d)
         self._scale_2d = np.sqrt(evidence.weight_2d)
@@ -149,9 +152,9 @@ class _Problem:
         counts = self.evidence.independence
         weight_3d, cost_3d = _robust(off_3d, counts)
         weight_2d, cost_2d = _robust(off_2d, counts)
-        feet, footing = pose.points[:, self._feet], self.evidence.footing
-        slide = np.diff(feet, axis=0) * np.sqrt(footing.still)[..., None]
-        sink = (feet @ footing.up - footing.level) * np.sqrt(footing.ground)
+        touching, footing = pose.points[:, self._touching], self.evidence.footing
+        slide = np.diff(touching, axis=0) * np.sqrt(footing.still)[..., None]
+        sink = (touching @ footing.up - footing.level) * np.sqrt(footing.ground)
         slide_weight, slide_cost = _robust(slide, counts)
         sink_weight, sink_cost = _robust(sink[..., None], counts)
         priors = prior_rows(state.local, counts)
@@ -159,7 +162,7 @@ class _Problem:
         cost = cost_3d + cost_2d + 0.5 * float(np.sum(priors.residual**2)) + (smooth.cost if smooth else 0.0)
         through = np.minimum(pose.points[:, self._low] @ footing.up - footing.floor - self._flesh, 0.0)
         through *= np.sqrt(footing.hardness * self._strict)
-        adrift = (feet - footing.anchor) * np.sqrt(footing.held)[..., None]
+        adrift = (touching[:, :len(self._feet)] - footing.anchor) * np.sqrt(footing.held)[..., None]
         cost += slide_cost + sink_cost + 0.5 * float(np.sum(through**2) + np.sum(adrift**2))
         frames = len(state.root)
         residual = np.concatenate([off_3d.reshape(frames, -1), off_2d.reshape(frames, -1)], axis=1)
@@ -187,19 +190,19 @@ class _Problem:
         return columns, gradient
 
     def _add_footing(self, columns: np.ndarray, gradient: np.ndarray, terms: _Terms, moves: np.ndarray) -> None:
-        """Feet that stay where they are and on the ground; moves (T, P, 3, DOF) of the body's points."""
+        """Feet, and what else the body rests on, that stay where they are and on the ground; moves (T, B, 3, DOF) of the body's points."""
         footing, frames = self.evidence.footing, len(moves)
         above = footing.up @ moves[:, self._low] * np.sqrt(footing.hardness * self._strict * (terms.through < 0))[..., None]
         _add(columns, gradient, above, terms.through)
-        moves = moves[:, self._feet]
+        moves = moves[:, self._touching]
         rise = footing.up @ moves
         sink = rise * np.sqrt(footing.ground * terms.sink_weight)[..., None]
         _add(columns, gradient, sink, terms.sink * np.sqrt(terms.sink_weight))
         if footing.held.any():
-            held = moves * np.sqrt(footing.held)[..., None, None]
+            held = moves[:, :len(self._feet)] * np.sqrt(footing.held)[..., None, None]
             _add(columns, gradient, held.reshape(frames, -1, DOF), terms.adrift.reshape(frames, -1))
         scale = np.sqrt(footing.still * terms.slide_weight)[..., None, None]
-        rows = 3 * len(self._feet)
+        rows = 3 * len(self._touching)
         before, after = ((scale * moves[cut]).reshape(frames - 1, rows, DOF) for cut in (slice(0, -1), slice(1, None)))
         slide = (terms.slide * np.sqrt(terms.slide_weight)[..., None]).reshape(frames - 1, 1, rows)
         columns[:-1, :, :DOF] += before.transpose(0, 2, 1) @ before

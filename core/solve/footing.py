@@ -4,6 +4,7 @@ Problem: depth from size is vague, so a standing foot would drift along the line
 picture hardly moves in space; the fit is told so for each pair of frames, robustly, so that a foot that does move costs little.
 Once the ground is known, still feet near it belong onto it, which ties the root's depth to the picture, and no foot goes through it.
 At last the contacts are known: a point that is down is held to one place for as long as it is.
+What else the body rests on (`rests`) is treated alike where it is lowest, but is never held.
 Limits: a foot that flies straight at the camera looks still for a moment (the robust loss lets it go).
 """
 
@@ -16,14 +17,18 @@ import numpy as np
 
 from ..keypoints import Keypoints
 from .bones import weighted_median
-from .contacts import FLESH, FOOT_POINTS
+from .contacts import FLESH, FOOT_POINTS, SOLE, SOLE_POINTS
 from .gaps import stretches
+from .rests import REST_KEYPOINTS, REST_POINTS, Rests
 from .world import World
 
 _STILL = 0.25  # metres a second in the picture: about where a foot counts as moving
 _DRIFT = 0.06  # metres a second: what a planted foot's points do move
+TOUCHING = FOOT_POINTS + REST_POINTS
 _GROUND_SPREAD = 0.025  # metres
-_NEAR_LOWEST = 0.12  # metres: a still foot further above the other one stands on something else
+_NEAR_LOWEST = 0.12  # metres: a still foot further above the other one, or above what else the body rests on, stands on something else
+_RESTS_NEAR, _REST_SPREAD = 0.06, 0.035  # metres: the same of the rest of the body, whose skin is less surely known
+_SOLE = SOLE[SOLE_POINTS.index("LeftToeEnd")]
 _ANKLES, _FOR_ANOTHER = ("l_ankle", "l_ankle", "r_ankle", "r_ankle"), np.array([0.25, 0.1] * 2)
 """What tells of `FOOT_POINTS` where a detector knows only ankles, and how much it says: heels may rise over a toe that stands."""
 _REACH = 0.07  # seconds to both sides over which motion in the picture is measured
@@ -36,10 +41,10 @@ _FIRMER = 40.0  # times as much 1 / variance in the last fit: before, poses stil
 
 @dataclass(frozen=True)
 class Footing:
-    """Of T frames and the four `FOOT_POINTS`. still: (T-1, 4) 1 / variance (1 / m^2) of the move from a frame to the next; ground:
-    (T, 4) 1 / variance of the height; up: (3,) camera axes; level: (T, 4) heights along `up` at which they are in a standing foot; floor:
-    the height below which no sole goes, and 1 / variance of how hard it is; held: (T, 4) 1 / variance of the distance from anchor
-    (T, 4, 3), the place in the camera where a planted point stays."""
+    """Of T frames and the P `TOUCHING`, `FOOT_POINTS` first. still: (T-1, P) 1 / variance (1 / m^2) of the move from a frame to the next;
+    ground: (T, P) 1 / variance of the height; up: (3,) camera axes; level: (T, P) heights along `up` at which they are when they rest;
+    floor: the height below which no skin goes, and 1 / variance of how hard it is; held: (T, 4) of the foot points, 1 / variance of the
+    distance from anchor (T, 4, 3), the place in the camera where a planted point stays."""
 
     still: np.ndarray
     ground: np.ndarray
@@ -90,14 +95,14 @@ class Footing:
 
 
 def stillness(keypoints: Keypoints, seen: np.ndarray, depth: np.ndarray, focal: float) -> np.ndarray:
-    """(S, 4) in [0, 1], how still each foot point is in the picture; seen: (T,) bool with S frames; depth: (S,) metres; focal: pixels."""
-    columns = np.array([keypoints.names.index(n) for n in FOOT_POINTS])
-    trust = np.ones(len(columns))
-    if not (keypoints.confidence[:, columns] > 0).any():  # a detector that knows neither heels nor toes
-        columns, trust = np.array([keypoints.names.index(n) for n in _ANKLES]), _FOR_ANOTHER
+    """(S, P) in [0, 1], how still each of `TOUCHING` is in the picture; seen: (T,) bool, S frames; depth: (S,) metres; focal: pixels."""
+    columns = np.array([keypoints.names.index(n) for n in FOOT_POINTS + REST_KEYPOINTS])
+    feet, trust = slice(0, len(FOOT_POINTS)), np.ones(len(columns))
+    if not (keypoints.confidence[:, columns[feet]] > 0).any():  # a detector that knows neither heels nor toes
+        columns[feet], trust[feet] = [keypoints.names.index(n) for n in _ANKLES], _FOR_ANOTHER
     xy, confidence, times = keypoints.xy[seen][:, columns], keypoints.confidence[seen][:, columns] * trust, keypoints.times[seen]
     if len(times) < 2:
-        return np.zeros((len(times), len(FOOT_POINTS)))
+        return np.zeros((len(times), len(TOUCHING)))
     reach = max(1, int(round(_REACH / float(np.median(np.diff(times))))))
     rows = np.arange(len(times))
     before, after = np.maximum(rows - reach, 0), np.minimum(rows + reach, len(times) - 1)
@@ -105,22 +110,35 @@ def stillness(keypoints: Keypoints, seen: np.ndarray, depth: np.ndarray, focal: 
     return np.where(np.isfinite(speed), np.exp(-((np.nan_to_num(speed) / _STILL) ** 2)) * confidence, 0.0)
 
 
-def footing(still: np.ndarray, times: np.ndarray, feet: np.ndarray | None = None, world: World | None = None) -> Footing:
-    """The rows for stillness (T, 4); feet (T, 4, 3) in the camera and the world, once there are some, add the ground."""
-    free, nowhere = np.zeros_like(still), np.zeros(still.shape + (3,))
+def footing(still: np.ndarray, times: np.ndarray, feet: np.ndarray | None = None, rests: Rests | None = None,
+            world: World | None = None) -> Footing:
+    """The rows for stillness (T, P) of `TOUCHING`, at first of the feet alone; feet (T, 4, 3) in the camera, what else the body may rest on
+    and the world, once there are some, add the ground."""
+    of_feet, of_rests = still[:, :len(FOOT_POINTS)], still[:, len(FOOT_POINTS):]
+    free, unheld, nowhere = np.zeros_like(still), np.zeros_like(of_feet), np.zeros((*of_feet.shape, 3))
     step = np.diff(times)[:, None]
-    both = np.minimum(still[1:], still[:-1]) / (_DRIFT * step) ** 2
-    if feet is None or world is None:
-        down = np.array([0.0, -1.0, 0.0])
-        return Footing(np.where(step < 0.5, both, 0.0), free, down, free, -np.inf, 0.0, free, nowhere)
+    if feet is None or rests is None or world is None:
+        moves = np.concatenate([of_feet, 0.0 * of_rests], axis=1)
+        return Footing(_stays(moves, step), free, np.array([0.0, -1.0, 0.0]), free, -np.inf, 0.0, unheld, nowhere)
     up = world.rotation[:, 2]
-    beneath = free if world.beneath is None else world.beneath
-    height = feet @ up - beneath
-    standing = still * (height < height.min(1, keepdims=True) + _NEAR_LOWEST)
+    beneath = unheld if world.beneath is None else world.beneath
+    height, skin = feet @ up - beneath, rests.skin(up)
+    if world.beneath is not None:  # which floor a knee is over nobody knows
+        skin = np.full_like(skin, np.inf)
+    lowest = np.minimum(height.min(1), skin.min(1) + _SOLE)[:, None]
+    standing = of_feet * (height < lowest + _NEAR_LOWEST)
+    resting = of_rests * (skin < lowest - _SOLE + _RESTS_NEAR)
     floor = float(world.translation @ up)
     heel, toe = (max(floor + FLESH[columns[0]], _level(height[:, columns], standing[:, columns], floor)) for columns in ([0, 2], [1, 3]))
-    return Footing(np.where(step < 0.5, both, 0.0), standing / _GROUND_SPREAD**2, up, beneath + [heel, toe, heel, toe], floor,
-                   1.0 / _FLOOR_SPREAD**2, free, nowhere)
+    level = np.concatenate([beneath + [heel, toe, heel, toe], np.broadcast_to(floor + rests.flesh, skin.shape)], axis=1)
+    ground = np.concatenate([standing / _GROUND_SPREAD**2, resting / _REST_SPREAD**2], axis=1)
+    moves = np.concatenate([of_feet, resting], axis=1)
+    return Footing(_stays(moves, step), ground, up, level, floor, 1.0 / _FLOOR_SPREAD**2, unheld, nowhere)
+
+
+def _stays(still: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """(T-1, P) 1 / variance of the moves of points that are still (T, P), over steps (T-1, 1) of seconds."""
+    return np.where(step < 0.5, np.minimum(still[1:], still[:-1]) / (_DRIFT * step) ** 2, 0.0)
 
 
 def _level(height: np.ndarray, standing: np.ndarray, ground: float) -> float:

@@ -102,7 +102,7 @@ def measured_lens(names: tuple[str, ...], positions: np.ndarray, keypoints: Keyp
     hips = locate(markers, (k.xy[seen][:, columns] - K[:2, 2]) / K[[0, 1], [0, 1]], k.confidence[seen][:, columns], _TYPICAL)
     feet = positions[seen][:, [names.index(n) for n in FOOT_POINTS]]
     both = k.confidence[seen][:, _FEET].reshape(len(times), 2, 2).max(-1).min(-1) > _SEEN  # else the standing one may be the other
-    still = both[:, None] * stillness(k, seen, hips[:, 2], float(K[0, 0]))
+    still = both[:, None] * stillness(k, seen, hips[:, 2], float(K[0, 0]))[:, :len(FOOT_POINTS)]
     parts = [_Part.of(hips[part], feet[part], still[part], times[part], frame_time) for part in _parts(times)]
     walks = [walk for part in parts if (walk := _walk(part))]
     if not walks:

@@ -28,10 +28,11 @@ from .choices import Choices
 from .confidence import joint_confidence
 from .contacts import FOOT_POINTS, detect_contacts, of_seen_feet
 from .fit import Evidence, State, fit
-from .footing import footing, stillness
+from .footing import TOUCHING, footing, stillness
 from .gaps import bridged, fill
 from .gravity import STATURE_SPREAD, MeasuredStature, find_flights, measured_stature
 from .quality import quality
+from .rests import REST_POINTS, Rests, flesh
 from .sides import one_way_round
 from .smoothness import LONGEST_GAP, independence
 from .start import first_rotations
@@ -169,7 +170,7 @@ def _prepare(body: Body, positions: np.ndarray, sigma: np.ndarray, keypoints: Ke
     weight_3d = np.where(known, 1.0 / np.where(known, sigma, 1.0) ** 2, 0.0)
     weight_2d = (confidence * root[:, 2:] / spread) ** 2  # confidence is a chance: what is unsure counts little
     evidence = Evidence(np.where(known[..., None], positions, 0.0), weight_3d, points, image, weight_2d, times,
-                        footing(np.zeros((len(times), len(FOOT_POINTS))), times), independence(times))
+                        footing(np.zeros((len(times), len(TOUCHING))), times), independence(times))
     return evidence, State(*fill(local[there], root[there], there, times))
 
 
@@ -188,7 +189,7 @@ def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, st
              reporter: Reporter) -> _Fitted:
     """First without a ground, then with bones measured in the first fit's pose and on its ground, at last with planted feet held.
 
-    still: (S, 4) of the foot points.
+    still: (S, P) of `TOUCHING`.
     """
     times = evidence.times
     evidence = dataclasses.replace(evidence, footing=footing(still if choices.contacts else 0.0 * still, times))
@@ -196,7 +197,7 @@ def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, st
     evidence, state, skeleton = _with_bones(body, evidence, state, stature, choices)
     body = Body(skeleton, body.names)
     if choices.ground:
-        ground = footing(still, times, _feet(skeleton, state), _world(skeleton, state, times, choices))
+        ground = footing(still, times, *_touching(skeleton, state), _world(skeleton, state, times, choices))
         still_rows = ground.still if choices.contacts else evidence.footing.still
         evidence = dataclasses.replace(evidence, footing=dataclasses.replace(ground, still=still_rows))
     if not choices.contacts:  # this fit is the last
@@ -209,12 +210,12 @@ def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, st
         if measured and measured.counts:
             evidence, state, skeleton = _scaled(evidence, state, skeleton, measured.metres / stature)
             body, world = Body(skeleton, body.names), _world(skeleton, state, times, choices)
-    feet = _feet(skeleton, state)
+    feet, rests = _touching(skeleton, state)
     contacts = detect_contacts(world.from_camera(feet), times, 0.0 if world.beneath is None else world.beneath)
     seen_feet = np.stack([(evidence.weight_2d[:, foot] > 0).any(1) for foot in _FOOT_KEYPOINTS], axis=1)
     contacts = of_seen_feet(contacts, seen_feet, times)
     if choices.contacts:
-        ground = footing(still, times, feet, world) if choices.ground else evidence.footing
+        ground = footing(still, times, feet, rests, world) if choices.ground else evidence.footing
         evidence = dataclasses.replace(evidence, footing=ground.planted(feet, contacts, _soles(skeleton), times).firm())
         state, contacts = _fit_windows(body, evidence, state, reporter, 2), evidence.footing.held > 0
     if choices.camera_height is not None:  # the floor has moved a little since the first fit
@@ -279,8 +280,10 @@ def _scaled(evidence: Evidence, state: State, skeleton: Skeleton, scale: float) 
     return evidence, State(state.local, scale * state.root), of_stature(skeleton, scale * skeleton.stature)
 
 
-def _feet(skeleton: Skeleton, state: State) -> np.ndarray:
-    return Body(skeleton, FOOT_POINTS).pose(state.local, state.root).points
+def _touching(skeleton: Skeleton, state: State) -> tuple[np.ndarray, Rests]:
+    """(S, 4, 3) the foot points, and what else the body may rest on, in the camera."""
+    points = Body(skeleton, TOUCHING).pose(state.local, state.root).points
+    return points[:, :len(FOOT_POINTS)], Rests(points[:, len(FOOT_POINTS):], flesh(skeleton.stature))
 
 
 def _soles(skeleton: Skeleton) -> np.ndarray:
@@ -328,10 +331,11 @@ def _windows(times: np.ndarray, seen: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _world(skeleton: Skeleton, state: State, times: np.ndarray, choices: Choices) -> World:
-    pose = Body(skeleton, GROUND_POINTS).pose(state.local, state.root)
+    pose = Body(skeleton, GROUND_POINTS + REST_POINTS).pose(state.local, state.root)
+    feet, rests = pose.points[:, :len(GROUND_POINTS)], Rests(pose.points[:, len(GROUND_POINTS):], flesh(skeleton.stature))
     ankles = pose.joints[:, [INDEX["LeftFoot"], INDEX["RightFoot"]]].mean(1)
     forward = -pose.rotations[:, INDEX["Hips"], :, 1]
-    return find_world(pose.points, ankles, pose.joints[:, INDEX["Neck"]], pose.joints[:, INDEX["Hips"]], forward, times,
+    return find_world(feet, rests, ankles, pose.joints[:, INDEX["Neck"]], pose.joints[:, INDEX["Hips"]], forward, times,
                       choices.camera_pitch)
 
 

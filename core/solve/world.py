@@ -2,7 +2,8 @@
 
 Problem: one static camera of unknown height and tilt. Method: up is the direction that agrees best with (a) a camera held level
 (little roll, some tilt; now and then much roll), (b) the axis from ankles to neck in frames where the person is upright, which leans
-forwards or backwards more than sideways, (c) the points where feet rest lying in one plane, or in parallel ones (`levels`); robust
+forwards or backwards more than sideways, (c) the points where feet, or what else the body lies
+on (`rests`), rest lying in one plane, or in parallel ones (`levels`); robust
 Gauss-Newton over roll, tilt and height. The ground lies where the resting feet
 are, the lowest of several floors at z = 0. The person faces -Y at the start and stands at the origin.
 Limits: no slopes; a person who never stands leaves (a) alone, as does one seen from more than about 60 degrees above (a known pitch
@@ -18,10 +19,13 @@ import numpy as np
 from .. import rotations
 from .contacts import SOLE, SOLE_POINTS, speeds
 from .levels import levels_beneath
+from .rests import Rests
 
 _LEVEL_ROLL, _HELD_ROLL, _HELD = np.radians(1.5), np.radians(8.0), 0.3
 """How far cameras are rolled that somebody put up level, and the share of others, held anyhow."""
 _TILT, _PLANE = np.radians(15.0), 0.03
+_ROUGHLY = 0.1  # metres: the same of knees, hands, hips, whose depth is lifted worse in who lies or kneels
+_SEEMS = 0.3  # metres: feet higher above what else the body rests on are in the air
 _INDEPENDENT = 10.0
 """As how many the points where feet rest count, at most: their depths are wrong together, and who climbs, sits or hops rests nowhere. In
 102 rendered takes of all the motions up was off by 5.0 degrees with 40 (48 at most), by 3.7 with 10 (14 at most; measured once)."""
@@ -29,6 +33,7 @@ _LEAN_ASIDE, _LEAN_AHEAD = np.radians(3.0), np.radians(5.0)
 """How far a take's body leans on average, to its side and to its front. These and the rolls were chosen on the truth of rendered takes of
 the training motions, filmed level and rolled by 5 and 10 degrees."""
 _KNOWN = np.radians(0.1)  # a tilt that somebody measured
+_TOES = SOLE[SOLE_POINTS.index("LeftToe")]
 GROUND_POINTS = ("l_heel", "LeftToe", "r_heel", "RightToe")
 _RESTING = 0.35  # metres a second: slower foot points may be resting
 _MOSTLY = 0.5  # of the frames: who is upright less often does not say which of two floors is the higher one
@@ -50,11 +55,12 @@ class World:
         return (points - self.translation) @ self.rotation
 
 
-def find_world(feet: np.ndarray, ankles: np.ndarray, neck: np.ndarray, hips: np.ndarray, forward: np.ndarray, times: np.ndarray,
-               pitch: float | None = None) -> World:
+def find_world(feet: np.ndarray, rests: Rests, ankles: np.ndarray, neck: np.ndarray, hips: np.ndarray, forward: np.ndarray,
+               times: np.ndarray, pitch: float | None = None) -> World:
     """The world of a clip; all in the camera's axes, metres, only frames in which the person was seen.
 
-    feet: (T, 4, 3) `GROUND_POINTS`; ankles: (T, 3) their middle; neck, hips: (T, 3); forward: (T, 3) where the hips face.
+    feet: (T, 4, 3) `GROUND_POINTS`; rests: what else may be on the ground; ankles: (T, 3) their middle; neck, hips: (T, 3); forward:
+    (T, 3) where the hips face.
     pitch: radians that the camera looks down, where it is known.
     """
     body = _Body.of(neck - ankles, forward)
@@ -62,7 +68,8 @@ def find_world(feet: np.ndarray, ankles: np.ndarray, neck: np.ndarray, hips: np.
     beneath = levels_beneath(feet, hips, times, upright) if share > _MOSTLY else None
     if beneath is not None:
         feet = feet - beneath[..., None] * upright
-    up, height = _ground(feet, body, times, pitch)
+        rests = Rests(rests.points[:, :0], rests.flesh[:0])  # which floor a knee is over nobody knows
+    up, height = _ground(_Touching.of(feet, rests), body, times, pitch)
     at_start = times <= times[0] + _START
     facing = _level(forward[at_start].mean(0), up)
     y = -facing
@@ -146,32 +153,60 @@ def _roll_weight(roll: float) -> float:
     return float((level + odds * held) / (1 + odds))
 
 
-def _ground(feet: np.ndarray, body: _Body, times: np.ndarray, pitch: float | None) -> tuple[np.ndarray, float]:
+@dataclass(frozen=True)
+class _Touching:
+    """points: (T, P, 3) what may be on the ground, feet first; above: (P,) metres that each is higher then than a foot's point is."""
+
+    points: np.ndarray
+    above: np.ndarray
+
+    @classmethod
+    def of(cls, feet: np.ndarray, rests: Rests) -> _Touching:
+        """Feet (T, 4, 3) and the rest."""
+        return cls(np.concatenate([feet, rests.points], axis=1), np.concatenate([np.zeros(feet.shape[1]), rests.flesh - _TOES]))
+
+
+def _ground(touching: _Touching, body: _Body, times: np.ndarray, pitch: float | None) -> tuple[np.ndarray, float]:
     """Up (3,) and the ground's height along it (metres from the camera, negative below it)."""
-    slow = speeds(feet, times) < _RESTING
+    slow = speeds(touching.points, times) < _RESTING
     roll, tilt = 0.0, 0.0 if pitch is None else pitch
     for _ in range(12):
         up = _up(roll, tilt)
-        resting, _ = _resting(feet, slow, up)
+        resting, _ = _resting(touching, slow, up)
+        resting |= _standing(touching, slow, up)
         rows, normal, right = _lean(body, roll, tilt, pitch)
-        points = resting - resting.mean(0) if len(resting) else np.zeros((0, 3))
-        off = points @ up
-        weight = 1.0 / (1.0 + (off / (2 * _PLANE)) ** 2) / _PLANE**2 * min(1.0, _INDEPENDENT / max(len(points), 1))
+        frames, which = np.nonzero(resting)
+        points, above = touching.points[frames, which], touching.above[which]
+        if len(points):
+            points, above = points - points.mean(0), above - above.mean()
+        off = points @ up - above
+        plane = np.where(which < len(GROUND_POINTS), _PLANE, _ROUGHLY)
+        weight = 1.0 / (1.0 + (off / (2 * plane)) ** 2) / plane**2 * min(1.0, _INDEPENDENT / max(len(points), 1))
         slopes = points @ rows
         step = np.linalg.solve(normal + (slopes * weight[:, None]).T @ slopes, right - slopes.T @ (weight * off))
         roll, tilt = roll + step[0], float(np.clip(tilt + step[1], -1.4, 1.4))
     up = _up(roll, tilt)
-    return up, _resting(feet, slow, up)[1]
+    return up, _resting(touching, slow, up)[1]
 
 
-def _resting(feet: np.ndarray, slow: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, float]:
-    """Foot points (N, 3) that seem to rest on the ground, and the ground's height along `up`."""
-    height = feet @ up
+def _standing(touching: _Touching, slow: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """(T, P) bool, the feet that rest by themselves: of who lies up is so vague that they may seem higher than the back."""
+    count = len(GROUND_POINTS)
+    feet, _ = _resting(_Touching(touching.points[:, :count], touching.above[:count]), slow[:, :count], up)
+    height = touching.points @ up - touching.above
+    result = np.zeros(height.shape, dtype=bool)
+    result[:, :count] = feet & (height[:, :count] < height.min(1, keepdims=True) + _SEEMS)
+    return result
+
+
+def _resting(touching: _Touching, slow: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, float]:
+    """(T, P) bool, what seems to rest on the ground, and the ground's height along `up`."""
+    height = touching.points @ up - touching.above
     lowest = height.min(1, keepdims=True)
     candidates = slow & (height < lowest + 0.05)
     if candidates.sum() < 3:
         candidates = height <= np.quantile(lowest, 0.2)
     middle = np.quantile(height[candidates], 0.5, method="lower")  # one of them, so that somebody is near
     near = candidates & (np.abs(height - middle) < 0.25)
-    toes = near & np.array([False, True, False, True])
-    return feet[near], float(np.median(height[toes if toes.any() else near])) - SOLE[SOLE_POINTS.index("LeftToe")]
+    others = near & ~np.isin(np.arange(height.shape[1]), [GROUND_POINTS.index("l_heel"), GROUND_POINTS.index("r_heel")])
+    return near, float(np.median(height[others if others.any() else near])) - _TOES
