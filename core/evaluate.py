@@ -148,8 +148,8 @@ def root_error(path: np.ndarray, truth: np.ndarray) -> float:
 
 def peak_ratio(joints: np.ndarray, truth: np.ndarray, fps: float) -> float:
     """Peak speed over the truth's of joints (T, 12, 3), NaN in frames that do not count, of the fast hand or foot where it is furthest
-    from 1; NaN where none is fast."""
-    if len(truth) < 3:
+    from 1; NaN where none is fast, or nothing is known of the joints."""
+    if len(truth) < 3 or not np.isfinite(joints).any():
         return float("nan")
     speeds = [np.linalg.norm(_centred(j)[2:] - _centred(j)[:-2], axis=-1) * fps / 2 for j in (joints, truth)]
     ours, true = (np.where(np.isfinite(speed), speed, 0.0).max(0) for speed in speeds)

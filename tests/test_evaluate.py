@@ -101,6 +101,7 @@ def test_peak_ratio_is_that_of_the_fast_point_that_is_furthest_off() -> None:
     ours[:, LIMB_KEYPOINTS.index("r_wrist")] *= 3.0  # not fast: nobody asks
     assert evaluate.peak_ratio(ours, truth, 60.0) == pytest.approx(0.8)
     assert np.isnan(evaluate.peak_ratio(ours, 0.1 * truth, 60.0))
+    assert np.isnan(evaluate.peak_ratio(np.full_like(ours, np.nan), truth, 60.0))  # of a person whose height nobody knows
 
 
 def test_nothing_is_differenced_across_frames_that_do_not_count() -> None:

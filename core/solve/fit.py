@@ -9,6 +9,7 @@ Limits: finds the nearest optimum to where it starts; the body's size stands. nu
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -132,13 +133,14 @@ class _Problem:
     """Residuals, cost and normal equations of one window."""
 
     def __init__(self, body: Body, evidence: Evidence) -> None:
-        self.body, self.evidence = body, evidence
+        used = evidence.footing.in_use()  # mostly the feet alone
+        self.body, self.evidence = body, dataclasses.replace(evidence, footing=evidence.footing.only(used))
         self._markers = evidence.positions.shape[1]
         self._feet = [body.names.index(n) for n in FOOT_POINTS]
-        self._touching = [body.names.index(n) for n in TOUCHING]
+        self._touching = [body.names.index(TOUCHING[i]) for i in used]
         self._strict = np.array([1.0] * len(self._feet) + [1.0 / 4.0] * len(_BALLS) + [_REST_STRICT] * len(REST_POINTS))
         self._flesh = np.concatenate([FLESH, [BALL_FLESH] * len(_BALLS), flesh(body.skeleton.stature) - _REST_GIVES])
-        self._low = self._feet + [body.names.index(n) for n in _BALLS + REST_POINTS]
+        self._low = np.array(self._feet + [body.names.index(n) for n in _BALLS + REST_POINTS])
         self._hips = [body.names.index(n) for n in _HIPS]
         self._scale_3d = np.sqrt(evidence.weight_3d)
         self._scale_2d = np.sqrt(evidence.weight_2d)
@@ -192,8 +194,10 @@ class _Problem:
     def _add_footing(self, columns: np.ndarray, gradient: np.ndarray, terms: _Terms, moves: np.ndarray) -> None:
         """Feet, and what else the body rests on, that stay where they are and on the ground; moves (T, B, 3, DOF) of the body's points."""
         footing, frames = self.evidence.footing, len(moves)
-        above = footing.up @ moves[:, self._low] * np.sqrt(footing.hardness * self._strict * (terms.through < 0))[..., None]
-        _add(columns, gradient, above, terms.through)
+        sunk = np.flatnonzero((terms.through < 0).any(0))
+        through = terms.through[:, sunk]
+        above = footing.up @ moves[:, self._low[sunk]] * np.sqrt(footing.hardness * self._strict[sunk] * (through < 0))[..., None]
+        _add(columns, gradient, above, through)
         moves = moves[:, self._touching]
         rise = footing.up @ moves
         sink = rise * np.sqrt(footing.ground * terms.sink_weight)[..., None]

@@ -61,6 +61,15 @@ class Footing:
         return dataclasses.replace(self, still=self.still[start:max(start, stop - 1)], ground=self.ground[cut], level=self.level[cut],
                                    held=self.held[cut], anchor=self.anchor[cut])
 
+    def in_use(self) -> np.ndarray:
+        """(U,) which of `TOUCHING` anything is known of; the feet always."""
+        known = np.concatenate([self.still, self.ground]).any(axis=0)
+        return np.flatnonzero(known | (np.arange(known.size) < len(FOOT_POINTS)))
+
+    def only(self, columns: np.ndarray) -> Footing:
+        """The same of those of `TOUCHING` alone."""
+        return dataclasses.replace(self, still=self.still[:, columns], ground=self.ground[:, columns], level=self.level[:, columns])
+
     def firm(self) -> Footing:
         """The same, with a floor that no longer gives."""
         return dataclasses.replace(self, hardness=_FIRMER * self.hardness)
