@@ -2,8 +2,9 @@
 
 Unknowns: the root's place and every joint's rotation in every frame. Evidence: marker positions about the hips' middle with their
 uncertainty, keypoints in the picture with their confidence, both robust (Cauchy) because detectors sometimes point at something else;
-feet that stand (`footing`). Priors: `limits` and `smoothness`. Method: Levenberg-Marquardt with analytic derivatives; frames are
-coupled two apart, so each step is one banded Cholesky solve, linear in the number of frames.
+feet, and what else the body rests on, that stay on the ground (`footing`). Priors: `limits` and `smoothness`. Method:
+Levenberg-Marquardt with analytic derivatives; frames are coupled two apart, so each step is one banded Cholesky solve, linear in the
+number of frames.
 Limits: finds the nearest optimum to where it starts; the body's size stands. numpy and scipy, float64.
 """
 
@@ -28,7 +29,7 @@ from .smoothness import TAIL, Smoothness, smoothness
 _OUTLIER = 2.0  # standard deviations: where evidence starts to lose its say
 _HIPS = ("LeftUpLeg", "RightUpLeg")
 _BALLS = ("LeftToe", "RightToe")  # stay above the floor like the foot points, but half as strictly: toes must not snap for it
-_REST_STRICT, _REST_GIVES = 1.0 / 16.0, 0.025  # the same of the rest of the body, whose flesh gives (metres) and is only roughly known
+_REST_STRICT, _REST_GIVES = 1.0 / 16.0, 0.025  # how strictly the rest of the body does, whose flesh gives (metres) and is roughly known
 _LONGEST_STEP = 0.6  # radians (and metres) in one iteration
 _ENOUGH = 5e-4  # relative gain below which the fit is done
 _ITERATIONS = 20

@@ -27,7 +27,7 @@ _DRIFT = 0.06  # metres a second: what a planted foot's points do move
 TOUCHING = FOOT_POINTS + REST_POINTS
 _GROUND_SPREAD = 0.025  # metres
 _NEAR_LOWEST = 0.12  # metres: a still foot further above the other one, or above what else the body rests on, stands on something else
-_RESTS_NEAR, _REST_SPREAD = 0.06, 0.035  # metres: the same of the rest of the body, whose skin is less surely known
+_RESTS_NEAR, _REST_SPREAD = 0.06, 0.035  # metres: `_NEAR_LOWEST` and `_GROUND_SPREAD` of the rest of the body, whose skin is less sure
 _SOLE = SOLE[SOLE_POINTS.index("LeftToeEnd")]
 _ANKLES, _FOR_ANOTHER = ("l_ankle", "l_ankle", "r_ankle", "r_ankle"), np.array([0.25, 0.1] * 2)
 """What tells of `FOOT_POINTS` where a detector knows only ankles, and how much it says: heels may rise over a toe that stands."""
@@ -132,7 +132,7 @@ def footing(still: np.ndarray, times: np.ndarray, feet: np.ndarray | None = None
     up = world.rotation[:, 2]
     beneath = unheld if world.beneath is None else world.beneath
     height, skin = feet @ up - beneath, rests.skin(up)
-    if world.beneath is not None:  # which floor a knee is over nobody knows
+    if world.beneath is not None:  # as in `find_world`
         skin = np.full_like(skin, np.inf)
     lowest = np.minimum(height.min(1), skin.min(1) + _SOLE)[:, None]
     standing = of_feet * (height < lowest + _NEAR_LOWEST)

@@ -2,7 +2,8 @@
 
 Problem: who kneels, crawls, lies or falls does not stand on their feet; held to the floor by the feet alone they sink into it or hang above
 it. Method: the joints in `REST_POINTS` are each in the middle of a ball of flesh; the fit and the world treat its lowest point like a
-sole. Limits: balls are rough (a hip's skin is 8 to 11 cm from the joint, by the direction), and clothes, mats and beds are not known of.
+sole. Limits: balls are rough (a hip's skin is 8 to 11 cm from the joint, by the direction); crown, middle of the back, forearms and
+fingers have none; clothes, mats and beds are not known of.
 """
 
 from __future__ import annotations

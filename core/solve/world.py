@@ -2,12 +2,11 @@
 
 Problem: one static camera of unknown height and tilt. Method: up is the direction that agrees best with (a) a camera held level
 (little roll, some tilt; now and then much roll), (b) the axis from ankles to neck in frames where the person is upright, which leans
-forwards or backwards more than sideways, (c) the points where feet, or what else the body lies
-on (`rests`), rest lying in one plane, or in parallel ones (`levels`); robust
-Gauss-Newton over roll, tilt and height. The ground lies where the resting feet
-are, the lowest of several floors at z = 0. The person faces -Y at the start and stands at the origin.
-Limits: no slopes; a person who never stands leaves (a) alone, as does one seen from more than about 60 degrees above (a known pitch
-helps); the camera must not move.
+forwards or backwards more than sideways, (c) the points where feet, or what else the body lies on (`rests`), rest lying in one plane, or
+in parallel ones (`levels`); robust Gauss-Newton over roll and tilt. The ground lies where those points are, the lowest of several floors
+at z = 0. The person faces -Y at the start and stands at the origin.
+Limits: no slopes; a person seen from more than about 60 degrees above leaves (a) alone (a known pitch helps), as does one who sits or
+lies with the legs in the air throughout; the camera must not move.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from .rests import Rests
 _LEVEL_ROLL, _HELD_ROLL, _HELD = np.radians(1.5), np.radians(8.0), 0.3
 """How far cameras are rolled that somebody put up level, and the share of others, held anyhow."""
 _TILT, _PLANE = np.radians(15.0), 0.03
-_ROUGHLY = 0.1  # metres: the same of knees, hands, hips, whose depth is lifted worse in who lies or kneels
-_SEEMS = 0.3  # metres: feet higher above what else the body rests on are in the air
+_ROUGHLY = 0.1  # metres off the plane of knees, hands, hips, whose depth is lifted worse than that of feet in who lies or kneels
+_SEEMS = 0.12  # metres: feet that seem higher above what else the body rests on are in the air, and up must not lean until they stand
 _INDEPENDENT = 10.0
 """As how many the points where feet rest count, at most: their depths are wrong together, and who climbs, sits or hops rests nowhere. In
 102 rendered takes of all the motions up was off by 5.0 degrees with 40 (48 at most), by 3.7 with 10 (14 at most; measured once)."""
@@ -68,7 +67,7 @@ def find_world(feet: np.ndarray, rests: Rests, ankles: np.ndarray, neck: np.ndar
     beneath = levels_beneath(feet, hips, times, upright) if share > _MOSTLY else None
     if beneath is not None:
         feet = feet - beneath[..., None] * upright
-        rests = Rests(rests.points[:, :0], rests.flesh[:0])  # which floor a knee is over nobody knows
+        rests = Rests(rests.points[:, :0], rests.flesh[:0])  # nobody knows which floor a knee is over
     up, height = _ground(_Touching.of(feet, rests), body, times, pitch)
     at_start = times <= times[0] + _START
     facing = _level(forward[at_start].mean(0), up)
