@@ -1,10 +1,10 @@
 """The world around the camera: which way is up, where is the ground, where did the person stand at the start.
 
 Problem: one static camera of unknown height and tilt. Method: up is the direction that agrees best with (a) a camera held level
-(little roll, some tilt; now and then much roll), (b) the axis from ankles to neck in frames where the person is upright, which leans
-forwards or backwards more than sideways, (c) the points where feet, or what else the body lies on (`rests`), rest lying in one plane, or
-in parallel ones (`levels`); robust Gauss-Newton over roll and tilt. The ground lies where those points are, the lowest of several floors
-at z = 0. The person faces -Y at the start and stands at the origin.
+(little roll, some tilt; now and then much roll), (b) the axis from ankles to neck in frames where the person is upright or upside down,
+which leans forwards or backwards more than sideways, (c) the points where feet, or what else the body lies on (`rests`), rest lying in
+one plane, or in parallel ones (`levels`); robust Gauss-Newton over roll and tilt. The ground lies where those points are, the lowest of
+several floors at z = 0. The person faces -Y at the start and stands at the origin.
 Limits: no slopes; a person seen from more than about 60 degrees above leaves (a) alone (a known pitch helps), as does one who sits or
 lies with the legs in the air throughout; the camera must not move.
 """
@@ -31,6 +31,9 @@ _INDEPENDENT = 10.0
 _LEAN_ASIDE, _LEAN_AHEAD = np.radians(3.0), np.radians(5.0)
 """How far a take's body leans on average, to its side and to its front. These and the rolls were chosen on the truth of rendered takes of
 the training motions, filmed level and rolled by 5 and 10 degrees."""
+_UPRIGHT, _UNBOWED = np.radians(20.0), np.radians(40.0)
+"""How far axis and trunk of who stands are from up: who bows leans by any angle (in the mocap pack by 5 degrees where the trunk is in line,
+by 17 where it is bowed by 30; measured once)."""
 _KNOWN = np.radians(0.1)  # a tilt that somebody measured
 _TOES = SOLE[SOLE_POINTS.index("LeftToe")]
 GROUND_POINTS = ("l_heel", "LeftToe", "r_heel", "RightToe")
@@ -62,7 +65,7 @@ def find_world(feet: np.ndarray, rests: Rests, ankles: np.ndarray, neck: np.ndar
     (T, 3) where the hips face.
     pitch: radians that the camera looks down, where it is known.
     """
-    body = _Body.of(neck - ankles, forward)
+    body = _Body.of(ankles, hips, neck, forward)
     upright, share = _upright(body, pitch)
     beneath = levels_beneath(feet, hips, times, upright) if share > _MOSTLY else None
     if beneath is not None:
@@ -100,23 +103,25 @@ def _up(roll: float, tilt: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Body:
-    """How the body stands in each frame. axis: (T, 3) unit vectors from ankles to neck; beside: (T, 2, 3) unit vectors to its side and to
-    its front, each over how far (radians) it usually leans that way."""
+    """How the body stands in each frame. axis, trunk: (T, 3) unit vectors from ankles and from hips to neck; beside: (T, 2, 3) unit vectors
+    to the axis' side and front, each over how far (radians) it usually leans that way."""
 
     axis: np.ndarray
+    trunk: np.ndarray
     beside: np.ndarray
 
     @classmethod
-    def of(cls, axis: np.ndarray, forward: np.ndarray) -> _Body:
-        """From axes (T, 3) of any length and where the hips face (T, 3)."""
-        axis = rotations.unit(axis)
+    def of(cls, ankles: np.ndarray, hips: np.ndarray, neck: np.ndarray, forward: np.ndarray) -> _Body:
+        """From places (T, 3) and where the hips face (T, 3)."""
+        axis = rotations.unit(neck - ankles)
         aside = rotations.unit(np.cross(axis, forward))
-        return cls(axis, np.stack([aside / _LEAN_ASIDE, np.cross(aside, axis) / _LEAN_AHEAD], axis=1))
+        beside = np.stack([aside / _LEAN_ASIDE, np.cross(aside, axis) / _LEAN_AHEAD], axis=1)
+        return cls(axis, rotations.unit(neck - hips), beside)
 
     def upright(self, up: np.ndarray) -> np.ndarray:
-        """(T,) 1 where the body is upright if `up` is up, 0 where it is far from it."""
-        angle = np.arccos(np.clip(self.axis @ up, -1.0, 1.0))
-        return np.asarray(np.exp(-0.5 * (angle / np.radians(20.0)) ** 2))
+        """(T,) 1 where the body is upright if `up` is up, 0 where it or its trunk alone, as in who bows, is far from it."""
+        off, bowed = (np.arccos(np.clip(a @ up, -1.0, 1.0)) for a in (self.axis, self.trunk))
+        return np.asarray(np.exp(-0.5 * (off / _UPRIGHT) ** 2 - 0.5 * (bowed / _UNBOWED) ** 2))
 
 
 def _upright(body: _Body, pitch: float | None) -> tuple[np.ndarray, float]:
@@ -136,7 +141,7 @@ def _lean(body: _Body, roll: float, tilt: float, pitch: float | None) -> tuple[n
     up = _up(roll, tilt)
     across, along = (_up(roll + 1e-4, tilt) - up) / 1e-4, (_up(roll, tilt + 1e-4) - up) / 1e-4
     rows = np.stack([across, along], axis=-1)
-    weight = body.upright(up)[:, None, None] / len(body.axis)
+    weight = (body.upright(up) + body.upright(-up))[:, None, None] / len(body.axis)
     slopes = body.beside @ rows  # (T, 2, 2)
     leans = body.beside @ up  # (T, 2); the axis itself has none
     held = _roll_weight(roll)
