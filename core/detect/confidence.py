@@ -73,6 +73,8 @@ def _block_steadiness(xy: np.ndarray, times: np.ndarray, stride: int) -> np.ndar
     shifts = range(-_NEIGHBOURS * stride, _NEIGHBOURS * stride + 1, stride)
     window = np.full((len(shifts), *xy.shape), np.nan)
     for row, s in zip(window, shifts, strict=True):
+        if abs(s) >= len(xy):  # a video of a few frames
+            continue
         here, there = slice(max(0, -s), len(xy) - max(0, s)), slice(max(0, s), len(xy) - max(0, -s))
         near = np.abs(times[there] - times[here]) <= _NEIGHBOUR_SECONDS + 1e-3  # however it was rounded
         row[here] = np.where(near[:, None, None], xy[there], np.nan)

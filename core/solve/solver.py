@@ -35,7 +35,7 @@ from .quality import quality
 from .rests import REST_POINTS, Rests, flesh
 from .sides import one_way_round
 from .smoothness import LONGEST_GAP, independence
-from .start import first_rotations
+from .start import first_rotations, unwound
 from .world import GROUND_POINTS, World, find_world, never_upright
 
 WINDOW, OVERLAP = 8.0, 1.0  # seconds
@@ -156,7 +156,8 @@ def _prepare(body: Body, positions: np.ndarray, sigma: np.ndarray, keypoints: Ke
     sigma = _PER_AXIS * sigma * np.where(np.isin(names, _VAGUE), _VAGUER, 1.0)
     sigma = np.maximum(sigma, _SMALLEST_SIGMA)
     known = np.isfinite(positions).all(-1) & np.isfinite(sigma)
-    local = first_rotations(names, np.where(known[..., None], positions, np.nan), body)
+    times, there = keypoints.times[rows], np.isfinite(positions).all(-1).any(1)
+    local = unwound(first_rotations(names, np.where(known[..., None], positions, np.nan), body), there, times)
     pose = body.pose(local, np.zeros((len(local), 3)))
     hips = 0.5 * (pose.joints[:, INDEX["LeftUpLeg"]] + pose.joints[:, INDEX["RightUpLeg"]])
     points = np.array([body.names.index(point_of(n)) for n in keypoints.names])
@@ -166,7 +167,6 @@ def _prepare(body: Body, positions: np.ndarray, sigma: np.ndarray, keypoints: Ke
     confidence, stature = keypoints.confidence[rows], body.skeleton.stature
     root = locate(lifted[:, points], image, confidence, 2.5 * stature)
     spread = np.array([_LOOSE.get(n, 1.0) for n in keypoints.names]) * _PIXEL_SPREAD * stature
-    times, there = keypoints.times[rows], np.isfinite(positions).all(-1).any(1)
     weight_3d = np.where(known, 1.0 / np.where(known, sigma, 1.0) ** 2, 0.0)
     weight_2d = (confidence * root[:, 2:] / spread) ** 2  # confidence is a chance: what is unsure counts little
     evidence = Evidence(np.where(known[..., None], positions, 0.0), weight_3d, points, image, weight_2d, times,

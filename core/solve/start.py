@@ -4,7 +4,7 @@ Method: down the tree, each joint turns so that its bones point where the marker
 a joint carries several points, shortest rotation where it carries one). Elbows and knees are hinges: the limb's plane gives the twist
 of the upper arm and thigh; where the limb is straight the plane of the frames around it counts, and at last the neutral one, so that the
 twist neither jumps nor flips. The palm turns the forearm. What has no markers stays as in the neutral pose.
-Limits: bone lengths are ignored and noise goes straight through; `fit` mends both.
+Limits: bone lengths are ignored and noise goes straight through, but for what `unwound` takes out; `fit` mends both.
 """
 
 from __future__ import annotations
@@ -12,20 +12,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from .. import rotations
 from ..skeleton import INDEX, PARENTS
 from .body import Body
+from .gaps import stretches
 from .limits import HINGES, NEUTRAL, twist_angle
 
 # Joints that a picture shows, not the trunk's inner ones, which every skeleton defines otherwise.
 _MIDDLES = {"hips": ("LeftUpLeg", "RightUpLeg"), "arms": ("LeftArm", "RightArm")}
-_PELVIS = ("LeftUpLeg", "RightUpLeg", "arms")
+_PELVIS = ("hips", "LeftUpLeg", "RightUpLeg", "arms")  # from the middle, or a mirror image would start otherwise
 _CHEST = ("arms", "LeftArm", "RightArm", "hips")
 _SKULL = ("Head", "HeadEnd", "nose", "l_ear", "r_ear")
 _NEUTRAL_PULL = 1e-4  # square metres: how much evidence the neutral rotation is worth where markers leave a rotation open
 _LARGEST_PALM_TWIST = np.radians(90.0)
+_BESIDE, _AROUND = 0.05, 0.25  # seconds: over which rotations are averaged; about a whole turn that is noise
 
 
 class Markers:
@@ -69,6 +71,24 @@ def first_rotations(names: tuple[str, ...], positions: np.ndarray, body: Body) -
         align(f"{side}Foot", (f"{side}Foot", f"{side}Toe", f"{s}_heel"))
         globals_[INDEX[f"{side}Toe"]] = neutral(INDEX[f"{side}Toe"])
     return rotations.continuous(_to_local(np.stack([globals_[j] for j in range(len(PARENTS))], axis=1)))
+
+
+def unwound(local: np.ndarray, there: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Rotations (T, 21, 4) without whole turns that are noise; there: (T,) which rows count; times: (T,) seconds.
+
+    In noise a joint may step by nearly half a turn from frame to frame, and so wind once around. No small steps of a fit undo that: the
+    whole turn would shrink into a few frames and stay. Where a joint winds around its own average over time, the average counts.
+    """
+    result = rotations.continuous(local)
+    for start, stop in stretches(there, times):
+        own, frame_time = result[start:stop], max(float(np.median(np.diff(times[start:stop]))), 1e-3) if stop - start > 1 else 1.0
+        mean = gaussian_filter1d(rotations.to_matrix(own), _BESIDE / frame_time, axis=0, mode="nearest")
+        average = rotations.continuous(rotations.from_matrix(rotations.nearest(mean)))
+        winds = np.diff((own * average).sum(-1) < 0, axis=0, prepend=False)
+        winds[0] = False
+        near = maximum_filter1d(winds, 2 * round(_AROUND / frame_time) + 1, axis=0)
+        result[start:stop] = np.where(near[..., None], average, own)
+    return rotations.continuous(result)
 
 
 def _to_local(globals_: np.ndarray) -> np.ndarray:
