@@ -6,10 +6,13 @@ failure as JSON events of core.events. Exit code 0, 1. Runs under pip's bpy, whi
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ import numpy as np
 from .apply import Take, apply_motion
 from .core.errors import InputError
 from .core.events import JsonReporter
+from .core.files import refusals_told
 from .core.motion import Motion, load_motion
 from .exports import export_take
 from .footage import check_footage
@@ -100,12 +104,33 @@ def _look_through_camera() -> None:
                 area.spaces.active.region_3d.view_perspective = "CAMERA"
 
 
+@contextmanager
+def in_place(path: Path) -> Iterator[Path]:
+    """Gives another name beside `path` to write to, and moves it there once all is written: a full disk costs no older file."""
+    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    try:
+        with refusals_told(path):
+            yield partial
+            os.replace(partial, path)
+    except (InputError, RuntimeError) as error:
+        if os.strerror(errno.ENOSPC) in str(error):
+            raise InputError(f"There is no room for {path}; make room, or choose another place.") from error
+        raise type(error)(str(error).replace(str(partial), str(path))) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def save_blend(path: Path) -> None:
-    """Saves the file with the footage's path relative to it, so that the folder can be moved."""
+    """Saves the file with the footage's path relative to it, so that the folder can be moved. Raises OSError."""
     for image in bpy.data.images:
         if image.filepath:
             image.filepath = _relative(Path(bpy.path.abspath(image.filepath)), path.parent)
-    bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=True, relative_remap=False)
+    bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=True, relative_remap=False, copy=True)
+    try:
+        with bpy.data.libraries.load(str(path)):  # on a full disk Blender says that it saved, and the end is missing
+            pass
+    except OSError as error:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
 
 
 def _relative(file: Path, folder: Path) -> str:
@@ -135,15 +160,16 @@ def main() -> int:
         name = Path(footage).stem if footage else "Take"
         take = build_scene(motion, _that_can_be_shown(footage), name)
         files = {kind: Path(path) for kind, path in request["files"].items()}
-        if "blend" in files:
-            save_blend(files["blend"])
-        for kind in ("fbx", "glb"):
-            if kind in files:
-                export_take(bpy.data.objects[take.armature], files[kind])
+        for kind, path in files.items():
+            with in_place(path) as partial:
+                if kind == "blend":
+                    save_blend(partial)
+                else:
+                    export_take(bpy.data.objects[take.armature], partial)
         return 0
     except (InputError, RuntimeError, OSError) as error:
         print(flush=True)  # whatever bpy has left on the line before
-        JsonReporter(sys.stdout).error(" ".join(str(error).split()), "fault")
+        JsonReporter(sys.stdout).error(" ".join(str(error).split()), "input" if isinstance(error, InputError) else "fault")
         return 1
 
 

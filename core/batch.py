@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,8 +21,10 @@ def takes_of(given: Sequence[str], out: str | None) -> list[Take]:
     """What a call is to do. A folder of videos stands for these, in the order of their numbers.
 
     One video's results go to `out`, several videos' each to a folder of its name there; without `out`, to NAME-mocap in the current
-    folder. Raises InputError when two would go to one folder.
+    folder. Raises InputError when two would go to one folder, or a name is empty.
     """
+    if "" in (*given, out):
+        raise InputError("The name of a video or of the output folder is empty, as of a variable that is not set; give one.")
     if len(given) == 1 and not _videos_of(given[0]):
         return [(given[0], out or f"{Path(given[0]).stem}-mocap")]
     takes: dict[str, Take] = {}
@@ -37,7 +40,7 @@ def takes_of(given: Sequence[str], out: str | None) -> list[Take]:
 def _videos_of(path: str) -> list[Path]:
     """The videos that a folder stands for; none for one of keypoints, or of images that are more than the videos' covers and posters."""
     folder = Path(path)
-    if not folder.is_dir() or any(folder.glob("*_keypoints.json")):
+    if not os.path.isdir(folder) or any(folder.glob("*_keypoints.json")):
         return []
     videos = videos_in(folder)
     return videos if len(images_in(folder)) < max(len(videos), _A_TAKE) else []

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from .errors import Cancelled, InputError
-from .events import JsonReporter, Reporter, TerminalReporter
+from .events import JsonReporter, Reporter, TerminalReporter, let_go
 from .options import RunOptions
 
 SAMPLE = Path(__file__).parent / "assets" / "sample.mp4"
@@ -38,7 +38,12 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     command, rest = (argv[0], argv[1:]) if argv else ("", [])
     try:
-        return _dispatch(command, rest)
+        code = _dispatch(command, rest)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # who read what we print has left
+        let_go(sys.stdout)
+        return 130
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

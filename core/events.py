@@ -6,6 +6,7 @@ Blender), and checked by tests. Stages of the pipeline take a `Reporter` and cal
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -77,8 +78,20 @@ class JsonReporter(Reporter):
             if stage == event["stage"] and event["done"] != event["total"] and time.monotonic() - when < 0.05:
                 return
             self._last = (event["stage"], time.monotonic())
-        self._stream.write(json.dumps(event) + "\n")
-        self._stream.flush()
+        try:
+            self._stream.write(json.dumps(event) + "\n")
+            self._stream.flush()
+        except BrokenPipeError:  # nobody reads any more
+            let_go(self._stream)
+            self.cancel()
+
+
+def let_go(stream: TextIO) -> None:
+    """Lets what is written to the stream, and what is left in it, go nowhere: its reader has left."""
+    with contextlib.suppress(OSError):  # it is no file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 class TerminalReporter(Reporter):

@@ -73,14 +73,16 @@ def _give_back(file: IO[bytes], path: Path) -> None:
 
 @contextlib.contextmanager
 def refusals_told(where: str | os.PathLike) -> Iterator[None]:
-    """Turns what the machine refuses inside (no permission, no room) into an InputError; `where`: what to name if the system names no file.
-    """
+    """Turns what the machine refuses inside (no permission, no room, too long a name) into an InputError; `where`: what to name if the
+    system names no file."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (*_FULL, *_FORBIDDEN):
+        if error.errno not in (*_FULL, *_FORBIDDEN, errno.ENAMETOOLONG):
             raise
         what = error.filename2 or error.filename or where
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError(f"The name of {what} is too long for this system; give a shorter one.") from error
         cure = "make room, or choose another place" if error.errno in _FULL else "change its permissions, or choose another"
         deed = "written" if error.errno in (*_FULL, errno.EROFS) else "read or written"
         raise InputError(f"{what} cannot be {deed} ({error.strerror}); {cure}.") from error

@@ -94,7 +94,8 @@ def _run(path: Path, out: Path, options: RunOptions, lifter: Lifter, reporter: R
     try:
         _write(motion, source, path, out, options, files, reporter)
     except SceneError as error:
-        problem, ours = str(error), True
+        problem, ours = str(error), error.ours
+        files |= error.written
     missing = sorted(set(options.formats) - set(files))
     if missing and not problem:  # the writer has said why
         problem = f"Not everything could be written: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
@@ -249,7 +250,7 @@ def _clear_leftovers(out: Path) -> None:
 @contextmanager
 def _own_folder(out: Path) -> Iterator[Path]:
     """The output folder, made and held for this run alone; it goes again if this run made it and leaves it empty."""
-    fresh = not out.exists()
+    fresh = not os.path.exists(out)  # which takes a name that is too long for one that is not there
     out = _writable_folder(out)
     try:
         with held(out / _LOCK) as ours:

@@ -122,10 +122,12 @@ def open_source(path: str | os.PathLike, start: float | None = None, end: float 
     missing, is no video, has no images or differently sized ones, or when the range holds no frame.
     """
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):
         raise InputError(f"There is no file or folder {path}; check the path.")
     if path.is_dir():
         return ImageSource(path, start, end, fps)
+    if not path.is_file():  # a device may have no end
+        raise InputError(f"{path} is neither a file nor a folder; give a video, or a folder of images.")
     return VideoSource(path, start, end)
 
 

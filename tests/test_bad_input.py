@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -43,6 +46,31 @@ def test_a_broken_last_frame_is_told_and_the_rest_is_used(tmp_path: Path, capsys
     assert (tmp_path / "out" / "motion.bvh").is_file()
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="a device of POSIX")
+@pytest.mark.parametrize(("video", "out", "word"), [
+    ("", "out", "is empty"), (str(cli.SAMPLE), "", "is empty"), ("/dev/zero", "out", "neither a file nor a folder"),
+    (str(cli.SAMPLE), 300 * "z", "too long"), (300 * "z", "out", "too long")])
+def test_names_that_are_none_end_in_one_sentence(video: str, out: str, word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    """2026-11-23: an empty name took the current folder, /dev/zero all the memory, a long name three tracebacks."""
+    monkeypatch.chdir(tmp_path)
+    code, events = run_json(capsys, video, "--out", out)
+    (error,) = [e for e in events if e["event"] == "error"]
+    assert code == 2 and error["kind"] == "input" and word in error["text"] and "\n" not in error["text"]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes as POSIX has them")
+def test_a_reader_that_leaves_ends_the_run_quietly(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "core.cli", "run", str(cli.SAMPLE), "--end", "0.3", "--out", str(tmp_path / "out"), "--json"]
+    run = subprocess.Popen(command, cwd=Path(cli.__file__).parents[1], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert run.stdout is not None and run.stderr is not None
+    run.stdout.readline()
+    run.stdout.close()
+    assert b"Traceback" not in run.stderr.read() and run.wait(120) == 130
+    assert not (tmp_path / "out" / "error.log").exists()
+
+
 @pytest.mark.parametrize("content, word", [(b"damaged", "damaged"), (None, "missing")])
 def test_a_model_file_that_is_none(content: bytes | None, word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
                                    monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,5 +81,6 @@ def test_a_model_file_that_is_none(content: bytes | None, word: str, tmp_path: P
     code, events = run_json(capsys, str(cli.SAMPLE), "--end", "0.2", "--out", str(tmp_path / "out"))
     (error,) = [e for e in events if e["event"] == "error"]
     assert code == 2 and error["kind"] == "input"
-    assert "pose.task" in error["text"] and word in error["text"] and "build.py setup" in error["text"] and "\n" not in error["text"]
+    assert "pose.task" in error["text"] and word in error["text"] and "\n" not in error["text"]
+    assert "VIDEO_MOCAP_BUNDLE" in error["text"] and "setup" not in error["text"]  # which makes the usual one only
     assert not (tmp_path / "out" / "motion.npz").exists()

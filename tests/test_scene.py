@@ -62,6 +62,23 @@ def test_a_failure_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         write_scene(tmp_path / "motion.npz", None, {"blend"}, tmp_path, Reporter())
 
 
+def test_what_was_written_before_a_failure_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "print(json.dumps({'event': 'error', 'kind': 'input', 'text': 'No room.'})); sys.exit(1)"
+    monkeypatch.setenv("VIDEO_MOCAP_BPY", stand_in(tmp_path, f"open(request['files']['blend'], 'w').write('x')\n{said}"))
+    (tmp_path / "scene.fbx").write_text("an older one")
+    with pytest.raises(SceneError, match="No room") as caught:
+        write_scene(tmp_path / "motion.npz", None, {"blend", "fbx"}, tmp_path, Reporter())
+    assert caught.value.written == {"blend": tmp_path / "scene.blend"} and not caught.value.ours
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names that are bytes")
+def test_a_name_that_blender_cannot_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDEO_MOCAP_BPY", stand_in(tmp_path, "pass"))
+    with pytest.raises(SceneError, match=r"udcff.*rename it") as caught:
+        write_scene(tmp_path / "motion.npz", Path(os.fsdecode(b"bad\xff.mp4")), {"blend"}, tmp_path, Reporter())
+    assert not caught.value.ours
+
+
 def test_cancel_ends_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDEO_MOCAP_BPY", stand_in(tmp_path, SLEEPS))
     pid_file = tmp_path / "motion.npz.pid"

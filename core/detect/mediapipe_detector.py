@@ -25,12 +25,18 @@ from .bundle import BUNDLE_NAME
 from .confidence import honest_confidence
 from .detector import Detection
 
-_PLACE = Path(__file__).with_name(BUNDLE_NAME)
+_PLACE, _CHOICE = Path(__file__).with_name(BUNDLE_NAME), "VIDEO_MOCAP_BUNDLE"
 
 
 def default_bundle() -> Path:
-    """The bundle beside this module, or where the environment variable VIDEO_MOCAP_BUNDLE says."""
-    return Path(os.environ.get("VIDEO_MOCAP_BUNDLE") or _PLACE)
+    """The bundle beside this module, or where the environment variable `_CHOICE` says."""
+    return Path(os.environ.get(_CHOICE) or _PLACE)
+
+
+def _cure(deed: str) -> str:
+    if os.environ.get(_CHOICE):
+        return f"the variable {_CHOICE} names it: correct it, or unset it to use the usual one"
+    return f"'python3 build.py setup' {deed}"
 
 
 class MediaPipeDetector:
@@ -42,7 +48,7 @@ class MediaPipeDetector:
     def __init__(self, people: int = 4, still: bool = False, bundle: Path | None = None) -> None:
         bundle = bundle or default_bundle()
         if not bundle.is_file():
-            raise InputError(f"MediaPipe's model file {bundle} is missing; 'python3 build.py setup' makes it.")
+            raise InputError(f"MediaPipe's model file {bundle} is missing; {_cure('makes it')}.")
         self._landmarker = _create(bundle, people, still)
         self._still = still
         self._last_ms = -1
@@ -92,7 +98,7 @@ def _create(bundle: Path, people: int, still: bool) -> Any:
         try:
             return vision.PoseLandmarker.create_from_options(options)
         except (RuntimeError, ValueError) as error:
-            raise InputError(f"MediaPipe's model file {bundle} is damaged; 'python3 build.py setup' makes it again.") from error
+            raise InputError(f"MediaPipe's model file {bundle} is damaged; {_cure('makes it again')}.") from error
 
 
 def _detection(marks: list, world: list, width: int, height: int) -> Detection:

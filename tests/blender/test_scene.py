@@ -154,6 +154,24 @@ def test_the_script_says_in_one_sentence_what_is_wrong(tmp_path: Path, bpy_pytho
     assert not (tmp_path / "scene.blend").exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX stand in for a full disk")
+@pytest.mark.parametrize("kind", ["blend", "fbx"])
+def test_a_file_that_has_no_room_leaves_the_older_one(kind: str, tmp_path: Path, bpy_python: str) -> None:
+    """Blender says that it saved, and the end of the file is missing (2026-11-23)."""
+    import resource
+
+    synthetic_motion().save(tmp_path / "motion.npz")
+    older = tmp_path / f"scene.{kind}"
+    older.write_text("an older one")
+    request = {"motion": str(tmp_path / "motion.npz"), "footage": None, "files": {kind: str(older)}}
+    answer = subprocess.run([bpy_python, "-m", "blender_addon.scene_script"], cwd=REPO, input=json.dumps(request), text=True,
+                            capture_output=True, check=False, timeout=120,
+                            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)))
+    (event,) = (json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{"))
+    assert answer.returncode == 1 and event["event"] == "error" and older.name in event["text"]
+    assert older.read_text() == "an older one" and {p.name for p in tmp_path.iterdir()} == {"motion.npz", older.name}
+
+
 def test_images_that_cannot_be_shown_are_left_out_with_a_warning(tmp_path: Path, bpy_python: str) -> None:
     synthetic_motion().save(tmp_path / "motion.npz")
     (tmp_path / "images").mkdir()
