@@ -66,8 +66,8 @@ class RunOptions:
             raise InputError(f"The start is {self.start:g} s; it cannot be negative.")
         if self.end is not None and self.end <= (self.start or 0.0):
             raise InputError(f"The range from {self.start or 0:g} s to {self.end:g} s is empty: the end must be after the start.")
-        if self.person not in ("largest", "central") and not self.person.isdecimal():
-            raise InputError(f"The person is {self.person!r}; use 'largest', 'central' or a number.")
+        if self.person not in ("largest", "central") and not (self.person.isdecimal() and int(self.person) > 0):
+            raise InputError(f"The person is {self.person!r}; use 'largest', 'central' or a number from 1 on.")
         if self.device not in DEVICES:
             raise InputError(f"The device is {self.device!r}; use one of {', '.join(DEVICES)}.")
         for name, words, low, high in (("fps", "frame rate", 1, 1000), ("focal", "focal length in pixels", 10, 1e6),

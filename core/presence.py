@@ -38,7 +38,7 @@ def check_presence(keypoints: Keypoints, what: str, reporter: Reporter) -> None:
                          "(OpenPose: its option keypoint_scale 0).")
     if seen < _WHOLE * frames:
         parts = ", ".join(f"{a:.1f} s to {b:.1f} s" for a, b in _stretches(keypoints))
-        reporter.warning(f"The person is seen in {seen} of the {frames} frames ({parts}); what is between is made up.")
+        reporter.warning(f"The person is seen in {seen} of the {frames} frames ({parts}); the rest is made up.")
 
 
 def check_one_shot(keypoints: Keypoints, cuts: list[int], reporter: Reporter) -> None:

@@ -23,7 +23,7 @@ def test_the_lifters_are_those_of_the_registry() -> None:
 
 @pytest.mark.parametrize("values", [
     {"start": -1.0}, {"start": float("nan")}, {"end": float("inf")}, {"start": 2.0, "end": 2.0}, {"end": 0.0},
-    {"person": "tallest"}, {"person": "²"}, {"device": "tpu"}, {"fps": 0.0},
+    {"person": "tallest"}, {"person": "²"}, {"person": "0"}, {"device": "tpu"}, {"fps": 0.0},
     {"focal": 1.0}, {"height": 17.0}, {"formats": ("npz", "doc")}, {"formats": ()}, {"nonsense": 1},
     {"smooth": "very"}, {"camera_pitch": 90.0}, {"camera_height": 0.0}, {"camera_height": 1.5, "height": 1.8},
 ])
