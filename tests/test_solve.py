@@ -340,6 +340,13 @@ def test_up_under_a_rolled_camera(degrees: float, azimuth: float) -> None:
     assert np.degrees(np.arccos(np.clip(up @ scene.view[:, 2], -1, 1))) < 4.5
 
 
+@pytest.mark.parametrize("tilt", [0.0, 25.0, 50.0])
+def test_up_under_a_tilted_camera(tilt: float) -> None:
+    scene = film(*walk(60), azimuth=0.6, tilt=np.radians(tilt), distance=6.0, noise=0.01, pixels=1.0)
+    up = solved(scene).camera.R[0, :, 2]
+    assert np.degrees(np.arccos(np.clip(up @ scene.view[:, 2], -1, 1))) < 3
+
+
 def test_a_camera_high_above_is_no_traceback() -> None:
     scene = film(*walk(40), tilt=np.radians(65.0), distance=6.0)
     solved(scene, stature=1.7)

@@ -31,9 +31,9 @@ _INDEPENDENT = 10.0
 _LEAN_ASIDE, _LEAN_AHEAD = np.radians(3.0), np.radians(5.0)
 """How far a take's body leans on average, to its side and to its front. These and the rolls were chosen on the truth of rendered takes of
 the training motions, filmed level and rolled by 5 and 10 degrees."""
-_UPRIGHT, _UNBOWED = np.radians(20.0), np.radians(40.0)
-"""How far axis and trunk of who stands are from up: who bows leans by any angle (in the mocap pack by 5 degrees where the trunk is in line,
-by 17 where it is bowed by 30; measured once). The power spares who stands almost straight."""
+_UPRIGHT, _UNBOWED = np.radians(20.0), np.radians(25.0)
+"""How far the axis of who stands is from up, and the trunk from the axis: who bows leans by any angle (in the mocap pack by 5 degrees where
+the trunk is in line, by 17 where it is bowed by 30; measured once)."""
 _KNOWN = np.radians(0.1)  # a tilt that somebody measured
 _TOES = SOLE[SOLE_POINTS.index("LeftToe")]
 GROUND_POINTS = ("l_heel", "LeftToe", "r_heel", "RightToe")
@@ -103,11 +103,12 @@ def _up(roll: float, tilt: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Body:
-    """How the body stands in each frame. axis, trunk: (T, 3) unit vectors from ankles and from hips to neck; beside: (T, 2, 3) unit vectors
-    to the axis' side and front, each over how far (radians) it usually leans that way."""
+    """How the body stands in each frame. axis: (T, 3) unit vectors from ankles to neck; straight: (T,) 1 where the trunk is in line with
+    it, 0 where it is not; beside: (T, 2, 3) unit vectors to the axis' side and front, each over how far (radians) it usually leans that
+    way."""
 
     axis: np.ndarray
-    trunk: np.ndarray
+    straight: np.ndarray
     beside: np.ndarray
 
     @classmethod
@@ -116,12 +117,13 @@ class _Body:
         axis = rotations.unit(neck - ankles)
         aside = rotations.unit(np.cross(axis, forward))
         beside = np.stack([aside / _LEAN_ASIDE, np.cross(aside, axis) / _LEAN_AHEAD], axis=1)
-        return cls(axis, rotations.unit(neck - hips), beside)
+        bowed = np.arccos(np.clip(np.sum(axis * rotations.unit(neck - hips), axis=-1), -1.0, 1.0))
+        return cls(axis, np.exp(-0.5 * (bowed / _UNBOWED) ** 4), beside)
 
     def upright(self, up: np.ndarray) -> np.ndarray:
-        """(T,) 1 where the body is upright if `up` is up, 0 where it or its trunk alone, as in who bows, is far from it."""
-        off, bowed = (np.arccos(np.clip(a @ up, -1.0, 1.0)) for a in (self.axis, self.trunk))
-        return np.asarray(np.exp(-0.5 * (off / _UPRIGHT) ** 2 - 0.5 * (bowed / _UNBOWED) ** 4))
+        """(T,) 1 where the body is upright if `up` is up, 0 where it is far from it, and less where it bows."""
+        angle = np.arccos(np.clip(self.axis @ up, -1.0, 1.0))
+        return np.asarray(self.straight * np.exp(-0.5 * (angle / _UPRIGHT) ** 2))
 
 
 def _upright(body: _Body, pitch: float | None) -> tuple[np.ndarray, float]:
