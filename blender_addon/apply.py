@@ -24,7 +24,8 @@ from .core.retarget.choices import DEFAULTS, Choices
 from .core.retarget.decimate import simplify
 from .core.retarget.inverse import with_controls
 from .curves import bone_path, key_curves, key_few
-from .footage import add_camera
+from .footage import add_camera, replace_earlier
+from .leftovers import Leftovers, find_leftovers
 from .rigs import new_armature, read_rig
 
 
@@ -33,7 +34,7 @@ class Take:
     """What an import made, by name: Blender's own objects must not be held across frames.
 
     slide: see `RigMotion`, cm. overruled: bones that the rig's constraints or drivers turn, move or limit, whatever is keyed. unseen: one
-    sentence, what plays instead of the take; empty: it plays.
+    sentence, what is to be seen instead of the take; empty: it plays.
     """
 
     armature: str
@@ -67,7 +68,8 @@ def apply_motion(context: Any, motion: Motion, name: str, armature: Any | None =
                  footage: Path | None = None, camera: bool = False, choices: Choices = DEFAULTS, mapping: Mapping | None = None) -> Take:
     """Puts the motion onto the armature (None: a new one) as a new action called `name`.
 
-    camera: also make the camera that took the video, with `footage` (a video or a folder of numbered images) behind it if given.
+    camera: also make the camera that took the video, with `footage` (a video or a folder of numbered images) behind it if given; it takes
+    the place of the one that was made for this take before.
     mapping: which bone is which joint (None: found). The old action, rest pose, rotation modes and the scene's settings stay as they
     are. Raises InputError with one sentence.
     """
@@ -84,13 +86,18 @@ def apply_motion(context: Any, motion: Motion, name: str, armature: Any | None =
             rig = read_rig(armature)
             mapping = map_rig(rig) if mapping is None else check_mapping(rig, mapping)
             rig, overruled = with_constraints(armature, rig, mapping)
+            left = find_leftovers(armature, rig, mapping, choices.controls)
+            rig = left.put_to_rest(rig)
             moved = retarget(motion, rig, mapping, choices.plant_feet and foreign, choices.way, choices.touch and foreign)
             overruled = tuple(sorted({*overruled, *kept_from_the_way(armature, rig, moved.locations),
                                       *kept_from_turning(armature, moved.rotations)}))
         rig, moved = with_controls(rig, mapping, moved, choices.controls)
         frames = frames_of(motion, context.scene, start_frame)
         made = add_camera(context, motion, moved.placement, frames, footage, name) if camera else None
-        action = _write(armature, rig, mapping, moved, frames, name, motion, choices)
+        action = _write(armature, rig, left, moved, frames, name, motion, choices)
+        if made is not None:
+            # Of a strip, which plays on beside a later one, the camera stays unless the later one is in its place.
+            replace_earlier(context.scene, made, f"{name} on {armature.name}" + (f" at {start_frame:g}" if choices.nla else ""))
         return Take(armature.name, action.name, made.name if made else None, mapping.map_name, moved.slide, overruled,
                     _unseen(armature, moved, choices))
     except BaseException:
@@ -98,7 +105,7 @@ def apply_motion(context: Any, motion: Motion, name: str, armature: Any | None =
         raise
 
 
-def _write(armature: Any, rig: Rig, mapping: Mapping, moved: RigMotion, frames: np.ndarray, name: str, motion: Motion,
+def _write(armature: Any, rig: Rig, left: Leftovers, moved: RigMotion, frames: np.ndarray, name: str, motion: Motion,
            choices: Choices) -> Any:
     keys = simplify(rig, moved, frames, motion.contacts) if choices.simplify else None
     action, curves = versions.new_take(armature, name)
@@ -109,8 +116,7 @@ def _write(armature: Any, rig: Rig, mapping: Mapping, moved: RigMotion, frames: 
     for bone, quaternions in moved.rotations.items():
         channel, values = rotation_channels(quaternions, rig.modes[rig.index(bone)])
         _key(curves, bone, channel, frames, values, keys.turned[bone] if keys else None)
-    for bone in _astray(armature, rig, mapping, moved):
-        key_curves(curves, f"{bone_path(bone)}.location", bone, frames[:1], np.zeros((1, 3)), "CONSTANT")
+    left.key(curves, rig, moved, frames[:1])
     for bone, switch, value in rig.switches:
         key_curves(curves, bone_path(bone) + switch, bone, frames[:1], np.array([[value]]), "CONSTANT")
     if choices.nla:
@@ -122,18 +128,10 @@ def _write(armature: Any, rig: Rig, mapping: Mapping, moved: RigMotion, frames: 
     return action
 
 
-def _astray(armature: Any, rig: Rig, mapping: Mapping, moved: RigMotion) -> list[str]:
-    """The bones that are not where their parents carry them and must be: mapped ones, and those above the hips that the take before this
-    one moved, or one in a strip that goes on below it. Where a user has put one of these by hand, the take plays there."""
-    above = {rig.names[a] for a in rig.ancestors(rig.index(moved.root_bone))}
-    before = {curve.data_path for curve in (*versions.curves_of(armature), *versions.curves_in_strips(armature))}
-    wrong = {b for b in above if f"{bone_path(b)}.location" in before} | {
-        b for b in (*mapping.joints.values(), *mapping.spine, *mapping.neck) if any(armature.pose.bones[b].location)}
-    return sorted(wrong - set(moved.locations))
-
-
 def _unseen(armature: Any, moved: RigMotion, choices: Choices) -> str:
-    """What plays instead of the take, in one sentence; empty when the take plays."""
+    """What is to be seen instead of the take, in one sentence; empty when the take plays."""
+    if armature.data.pose_position == "REST":
+        return f"The armature '{armature.name}' is in Rest Position; set it to Pose Position in its data properties to see the take."
     animation = armature.animation_data
     if animation.use_nla:
         alone = [track.name for track in animation.nla_tracks if track.is_solo]

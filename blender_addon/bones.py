@@ -56,18 +56,33 @@ def chosen_mapping(scene: Any, armature: Any | None) -> Mapping | None:
     if armature is None:
         return None
     listed = scene.video_mocap.bones
-    if listed.armature == armature and len(listed.rows):
-        return _from_rows(listed.rows)
+    if _is_for(listed, armature):
+        return _from_rows(_rows(listed))
     return fitting_preset(presets_folder(), tuple(b.name for b in armature.data.bones))
+
+
+def mapping_in_force(scene: Any, armature: Any) -> tuple[Mapping | None, str]:
+    """What an import onto the armature goes by, as `found_mapping`: the panel's list where that is filled for it, else what is found."""
+    listed = scene.video_mocap.bones
+    return _checked(_rows(listed), *_state(armature)) if _is_for(listed, armature) else found_mapping(armature)
 
 
 def found_mapping(armature: Any) -> tuple[Mapping | None, str]:
     """(mapping, "") or (None, why there is none), kept for as long as the object stands as it does and the bones stay where they are: the
     panel is drawn often."""
+    return _found(*_state(armature))
+
+
+_Rows = tuple[tuple[str, str], ...]  # (joint, bone)
+_State = tuple[int, tuple[str, ...], bytes, tuple[float, ...], bool]
+
+
+def _state(armature: Any) -> _State:
+    """Which armature this is, and what of it decides about its mapping."""
     places = np.empty(3 * len(armature.data.bones), dtype=np.float32)
     armature.data.bones.foreach_get("head_local", places)
-    return _found(armature.session_uid, tuple(b.name for b in armature.data.bones), places.tobytes(),
-                  _stance(armature.matrix_world.to_3x3()), armature.library is None)
+    return (armature.session_uid, tuple(b.name for b in armature.data.bones), places.tobytes(),
+            _stance(armature.matrix_world.to_3x3()), armature.library is None)
 
 
 def _stance(matrix: Any) -> tuple[float, ...]:
@@ -87,10 +102,28 @@ def _found(uid: int, bones: tuple[str, ...], places: bytes, stance: tuple[float,
         return None, str(error)
 
 
-def _from_rows(rows: Any) -> Mapping:
-    chains = {joint: tuple(r.bone for r in rows if r.joint == joint and r.bone) for joint in _CHAINS}
-    joints = {r.joint: r.bone for r in rows if r.joint in _SINGLE and r.bone}
-    return Mapping("the bones chosen in the panel", joints, chains["Spine"], chains["Neck"])
+@functools.lru_cache(maxsize=8)
+def _checked(rows: _Rows, uid: int, bones: tuple[str, ...], places: bytes, stance: tuple[float, ...],
+             own: bool) -> tuple[Mapping | None, str]:
+    try:
+        return check_mapping(read_rig(next(o for o in bpy.data.objects if o.session_uid == uid)), _from_rows(rows)), ""
+    except InputError as error:
+        return None, str(error)
+
+
+def _is_for(listed: Any, armature: Any) -> bool:
+    """Whether the panel's list says which bones of this armature are joints."""
+    return listed.armature == armature and len(listed.rows) > 0
+
+
+def _rows(listed: Any) -> _Rows:
+    return tuple((row.joint, row.bone) for row in listed.rows)
+
+
+def _from_rows(rows: _Rows) -> Mapping:
+    chains = {chain: tuple(bone for joint, bone in rows if joint == chain and bone) for chain in _CHAINS}
+    joints = {joint: bone for joint, bone in rows if joint in _SINGLE and bone}
+    return Mapping("the list", joints, chains["Spine"], chains["Neck"])
 
 
 def _fill(listed: Any, armature: Any, mapping: Mapping) -> None:
@@ -204,11 +237,10 @@ class LoadPreset(WithArmature, bpy.types.Operator):
 def draw_bones(layout: Any, context: Any, armature: Any) -> None:
     """The list with its buttons."""
     listed = context.scene.video_mocap.bones
-    shown = listed.armature == armature and len(listed.rows)
     row = layout.row(align=True)
     row.operator("video_mocap.show_bones")
     row.operator("video_mocap.load_bones", text="", icon="FILE_FOLDER")
-    if not shown:
+    if not _is_for(listed, armature):
         _draw_doubtful(layout, armature)
         return
     row.operator("video_mocap.save_bones", text="", icon="FILE_TICK")

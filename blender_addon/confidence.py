@@ -27,8 +27,10 @@ def key_confidence(armature: Any, curves: Any, frames: np.ndarray, motion: Motio
     for marker in [m for m in markers if m.name in marks and round(float(frames[0])) <= m.frame <= round(float(frames[-1]))]:
         markers.remove(marker)  # of a take that this armature had here before
     for stretch in runs(values < _LITTLE):
-        for name, row in zip(marks, (stretch[0], stretch[1] - 1)):
-            markers.new(name, frame=round(float(frames[row])))
+        first, last = (round(float(frames[row])) for row in (stretch[0], stretch[1] - 1))
+        markers.new(marks[0], frame=first)
+        if last > first:  # else one mark would hide the other
+            markers.new(marks[1], frame=last)
 
 
 def _marks(armature: str) -> list[str]:

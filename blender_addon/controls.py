@@ -47,7 +47,7 @@ def with_constraints(armature: Any, rig: Rig, mapping: Mapping) -> tuple[Rig, tu
     limits = [c for _, c in active if c.type.startswith("LIMIT_")]
     switches = (*rig.switches, *(_off(armature, bone.name, c.name) for bone, c in solvers))
     kept = _kept_switches(armature, switches)
-    overruled = {name for name in names if _driven(armature, f"{bone_path(name)}.rotation")}
+    overruled = {name for name in names if has_driver(armature, f"{bone_path(name)}.rotation")}
     if not solvers and not any(bone.name in passed and c not in limits for bone, c in active):
         return rig, tuple(sorted(overruled | kept))
     with _at_rest(armature, names), _muted([*(c for _, c in solvers), *limits]):
@@ -70,7 +70,7 @@ def kept_from_the_way(armature: Any, rig: Rig, locations: dict[str, np.ndarray])
     for name, path in locations.items():
         above = [name, *(rig.names[a] for a in rig.ancestors(rig.index(name)))]
         acting = [c for bone in above for c in armature.pose.bones[bone].constraints if not c.mute and c.type not in _SOLVERS]
-        if _driven(armature, f"{bone_path(name)}.location") or (acting and _astray(armature, rig, name, path, acting)):
+        if has_driver(armature, f"{bone_path(name)}.location") or (acting and _astray(armature, rig, name, path, acting)):
             kept.append(name)
     return tuple(kept)
 
@@ -135,10 +135,10 @@ def _chain(bone: Any, solver: Any) -> list[Any]:
 def _off(armature: Any, bone: str, constraint: str) -> tuple[str, str, float]:
     """The switch that takes a constraint out, see `Rig.switches`: by its influence, unless a driver has that."""
     path = f'.constraints["{bpy.utils.escape_identifier(constraint)}"]'
-    return (bone, f"{path}.mute", 1.0) if _driven(armature, f"{bone_path(bone)}{path}.influence") else (bone, f"{path}.influence", 0.0)
+    return (bone, f"{path}.mute", 1.0) if has_driver(armature, f"{bone_path(bone)}{path}.influence") else (bone, f"{path}.influence", 0.0)
 
 
-def _driven(armature: Any, path: str) -> bool:
+def has_driver(armature: Any, path: str) -> bool:
     """Whether a driver has a channel whose path begins so."""
     animation = armature.animation_data
     return animation is not None and any(d.data_path.startswith(path) and not d.mute for d in animation.drivers)
@@ -148,7 +148,7 @@ def _kept_switches(armature: Any, switches: tuple[tuple[str, str, float], ...]) 
     """The bones with a switch that stands otherwise because a driver has it."""
     evaluated = armature.evaluated_get(bpy.context.evaluated_depsgraph_get())
     paths = [(bone, bone_path(bone) + path, value) for bone, path, value in switches]
-    return {bone for bone, path, value in paths if _driven(armature, path) and evaluated.path_resolve(path) != value}
+    return {bone for bone, path, value in paths if has_driver(armature, path) and evaluated.path_resolve(path) != value}
 
 
 def _held(bone: int, parent: int, shares: dict[int, dict[int, float]]) -> tuple[int, float]:

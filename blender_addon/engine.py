@@ -33,14 +33,22 @@ def find_python() -> Path:
     """
     chosen = _preferred_python()
     if chosen:
-        path = Path(bpy.path.abspath(chosen))
-        if path.is_file():
-            return path
-        raise InputError(f"The engine's Python {path} does not exist; correct it in the add-on's preferences.")
+        return _python_of(Path(bpy.path.abspath(chosen)))
     for directory in dict.fromkeys((Path(os.environ.get(environment.DIRECTORY_VARIABLE) or own_directory()), CODE / ".venv")):
         if is_ready(directory):
             return environment.interpreter(directory)
     raise InputError("The engine is not set up yet; press 'Set up engine' in the Video Mocap panel.")
+
+
+def _python_of(path: Path) -> Path:
+    """The interpreter that a path names: it itself, or that of the environment whose folder it is."""
+    if not path.exists():
+        raise InputError(f"The engine's Python {path} does not exist; correct it in the add-on's preferences.")
+    python = environment.interpreter(path) if path.is_dir() else path
+    if not python.is_file() or not os.access(python, os.X_OK):
+        raise InputError(f"{path} is no Python; give Engine Python in the add-on's preferences the folder of an environment (.venv) "
+                         f"or its {environment.interpreter(Path())}.")
+    return python
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,9 +1,9 @@
 """The animated armature with its meshes as FBX, glTF or BVH, through Blender's own exporters.
 
-Everything that an exporter looks at (selection and what keeps from it, active object, mode, the scene's range and rate, the action's
-range) is put back afterwards. Limits: whole frames of the scene's rate from 0 on, as these exporters sample; meshes that are hidden stay
-behind; BVH knows neither meshes nor where the armature object stands, only how it is turned and its size; an FBX without a mesh has no
-rest pose of its own.
+Everything that an exporter looks at (selection and what keeps from it, active object, mode, Rest Position, the scene's range and rate,
+the action's range) is put back afterwards. Limits: whole frames of the scene's rate from 0 on, as these exporters sample; meshes that are
+hidden stay behind; BVH knows neither meshes nor where the armature object stands, only how it is turned and its size; an FBX without a
+mesh has no rest pose of its own.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def export_take(armature: Any, path: Path) -> None:
     first, last = math.floor(min(k[0] for k in keys)), math.ceil(max(k[1] for k in keys))
     if first < 0:
         raise InputError(f"The take begins at frame {first}, and Blender's exporters at 0; move its keys there or later.")
-    with _selectable(armature), _alone(armature, first, last):
+    with _selectable(armature), _posing(armature.data), _alone(armature, first, last):
         try:
             write(armature, path)
         except AttributeError as error:
@@ -86,6 +86,17 @@ def _selectable(armature: Any) -> Iterator[None]:
             owner.hide_select = True
         armature.hide_set(hidden)
         armature.hide_viewport = off
+
+
+@contextmanager
+def _posing(data: Any) -> Iterator[None]:
+    """The armature's data in Pose Position, for a while: in Rest Position no take moves it."""
+    position = data.pose_position
+    data.pose_position = "POSE"
+    try:
+        yield
+    finally:
+        data.pose_position = position
 
 
 @contextmanager

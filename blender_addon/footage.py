@@ -23,8 +23,12 @@ from .core.inputs import images_in
 from .core.motion import Camera, Motion
 from .core.retarget import Placement
 from .curves import key_curves
+from .rigs import metres_per_unit
 
 SENSOR = 36.0  # millimetres, full frame
+_NEAR, _FAR = 0.1, 1000.0  # metres from the camera: what it shows
+_FILMS = ("MOVIE", "SEQUENCE")  # images that Blender loads anew for each camera
+_TAKE = "Mocap Take"  # custom property of what is made here: of which take it is
 _STILL = 1e-6  # metres and radians: a camera that moves less is not keyed
 
 
@@ -45,18 +49,55 @@ def add_camera(context: Any, motion: Motion, placement: Placement, frames: np.nd
     render = context.scene.render
     aspect = render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)
     set_lens(data, motion.camera, aspect)
+    # A metre of the motion may be longer or shorter on this rig than the scene says of its own.
+    metres = placement.scale, 1 / metres_per_unit(context.scene)
+    data.clip_start, data.clip_end = _NEAR * min(metres), _FAR * max(metres)
     _place(camera, motion.camera, placement, frames, name)
     changes = [] if motion.camera.zooms is None else [_Curve("lens", frames, data.lens * motion.camera.zooms, "LINEAR")]
     if footage is not None:
         changes += _show_footage(data, footage, motion, frames, aspect)
     if changes:
         action, curves = versions.new_take(data, f"{name} film")
+        action[_TAKE] = name
         for change in changes:
             key_curves(curves, change.path, "Film", change.frames, change.values[:, None], change.interpolation)
         versions.assign_take(data, action)
     if context.scene.camera is None:
         context.scene.camera = camera
     return camera
+
+
+def replace_earlier(scene: Any, camera: Any, take: str) -> None:
+    """Puts the camera wherever the one is that was made for the same take before, under its name, and removes that one."""
+    camera[_TAKE] = take
+    earlier = next((o for o in scene.objects if o.type == "CAMERA" and o != camera and o.get(_TAKE) == take and o.library is None), None)
+    if earlier is None:
+        return
+    names, homes = (earlier.name, earlier.data.name), list(earlier.users_collection)
+    earlier.user_remap(camera)
+    for collection in camera.users_collection:
+        if collection not in homes:
+            collection.objects.unlink(camera)
+    _remove(earlier)
+    camera.name, camera.data.name = names
+
+
+def _remove(camera: Any) -> None:
+    """Takes the camera out of the file, with what was made for it and serves nothing else; actions of the user's stay."""
+    data = camera.data
+    actions = [owner.animation_data.action for owner in (camera, data) if owner.animation_data and owner.animation_data.action]
+    films = [behind.image for behind in data.background_images if behind.image and behind.image.source in _FILMS]
+    bpy.data.objects.remove(camera)
+    if not data.users:
+        bpy.data.cameras.remove(data)
+    for action in actions:
+        if action.get(_TAKE) is None:
+            versions.keep(action)
+        elif not action.users:
+            bpy.data.actions.remove(action)
+    for image in films:
+        if not image.users:
+            bpy.data.images.remove(image)
 
 
 def set_lens(data: Any, camera: Camera, aspect: float) -> None:
@@ -81,6 +122,7 @@ def _place(camera: Any, source: Camera, placement: Placement, frames: np.ndarray
     if np.ptp(places, axis=0).max() < _STILL and rotations.angle_between(turns[0], turns).max() < _STILL:
         return
     action, curves = versions.new_take(camera, f"{name} camera")
+    action[_TAKE] = name
     key_curves(curves, "location", "Camera", frames, places)
     key_curves(curves, "rotation_quaternion", "Camera", frames, turns)
     versions.assign_take(camera, action)

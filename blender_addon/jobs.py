@@ -120,7 +120,8 @@ class ImportJob(Job):
             super().__init__(JsonProcess(engine.worker_command(python), engine.CODE, request))
         except OSError as error:
             shutil.rmtree(self._folder, ignore_errors=True)
-            raise InputError(f"The engine's Python {python} cannot be started ({error.strerror}); press 'Set up engine'.") from error
+            raise InputError(f"The engine's Python {python} cannot be started ({error.strerror}); correct Engine Python in the add-on's "
+                             "preferences, or empty it there and press 'Set up engine'.") from error
 
     def finish(self, context: Any, result: dict[str, Any]) -> None:
         """Puts the motion onto the armature, or onto a new one if that is gone, in the scene that the import was started in."""

@@ -10,7 +10,7 @@ import bpy
 from bpy.props import StringProperty
 
 from . import engine
-from .bones import draw_bones, found_mapping
+from .bones import draw_bones, mapping_in_force
 from .core.inputs import VIDEO_SUFFIXES
 from .core.retarget.choices import Choices
 from .jobs import DESK, Status
@@ -102,7 +102,7 @@ def _draw_target(layout: Any, context: Any) -> None:
     if armature is None:
         layout.label(text="Onto: a new armature", icon="ADD")
         return
-    mapping, problem = found_mapping(armature)
+    mapping, problem = mapping_in_force(context.scene, armature)
     column = layout.column(align=True)
     column.label(text=f"Onto: {armature.name}", icon="ERROR" if problem else "OUTLINER_OB_ARMATURE")
     if mapping is not None:
@@ -144,7 +144,7 @@ class VideoMocapPreferences(bpy.types.AddonPreferences):
     __annotations__ = {
         "engine_python": StringProperty(
             name="Engine Python", subtype="FILE_PATH", update=lambda self, context: engine.is_known.cache_clear(),
-            description="The Python of an environment that you have made yourself; empty: the one that 'Set up engine' makes"),
+            description="The folder of an environment that you have made yourself, or its Python; empty: what 'Set up engine' makes"),
     }
 
     def draw(self, context: Any) -> None:

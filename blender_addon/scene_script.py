@@ -115,7 +115,8 @@ def in_place(path: Path) -> Iterator[Path]:
     except (InputError, RuntimeError) as error:
         if os.strerror(errno.ENOSPC) in str(error):
             raise InputError(f"There is no room for {path}; make room, or choose another place.") from error
-        raise type(error)(str(error).replace(str(partial), str(path))) from error
+        said = str(error).replace(str(partial), str(path))
+        raise type(error)(said if str(path) in said else f"{path} could not be written: {said}") from error
     finally:
         partial.unlink(missing_ok=True)
 

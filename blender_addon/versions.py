@@ -7,9 +7,12 @@ keeps add-ons' properties apart from custom ones. 4.4 also honours the rotation 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import bpy
+
+# How an action plays as it is keyed: with less influence, or mixed with the NLA's strips, a take would be another motion.
+_PLAIN = {"action_influence": 1.0, "action_blend_type": "REPLACE", "action_extrapolation": "HOLD"}
 
 
 def turns_videos() -> bool:
@@ -42,11 +45,21 @@ def new_curve(curves: Any, path: str, index: int, group: str) -> Any:
 
 
 def assign_take(owner: Any, action: Any) -> None:
-    """Makes `action` the one that moves `owner`; the action it had before stays in the file."""
+    """Makes `action` the one that moves `owner`, fully and over all strips; the action it had before stays in the file."""
     animation = owner.animation_data or owner.animation_data_create()
+    before = animation.action
     animation.action = action
     if bpy.app.version >= (4, 4):
         animation.action_slot = action.slots[0]
+    keep(before)
+    for name, value in _PLAIN.items():
+        setattr(animation, name, value)
+
+
+def keep(action: Any | None) -> None:
+    """Lets an action that nothing uses any more stay in the file when it is saved."""
+    if action is not None and not action.users and action.library is None:
+        action.use_fake_user = True
 
 
 def push_take(owner: Any, action: Any, start: float) -> None:
@@ -103,21 +116,38 @@ def extension_values(owner: Any, name: str) -> dict[str, Any]:
     return dict(found[-1].to_dict()) if found and hasattr(found[-1], "to_dict") else {}
 
 
-def taken(owner: Any) -> tuple[Any, Any, int] | None:
-    """What moves `owner` now, for `put_back`: (action or None, its slot or None, number of NLA tracks); None when `owner` has no
-    animation data at all."""
+class Taken(NamedTuple):
+    """What moves something. kept: whether the action has a fake user. tracks: the number of NLA tracks. plays: the values of `_PLAIN`."""
+
+    action: Any | None
+    slot: Any | None
+    kept: bool
+    tracks: int
+    plays: tuple[Any, ...]
+
+
+def taken(owner: Any) -> Taken | None:
+    """What moves `owner` now, for `put_back`; None when `owner` has no animation data at all."""
     animation = owner.animation_data
-    return None if animation is None else (animation.action, getattr(animation, "action_slot", None), len(animation.nla_tracks))
+    if animation is None:
+        return None
+    action = animation.action
+    return Taken(action, getattr(animation, "action_slot", None), action is not None and action.use_fake_user, len(animation.nla_tracks),
+                 tuple(getattr(animation, name) for name in _PLAIN))
 
 
-def put_back(owner: Any, before: tuple[Any, Any, int] | None) -> None:
+def put_back(owner: Any, before: Taken | None) -> None:
     """Lets `owner` be moved by what moved it when `taken` was asked; tracks that came since are removed."""
     if before is None:
         owner.animation_data_clear()
     elif taken(owner) != before:
         animation = owner.animation_data
-        for track in list(animation.nla_tracks)[before[2]:]:  # new ones are at the top
+        for track in list(animation.nla_tracks)[before.tracks:]:  # new ones are at the top
             animation.nla_tracks.remove(track)
-        animation.action = before[0]
-        if bpy.app.version >= (4, 4) and before[0] is not None:
-            animation.action_slot = before[1]
+        animation.action = before.action
+        if before.action is not None:
+            before.action.use_fake_user = before.kept
+            if bpy.app.version >= (4, 4):
+                animation.action_slot = before.slot
+        for name, value in zip(_PLAIN, before.plays):
+            setattr(animation, name, value)

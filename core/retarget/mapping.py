@@ -214,17 +214,22 @@ def check_mapping(rig: Rig, mapping: Mapping) -> Mapping:
         if name not in rig.names:
             raise InputError(f"{rig.label} has no bone '{name}'; correct the mapping.")
         if names.count(name) > 1:
-            raise InputError(f"The mapping uses the bone '{name}' of {rig.label} for two joints; correct the mapping.")
+            raise InputError(f"The mapping uses the bone '{name}' of {_within(rig)} for two joints; correct the mapping.")
     if mapping.missing:
-        raise InputError(f"The mapping of {rig.label} has no bone for {', '.join(mapping.missing)}; correct the mapping.")
+        raise InputError(f"The mapping of {_within(rig)} has no bone for {', '.join(mapping.missing)}; correct the mapping.")
     _check_tree(rig, mapping.bones)
     heads = rig.heads_world
     for joint, parent in _LIMBS:
         a, b = mapping.joints[parent], mapping.joints[joint]
         if np.linalg.norm(heads[rig.index(a)] - heads[rig.index(b)]) < 1e-6:
-            raise InputError(f"In {rig.label} the bones '{a}' and '{b}' start at the same place, so the limb has no length; "
+            raise InputError(f"In {_within(rig)} the bones '{a}' and '{b}' start at the same place, so the limb has no length; "
                              "correct the mapping or the rig.")
     return mapping if mapping.ik else _with_ik(rig, mapping)
+
+
+def _within(rig: Rig) -> str:
+    """The rig's label where it does not begin a sentence."""
+    return rig.label[:1].lower() + rig.label[1:]
 
 
 def _with_ik(rig: Rig, mapping: Mapping) -> Mapping:
@@ -244,7 +249,7 @@ def _check_tree(rig: Rig, bones: dict[str, str]) -> None:
         while above is not None:
             below_it = bones.get(above)
             if below_it is not None and bone in {rig.names[a] for a in rig.ancestors(rig.index(below_it))}:
-                raise InputError(f"The mapping of {rig.label} runs in a circle: '{below_it}' ({above}) hangs from '{bone}' ({joint}); "
+                raise InputError(f"The mapping of {_within(rig)} runs in a circle: '{below_it}' ({above}) hangs from '{bone}' ({joint}); "
                                  "correct the mapping.")
             if below_it in ancestors:
                 break
@@ -271,6 +276,6 @@ def map_names(names: tuple[str, ...], label: str) -> Mapping:
 def _no_match(label: str, best: Mapping) -> str:
     if best.score[0] < 3:
         return (f"{label} holds no figure that this add-on finds by its bones' names or by its shape; "
-                "select another one, or none to get a new armature.")
+                "say under Bones which bone is which joint, or select another armature, or none to get a new one.")
     return (f"{label} looks like {best.map_name} but has no bone for {', '.join(best.missing)}, and its shape does not tell; "
-            "correct the mapping or select no armature to get a new one.")
+            "say under Bones which ones they are, or select no armature to get a new one.")

@@ -44,9 +44,9 @@ def load_preset(path: Path) -> Mapping:
 
 
 def fitting_preset(folder: Path, names: tuple[str, ...]) -> Mapping | None:
-    """The first preset of the folder all of whose bones are among `names`; damaged ones are passed over."""
+    """The preset of the folder that was saved last of those all of whose bones are among `names`; damaged ones are passed over."""
     there = set(names)
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.glob("*.json"), key=_saved_at, reverse=True):
         try:
             mapping = load_preset(path)
         except InputError:
@@ -54,3 +54,8 @@ def fitting_preset(folder: Path, names: tuple[str, ...]) -> Mapping | None:
         if not mapping.missing and {*mapping.joints.values(), *mapping.spine, *mapping.neck} <= there:
             return mapping
     return None
+
+
+def _saved_at(path: Path) -> int:
+    """Nanoseconds; 0 for a link to nowhere."""
+    return path.stat().st_mtime_ns if path.exists() else 0

@@ -38,7 +38,7 @@ _KNOWN = np.radians(0.1)  # a tilt that somebody measured
 _TOES = SOLE[SOLE_POINTS.index("LeftToe")]
 GROUND_POINTS = ("l_heel", "LeftToe", "r_heel", "RightToe")
 _RESTING = 0.35  # metres a second: slower foot points may be resting
-_MOSTLY = 0.5  # of the frames: who is upright less often does not say which of two floors is the higher one
+_MOSTLY = 0.5  # of the frames: who is upright less often says less of up, and nothing of which of two floors is the higher one
 _START = 0.3  # seconds that count as the start
 _LYING, _THROUGHOUT = np.radians(60.0), 0.95  # from up, and of the frames
 
@@ -143,7 +143,8 @@ def _lean(body: _Body, roll: float, tilt: float, pitch: float | None) -> tuple[n
     up = _up(roll, tilt)
     across, along = (_up(roll + 1e-4, tilt) - up) / 1e-4, (_up(roll, tilt + 1e-4) - up) / 1e-4
     rows = np.stack([across, along], axis=-1)
-    weight = (body.upright(up) + body.upright(-up))[:, None, None] / len(body.axis)
+    stands = (body.upright(up) + body.upright(-up))[:, None, None]
+    weight = stands / max(stands.sum(), _MOSTLY * len(stands))  # half of a take tells as much as all of it
     slopes = body.beside @ rows  # (T, 2, 2)
     leans = body.beside @ up  # (T, 2); the axis itself has none
     held = _roll_weight(roll)

@@ -44,6 +44,8 @@ def test_the_users_action_stays_on_the_armature(tmp_path: Path, monkeypatch: pyt
         if bpy.app.version < (4, 4):
             pytest.skip("there are no slots")
         animation.action_slot = animation.action.slots.new("OBJECT", "another") if slot == "second" else None
+    animation.action.use_fake_user = False
+    animation.action_influence, animation.action_blend_type = 0.5, "ADD"
     bpy.context.view_layer.update()  # the pose is what the action says
     action, mine, users = animation.action, versions.taken(armature), animation.action.users
     before = snapshot()
@@ -51,6 +53,7 @@ def test_the_users_action_stays_on_the_armature(tmp_path: Path, monkeypatch: pyt
         fail_at_the_footage(tmp_path, armature)
     else:
         fail_at_the_end(monkeypatch, armature)
+    assert (animation.action_influence, animation.action_blend_type, action.use_fake_user) == (0.5, "ADD", False)
     assert versions.taken(armature) == mine and (action.users, action.name) == (users, "mine") and snapshot() == before
 
 

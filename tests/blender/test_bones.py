@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import bpy
 import numpy as np
@@ -14,7 +17,7 @@ from blender_addon.core.retarget.choices import Choices
 from blender_addon.core.retarget.presets import fitting_preset, load_preset
 from helpers import CANONICAL, MIXAMO, armature_in_edit_mode, limb_error, make_rig, open_rig, synthetic_motion
 
-from blender_addon import bones
+from blender_addon import bones, panel
 from blender_addon.apply import apply_motion
 from blender_addon.rigs import chosen_armature, read_rig
 
@@ -91,6 +94,46 @@ def test_an_armature_without_a_figure_gets_rows_to_fill() -> None:
     with pytest.raises(RuntimeError, match="holds no figure"):
         bpy.ops.video_mocap.show_bones()
     assert rows()["LeftArm"] == [""]
+
+
+def panel_says(armature: Any) -> list[str]:
+    """The lines about the armature at the top of the panel, drawn on a stand-in for Blender's layout."""
+    said: list[str] = []
+    layout = SimpleNamespace(label=lambda text, icon: said.append(text), column=lambda align: layout)
+    bpy.context.view_layer.objects.active = armature
+    panel._draw_target(layout, bpy.context)
+    return said
+
+
+def test_the_panel_says_what_an_import_goes_by() -> None:
+    """A rig that is not recognised: once the list is filled in by hand it can be used, and the panel says so."""
+    names = {joint: f"word{i * 7919 % 1009}" for i, joint in enumerate(CANONICAL)}
+    armature, rows = make_rig(names), bpy.context.scene.video_mocap.bones.rows
+    armature.rotation_euler[0] = 1.57
+    bpy.context.view_layer.update()
+    said = " ".join(panel_says(armature))
+    assert "holds no figure" in said and "say under Bones which bone is which joint" in said
+    with pytest.raises(RuntimeError, match="holds no figure"):
+        bpy.ops.video_mocap.show_bones()
+    assert "has no bone for Hips" in " ".join(panel_says(armature))
+    for row in rows:
+        row.bone = names[row.joint]
+    assert panel_says(armature) == ["Onto: rig", "Bones of the list"]
+    apply_motion(bpy.context, synthetic_motion(), "take", armature, mapping=bones.chosen_mapping(bpy.context.scene, armature))
+    rows[0].bone = "gone"
+    assert "has no bone 'gone'" in " ".join(panel_says(armature))
+    assert "Bones of the list" not in panel_says(make_rig(MIXAMO))
+
+
+def test_the_preset_that_was_saved_last_counts() -> None:
+    armature = make_rig(MIXAMO)
+    bpy.ops.video_mocap.show_bones()
+    for age, name in ((0, "b"), (2, "a"), (1, "c")):
+        bpy.ops.video_mocap.save_bones(name=name)
+        saved = bones.presets_folder() / f"{name}.json"
+        os.utime(saved, (saved.stat().st_atime, saved.stat().st_mtime - 10 * age))
+    found = fitting_preset(bones.presets_folder(), read_rig(armature).names)
+    assert found is not None and found.map_name == "b"
 
 
 def test_a_listed_rig_keeps_its_inverse_kinematics(shared: Path) -> None:

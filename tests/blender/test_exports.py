@@ -171,6 +171,20 @@ def test_what_is_locked_and_an_armature_that_is_hidden_go_along(tmp_path: Path, 
     assert np.linalg.norm(last - first) > 0.4
 
 
+@pytest.mark.parametrize("kind", READERS)
+def test_an_armature_in_rest_position_is_exported_with_its_take(tmp_path: Path, kind: str) -> None:
+    needs(kind)
+    bpy.context.scene.render.fps = 25
+    armature = make_rig(MIXAMO)
+    apply_motion(bpy.context, synthetic_motion(), "take", armature)
+    armature.data.pose_position = "REST"
+    export_take(armature, tmp_path / f"take{kind}")
+    assert armature.data.pose_position == "REST"
+    there = read_again(tmp_path / f"take{kind}")
+    first, last = (joints_in_blender(there, MIXAMO, row)["Hips"] for row in (2, 28))
+    assert np.linalg.norm(last - first) > 0.4
+
+
 @pytest.mark.parametrize("how", ["excluded", "hidden"])
 def test_an_armature_that_cannot_be_selected_is_one_sentence(tmp_path: Path, how: str) -> None:
     armature, away = make_rig(MIXAMO), bpy.data.collections.new("away")

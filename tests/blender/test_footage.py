@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from blender_addon.core.errors import InputError
 from blender_addon.core.motion import Motion
-from helpers import synthetic_motion
+from blender_addon.core.retarget.choices import Choices
+from helpers import MIXAMO, make_rig, synthetic_motion
 
 from blender_addon.apply import apply_motion
 from blender_addon.footage import check_footage
@@ -147,3 +148,62 @@ def test_film_and_motion_run_together(scene_rate: int | None, start: float, unev
     for frame in range(1, 1 + last):
         seconds = motion.times[0] + (frame - 1) / rate
         assert abs((picture_at(camera, frame) - 1) / 30.0 - seconds) <= 0.5 / 30.0 + 1e-6, frame
+
+
+@pytest.mark.parametrize("unit", [1.0, 0.01])
+def test_the_camera_shows_near_and_far_in_the_scenes_unit(unit: float) -> None:
+    """In centimetres a figure 11 m away is 1,100 units away, beyond what Blender's cameras show by themselves; on a rig in metres it is
+    not, whatever the scene says of its unit."""
+    bpy.context.scene.unit_settings.scale_length = unit
+    for armature in (None, make_rig(MIXAMO)):
+        take = apply_motion(bpy.context, synthetic_motion(), "walk", armature, camera=True)
+        lens = bpy.data.objects[take.camera].data
+        assert lens.clip_end == pytest.approx(1000 / unit, rel=0.2)
+        assert lens.clip_start == pytest.approx(0.1 if armature or unit == 1.0 else 10.0, rel=0.2)
+
+
+def blocks() -> dict[str, list[str]]:
+    kinds = ("objects", "cameras", "images", "actions")
+    return {kind: sorted(b.name for b in getattr(bpy.data, kind)) for kind in kinds}
+
+
+@pytest.mark.parametrize("pictured", [True, False])
+def test_a_take_that_is_applied_again_has_one_camera(tmp_path: Path, pictured: bool) -> None:
+    """It stays where the user has put it to use, and under its name."""
+    film = pictures(tmp_path / "frames", [f"f_{i:03d}.png" for i in range(1, 31)]) if pictured else SAMPLE
+    scene, motion = bpy.context.scene, dataclasses.replace(synthetic_motion(uneven=True), meta={"source_fps": 30.0})
+    first = apply_motion(bpy.context, motion, "walk", None, 1.0, film, camera=True)
+    before, armature, camera = blocks(), bpy.data.objects[first.armature], bpy.data.objects[first.camera]
+    assert camera.data.animation_data.action is not None
+    shots = bpy.data.collections.new("shots")
+    scene.collection.children.link(shots)
+    shots.objects.link(camera)
+    scene.collection.objects.unlink(camera)
+    marker = scene.timeline_markers.new("shot", frame=1)
+    marker.camera = camera
+    for choices in (Choices(), Choices(simplify=True)):
+        take = apply_motion(bpy.context, motion, "walk", armature, 11.0, film, camera=True, choices=choices)
+    camera = bpy.data.objects[take.camera]
+    assert take.camera == first.camera and scene.camera == marker.camera == camera and camera.users_collection == (shots,)
+    assert camera.data.background_images[0].image_user.frame_start == 11
+    after = blocks()
+    for kind in ("objects", "cameras", "images"):
+        assert len(after[kind]) == len(before[kind]), kind
+    assert len(after["actions"]) == len(before["actions"]) + 2  # the armature's own
+    other = apply_motion(bpy.context, motion, "walk", make_rig(MIXAMO), 1.0, film, camera=True)
+    assert other.camera != take.camera and take.camera in bpy.data.objects
+
+
+def test_the_users_own_action_of_a_replaced_camera_stays(tmp_path: Path) -> None:
+    motion, armature = synthetic_motion(), make_rig(MIXAMO)
+    camera = bpy.data.objects[apply_motion(bpy.context, motion, "walk", armature, camera=True).camera]
+    camera.keyframe_insert("location", frame=1)
+    mine = camera.animation_data.action
+    apply_motion(bpy.context, motion, "walk", armature, camera=True)
+    assert mine.use_fake_user and len([o for o in bpy.data.objects if o.type == "CAMERA"]) == 1
+
+
+def test_the_camera_of_a_strip_stays_beside_a_later_ones() -> None:
+    motion, armature, strip = synthetic_motion(), make_rig(MIXAMO), Choices(nla=True)
+    cameras = [apply_motion(bpy.context, motion, "walk", armature, start, camera=True, choices=strip).camera for start in (1.0, 50.0, 50.0)]
+    assert len(set(cameras)) == 2 and set(cameras) == {o.name for o in bpy.data.objects if o.type == "CAMERA"}

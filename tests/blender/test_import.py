@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
+from blender_addon.core import environment
+from blender_addon.core.errors import InputError
 from blender_addon.core.options import RunOptions
 from helpers import CANONICAL, MIXAMO, RIGIFY, joints_in_blender, limb_error, make_rig, snapshot, synthetic_motion
 
@@ -153,6 +156,32 @@ def test_without_an_engine_the_sentence_says_what_to_press(tmp_path: Path, monke
     (tmp_path / "a.mp4").touch()
     with pytest.raises(RuntimeError, match="press 'Set up engine'"):
         import_video(tmp_path / "a.mp4")
+
+
+def test_the_preference_takes_an_environment_or_its_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = environment.interpreter(tmp_path / "venv")
+    python.parent.mkdir(parents=True)
+    python.touch(0o755)
+    text = tmp_path / "notes.txt"
+    text.touch(0o644)
+    for chosen in (python, tmp_path / "venv", f"{tmp_path / 'venv'}/"):
+        monkeypatch.setattr(engine, "_preferred_python", lambda chosen=chosen: str(chosen))
+        assert engine.find_python() == python
+    for chosen, sentence in ((tmp_path / "gone", "does not exist"), (tmp_path, "is no Python; give"), (text, "is no Python; give")):
+        monkeypatch.setattr(engine, "_preferred_python", lambda chosen=chosen: str(chosen))
+        if chosen == text and os.name != "posix":
+            continue  # there every file may be started
+        with pytest.raises(InputError, match=sentence):
+            engine.find_python()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="an empty file is a program nowhere else")
+def test_a_program_that_does_not_start_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "program"
+    program.touch(0o755)
+    monkeypatch.setattr(engine, "_preferred_python", lambda: str(program))
+    with pytest.raises(RuntimeError, match=r"cannot be started .* correct Engine Python in the add-on's preferences"):
+        import_video(program)
 
 
 def test_set_up_asks_before_it_goes_online() -> None:

@@ -27,6 +27,7 @@ def refused(armature: Any, sentence: str, mapping: Mapping | None = None) -> Non
     with pytest.raises(InputError, match=sentence) as caught:
         apply_motion(bpy.context, synthetic_motion(), "take", armature, mapping=mapping)
     assert snapshot() == before and str(caught.value).count("\n") == 0
+    assert "The armature" not in str(caught.value)[1:]  # a capital within the sentence
 
 
 def test_locked_and_hidden_bones_follow_and_stay_locked() -> None:

@@ -135,6 +135,15 @@ def test_confidence_is_a_curve_with_marks() -> None:
     assert [m.name for m in bpy.context.scene.timeline_markers] == ["doubtful (Video Mocap)", "doubtful end (Video Mocap)"]
 
 
+def test_a_doubtful_stretch_of_one_frame_has_one_mark() -> None:
+    confidence = np.ones((30, 21))
+    confidence[10] = confidence[20:22] = 0.1
+    bpy.context.scene.render.fps = 25
+    apply_motion(bpy.context, dataclasses.replace(synthetic_motion(), confidence=confidence), "take", choices=Choices(confidence=True))
+    marks = [(m.name, m.frame) for m in bpy.context.scene.timeline_markers]
+    assert marks == [("doubtful (Video Mocap)", 11), ("doubtful (Video Mocap)", 21), ("doubtful end (Video Mocap)", 22)]
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_generated_rigs_follow_through_blenders_evaluation(seed: int) -> None:
     """Random rest poses, rolls, modes, units, headings: every limb within a tenth of a degree, without and with connected bones."""
@@ -446,6 +455,16 @@ def test_what_plays_instead_of_the_take_is_told() -> None:
         assert "The NLA track 'strip' of 'rig' plays solo" in take.unseen
 
 
+def test_rest_position_is_told() -> None:
+    armature = make_rig(MIXAMO)
+    armature.data.pose_position = "REST"
+    for nla in (True, False):
+        take = apply_motion(bpy.context, synthetic_motion(), "take", armature, choices=Choices(nla=nla))
+        assert take.unseen.startswith("The armature 'rig' is in Rest Position; set it to Pose Position")
+    armature.data.pose_position = "POSE"
+    assert apply_motion(bpy.context, synthetic_motion(), "take", armature).unseen == ""
+
+
 def test_an_action_that_turns_none_of_the_takes_bones_hides_no_strip() -> None:
     motion, armature = synthetic_motion(), make_rig(MIXAMO)
     armature.keyframe_insert("location", frame=1)
@@ -460,3 +479,28 @@ def test_a_single_key_has_handles_beside_it() -> None:
         (key,) = curve.keyframe_points
         assert key.handle_left[0] < key.co[0] < key.handle_right[0]
         assert key.handle_left[1] == pytest.approx(key.co[1]) == pytest.approx(key.handle_right[1])
+
+
+def test_the_users_action_is_in_the_saved_file(tmp_path: Path) -> None:
+    """An appended rig's action has no fake user, and the armature was all that used it; one that something else uses needs none."""
+    for name in ("mine", "shared"):
+        armature, action = make_rig(MIXAMO), bpy.data.actions.new(name)
+        armature.animation_data_create().action = action
+        if name == "shared":
+            armature.copy().animation_data.action = action
+        apply_motion(bpy.context, synthetic_motion(), "take", armature)
+        assert action.use_fake_user == (name == "mine")
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "file.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "file.blend"))
+    assert "mine" in bpy.data.actions
+
+
+def test_a_take_plays_fully_whatever_the_action_before_it_did() -> None:
+    """Influence and blending belong to the armature, not to its action, and count where there is a strip."""
+    motion, armature = synthetic_motion(), make_rig(MIXAMO)
+    apply_motion(bpy.context, synthetic_motion(seed=3), "strip", armature, choices=Choices(nla=True))
+    animation = armature.animation_data
+    animation.action_influence, animation.action_blend_type, animation.action_extrapolation = 0.3, "ADD", "NOTHING"
+    apply_motion(bpy.context, motion, "take", armature)
+    assert limb_error(armature, MIXAMO, motion) < 0.1
+    assert (animation.action_influence, animation.action_blend_type, animation.action_extrapolation) == (1.0, "REPLACE", "HOLD")
