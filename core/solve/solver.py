@@ -94,7 +94,8 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
         fitted.measured.report(reporter)
     joints = motion.joints_world()[rows]
     if never_upright(joints[:, [INDEX["LeftFoot"], INDEX["RightFoot"]]].mean(1), joints[:, INDEX["Hips"]], joints[:, INDEX["Neck"]]):
-        reporter.warning("The person lies or is upside down throughout; if the picture is turned, rotate the video.")
+        reporter.warning("The person lies or is upside down throughout; if the picture is turned, rotate the video; if the camera looks "
+                         "down steeply, give its pitch.")
     return dataclasses.replace(motion, meta=meta)
 
 
