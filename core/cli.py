@@ -39,10 +39,11 @@ def main(argv: list[str] | None = None) -> int:
     command, rest = (argv[0], argv[1:]) if argv else ("", [])
     try:
         code = _dispatch(command, rest)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is closed
+            sys.stdout.flush()
         return code
     except BrokenPipeError:  # who read what we print has left
-        let_go(sys.stdout)
+        let_go()
         return 130
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

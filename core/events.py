@@ -78,20 +78,17 @@ class JsonReporter(Reporter):
             if stage == event["stage"] and event["done"] != event["total"] and time.monotonic() - when < 0.05:
                 return
             self._last = (event["stage"], time.monotonic())
-        try:
-            self._stream.write(json.dumps(event) + "\n")
-            self._stream.flush()
-        except BrokenPipeError:  # nobody reads any more
-            let_go(self._stream)
-            self.cancel()
+        self._stream.write(json.dumps(event) + "\n")
+        self._stream.flush()
 
 
-def let_go(stream: TextIO) -> None:
-    """Lets what is written to the stream, and what is left in it, go nowhere: its reader has left."""
-    with contextlib.suppress(OSError):  # it is no file
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+def let_go() -> None:
+    """Lets what is printed, and what is left to print, go nowhere: who reads it has left."""
+    with open(os.devnull, "w") as nowhere:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):  # it is no file
+                    os.dup2(nowhere.fileno(), stream.fileno())
 
 
 class TerminalReporter(Reporter):

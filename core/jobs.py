@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import Cancelled, InputError
-from .events import Reporter
+from .events import Reporter, let_go
 from .options import RunOptions
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ def run_job(path: str, out: str, options: dict, reporter: Reporter) -> int:
         return BAD_INPUT
     except (Cancelled, KeyboardInterrupt):
         reporter.error("Cancelled.", "cancelled")
+        return CANCELLED
+    except BrokenPipeError:  # who read the events has left
+        let_go()
         return CANCELLED
     except MemoryError:
         reporter.error("There is not enough memory for this video; take a part of it by start and end.", "input")

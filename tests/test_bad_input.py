@@ -61,14 +61,17 @@ def test_names_that_are_none_end_in_one_sentence(video: str, out: str, word: str
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes as POSIX has them")
-def test_a_reader_that_leaves_ends_the_run_quietly(tmp_path: Path) -> None:
+@needs_model
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_reader_that_leaves_ends_the_run_quietly(terminal: bool, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "core.cli", "run", str(cli.SAMPLE), "--end", "0.3", "--out", str(tmp_path / "out"), "--json"]
-    run = subprocess.Popen(command, cwd=Path(cli.__file__).parents[1], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert run.stdout is not None and run.stderr is not None
+    both = {"stderr": subprocess.STDOUT} if terminal else {"stderr": subprocess.PIPE}
+    run = subprocess.Popen(command[:-1] if terminal else command, cwd=Path(cli.__file__).parents[1], stdout=subprocess.PIPE, **both)
+    assert run.stdout is not None
     run.stdout.readline()
     run.stdout.close()
-    assert b"Traceback" not in run.stderr.read() and run.wait(120) == 130
-    assert not (tmp_path / "out" / "error.log").exists()
+    assert terminal or b"Traceback" not in (run.stderr or run.stdout).read()
+    assert run.wait(120) == 130 and not (tmp_path / "out" / "error.log").exists()
 
 
 @pytest.mark.parametrize("content, word", [(b"damaged", "damaged"), (None, "missing")])

@@ -97,15 +97,6 @@ def test_right_sights_win_over_wrong_ones_that_come_and_go(seed: int) -> None:
     assert len(off) > 45 and max(off) < 5.0 and chosen[31] is None
 
 
-@pytest.mark.parametrize("fps", [5, 30, 60, 240])
-def test_what_is_seen_wrongly_for_a_moment_is_left_out_at_any_frame_rate(fps: int) -> None:
-    """Prices and the longest stretch left out were frames, not seconds: fast videos kept what slow ones left out."""
-    when = np.arange(int(1.2 * fps)) / fps
-    wrong = (when >= 0.5) & (when < 0.7)
-    chosen = picked([[turned_about(standing(), 180.0 * upside)] for upside in wrong], when)
-    assert [d is None for d in chosen] == wrong.tolist()
-
-
 def test_sights_of_one_mind_are_averaged_and_others_are_not() -> None:
     rng = np.random.default_rng(0)
     there = standing()

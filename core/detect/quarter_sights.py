@@ -7,7 +7,8 @@ Method:  frames are in doubt where the trunk does not stand in the picture, wher
          sights of a frame one is picked, or none: sights that are right agree with each other and with the frames before and after, wrong
          ones are wrong in many ways (a Viterbi search over the stretch that may leave frames out). The picked one is averaged with those
          that lie on it.
-Limits:  who is seen the same wrong way from all sides stays so; a frame in doubt takes four times as long.
+Limits:  who is seen the same wrong way from all sides stays so, in fast videos also for a moment only (at 60 frames a second from 0.2 s
+         on, at 30 from 0.4 s on); a frame in doubt takes four times as long.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _LONGEST_GAP = 1.0  # seconds; who is away for longer is not looked for
 _SAME_PLACE = 0.5  # intersection over union of two boxes from which on they are of one person
 _FAR = 0.3  # sizes: changes that are larger are no worse
 _MOVE, _AGREEMENT, _DOUBT = 15.0, 3.0, 5.0  # prices of a size that a body changes, of being alone with what is seen, of being unsure
-_LEFT_OUT, _MOST_LEFT_OUT = 4.5, 10  # price of going by none of a frame's sights: that of the largest change; frames of `_FRAME` on end
+_LEFT_OUT, _MOST_LEFT_OUT = 4.5, 10  # price of going by none of a frame's sights: that of the largest change; frames on end
 _SAME = 0.1  # sizes: sights closer than this are of one mind, and averaged
 
 
@@ -92,23 +93,21 @@ def picked(sights: Sequence[Sequence[Detection]], times: np.ndarray) -> list[Det
     frames = [i for i, found in enumerate(sights) if found]
     result: list[Detection | None] = [None] * len(sights)
     size, places = _size([d for found in sights for d in found]), [_places(sights[i]) for i in frames]
-    counts = min(1.0, float(np.median(np.diff(times))) / _FRAME) if len(times) > 1 else 1.0  # what a frame of a fast video says
-    left_out, most = counts * _LEFT_OUT, round(_MOST_LEFT_OUT / counts)
     best: list[np.ndarray] = []  # price of the best way up to each sight of a frame, and where that came from
     came_from: list[list[tuple[int, int]]] = []
     for n, frame in enumerate(frames):
         origin = [(-1, -1)] * len(sights[frame])
-        least = np.full(len(sights[frame]), left_out * n)
-        for earlier in range(max(0, n - most - 1), n):
+        least = np.full(len(sights[frame]), _LEFT_OUT * n)
+        for earlier in range(max(0, n - _MOST_LEFT_OUT - 1), n):
             fade = np.exp(-(times[frame] - times[frames[earlier]]) / _LONGEST_GAP)
             moves = np.minimum(_changes(places[earlier], places[n]) / size, _FAR)
-            steps = best[earlier][:, None] + _MOVE * fade * moves + left_out * (n - earlier - 1)
+            steps = best[earlier][:, None] + _MOVE * fade * moves + _LEFT_OUT * (n - earlier - 1)
             for sight in np.flatnonzero(steps.min(axis=0) < least):
                 least[sight] = steps[:, sight].min()
                 origin[sight] = earlier, int(steps[:, sight].argmin())
-        best.append(least + counts * _prices(sights[frame], places[n] / size))
+        best.append(least + _prices(sights[frame], places[n] / size))
         came_from.append(origin)
-    last = [prices.min() + left_out * (len(frames) - 1 - n) for n, prices in enumerate(best)]
+    last = [prices.min() + _LEFT_OUT * (len(frames) - 1 - n) for n, prices in enumerate(best)]
     n = int(np.argmin(last)) if last else -1
     choice = int(best[n].argmin()) if last else -1
     while n >= 0:
