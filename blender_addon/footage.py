@@ -29,6 +29,7 @@ SENSOR = 36.0  # millimetres, full frame
 _NEAR, _FAR = 0.1, 1000.0  # metres from the camera: what it shows
 _FILMS = ("MOVIE", "SEQUENCE")  # images that Blender loads anew for each camera
 _TAKE = "Mocap Take"  # custom property of what is made here: of which take it is
+_MADE = "Mocap Camera"  # custom property of a camera: its `_stance` when it was made
 _STILL = 1e-6  # metres and radians: a camera that moves less is not keyed
 
 
@@ -68,11 +69,13 @@ def add_camera(context: Any, motion: Motion, placement: Placement, frames: np.nd
 
 
 def replace_earlier(scene: Any, camera: Any, take: str) -> None:
-    """Puts the camera wherever the one is that was made for the same take before, under its name, and removes that one."""
-    camera[_TAKE] = take
-    earlier = next((o for o in scene.objects if o.type == "CAMERA" and o != camera and o.get(_TAKE) == take and o.library is None), None)
-    if earlier is None:
+    """Puts the camera wherever the one is that was made for the same take before, under its name, and removes that one; where the user has
+    made copies or another camera of it, these stay and the new one stands beside them."""
+    camera[_TAKE], camera[_MADE] = take, _stance(camera)
+    candidates = [o for o in scene.objects if o.type == "CAMERA" and o != camera and o.get(_TAKE) == take and o.library is None]
+    if len(candidates) != 1 or not _is_as_made(candidates[0]):
         return
+    (earlier,) = candidates
     names, homes = (earlier.name, earlier.data.name), list(earlier.users_collection)
     earlier.user_remap(camera)
     for collection in camera.users_collection:
@@ -82,8 +85,22 @@ def replace_earlier(scene: Any, camera: Any, take: str) -> None:
     camera.name, camera.data.name = names
 
 
+def _stance(camera: Any) -> list[float]:
+    """Where the camera stands, how it is turned and its focal length, as far as nothing animates them."""
+    still = [] if camera.animation_data and camera.animation_data.action else [*camera.location, *camera.rotation_quaternion]
+    return still if camera.data.animation_data and camera.data.animation_data.action else [*still, camera.data.lens]
+
+
+def _is_as_made(camera: Any) -> bool:
+    """Whether the user has left the camera alone but for its name, its collections and what points to it."""
+    moving = [owner.animation_data for owner in (camera, camera.data) if owner.animation_data]
+    own = any(m.drivers or m.nla_tracks or (m.action and m.action.get(_TAKE) is None) for m in moving)
+    more = camera.parent or camera.children or camera.constraints or camera.data.dof.use_dof or camera.data.users > 1
+    return not own and not more and list(camera.get(_MADE, ())) == _stance(camera)
+
+
 def _remove(camera: Any) -> None:
-    """Takes the camera out of the file, with what was made for it and serves nothing else; actions of the user's stay."""
+    """Takes the camera out of the file, with what was made for it and serves nothing else."""
     data = camera.data
     actions = [owner.animation_data.action for owner in (camera, data) if owner.animation_data and owner.animation_data.action]
     films = [behind.image for behind in data.background_images if behind.image and behind.image.source in _FILMS]
@@ -91,9 +108,7 @@ def _remove(camera: Any) -> None:
     if not data.users:
         bpy.data.cameras.remove(data)
     for action in actions:
-        if action.get(_TAKE) is None:
-            versions.keep(action)
-        elif not action.users:
+        if not action.users:
             bpy.data.actions.remove(action)
     for image in films:
         if not image.users:

@@ -194,13 +194,27 @@ def test_a_take_that_is_applied_again_has_one_camera(tmp_path: Path, pictured: b
     assert other.camera != take.camera and take.camera in bpy.data.objects
 
 
-def test_the_users_own_action_of_a_replaced_camera_stays(tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", ["action", "constraint", "parent", "focus", "place", "lens", "copy"])
+def test_a_camera_that_the_user_has_changed_is_not_replaced(change: str) -> None:
     motion, armature = synthetic_motion(), make_rig(MIXAMO)
     camera = bpy.data.objects[apply_motion(bpy.context, motion, "walk", armature, camera=True).camera]
-    camera.keyframe_insert("location", frame=1)
-    mine = camera.animation_data.action
-    apply_motion(bpy.context, motion, "walk", armature, camera=True)
-    assert mine.use_fake_user and len([o for o in bpy.data.objects if o.type == "CAMERA"]) == 1
+    if change == "action":
+        camera.keyframe_insert("location", frame=1)
+    elif change == "constraint":
+        camera.constraints.new("TRACK_TO")
+    elif change == "parent":
+        camera.parent = armature
+    elif change == "focus":
+        camera.data.dof.use_dof = True
+    elif change == "place":
+        camera.location.x += 0.5
+    elif change == "lens":
+        camera.data.lens = 99.0
+    else:
+        bpy.context.scene.collection.objects.link(camera.copy())
+    before = {o.name for o in bpy.data.objects if o.type == "CAMERA"}
+    again = apply_motion(bpy.context, motion, "walk", armature, camera=True).camera
+    assert again not in before and {o.name for o in bpy.data.objects if o.type == "CAMERA"} == before | {again}
 
 
 def test_the_camera_of_a_strip_stays_beside_a_later_ones() -> None:
