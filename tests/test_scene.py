@@ -71,7 +71,14 @@ def test_what_was_written_before_a_failure_counts(tmp_path: Path, monkeypatch: p
     assert caught.value.written == {"blend": tmp_path / "scene.blend"} and not caught.value.ours
 
 
-@pytest.mark.skipif(os.name != "posix", reason="names that are bytes")
+def test_a_child_that_is_killed_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDEO_MOCAP_BPY", stand_in(tmp_path, "os._exit(9)"))
+    (tmp_path / "scene.partial.blend@").touch()
+    with pytest.raises(SceneError, match="code 9"):
+        write_scene(tmp_path / "motion.npz", None, {"blend"}, tmp_path, Reporter())
+    assert not list(tmp_path.glob("*.partial*"))
+
+
 def test_a_name_that_blender_cannot_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDEO_MOCAP_BPY", stand_in(tmp_path, "pass"))
     with pytest.raises(SceneError, match=r"udcff.*rename it") as caught:

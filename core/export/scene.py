@@ -54,6 +54,9 @@ def write_scene(motion_path: Path, footage: Path | None, formats: Iterable[str],
     except SceneError as error:
         written = {name: path for name, path in wanted.items() if _stamp(path) != before[path]}
         raise SceneError(str(error), written, error.ours) from error
+    finally:
+        for leftover in out.glob("scene.partial.*"):  # of a child that was killed
+            leftover.unlink(missing_ok=True)
     return wanted
 
 
