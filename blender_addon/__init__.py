@@ -15,10 +15,11 @@ if not (Path(__file__).resolve().parent / "core").is_dir():
     # In the zip `core` lies inside the extension; in a checkout it lies beside this folder.
     __path__.append(str(Path(__file__).resolve().parent.parent))
 
-from . import bones, exports, operators, panel, settings
+from . import bones, corrections, exports, operators, panel, settings
 from .jobs import DESK, ImportJob
 
-_CLASSES = (*bones.PROPERTIES, settings.VideoMocapSettings, *operators.CLASSES, *bones.CLASSES, *exports.CLASSES, *panel.CLASSES)
+_CLASSES = (*bones.PROPERTIES, settings.VideoMocapSettings, *operators.CLASSES, *bones.CLASSES, *exports.CLASSES, *corrections.CLASSES,
+            *panel.CLASSES)
 
 
 @bpy.app.handlers.persistent

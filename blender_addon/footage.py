@@ -145,7 +145,7 @@ def _place(camera: Any, source: Camera, placement: Placement, frames: np.ndarray
 
 def _show_footage(data: Any, footage: Path, motion: Motion, frames: np.ndarray, aspect: float) -> list[_Curve]:
     """Puts the footage behind the camera; what must be keyed for it."""
-    image, size, numbers = _load(footage)
+    image, size = _load(footage)
     data.show_background_images = True
     behind = data.background_images.new()
     behind.image, behind.alpha, behind.display_depth, behind.frame_method = image, 1.0, "BACK", "FIT"
@@ -154,8 +154,7 @@ def _show_footage(data: Any, footage: Path, motion: Motion, frames: np.ndarray, 
     user.frame_start = round(float(frames[0]))
     user.use_auto_refresh = True
     scene_frames = np.arange(user.frame_start, int(np.ceil(frames[-1])) + 1)
-    shown = np.round(np.interp(scene_frames, frames, motion.times) * _rate(footage, motion)).astype(int)
-    shown = shown + 1 if numbers is None else numbers[np.clip(shown, 0, len(numbers) - 1)]
+    shown = picture_numbers(footage, np.interp(scene_frames, frames, motion.times), _rate(footage, motion))
     # Blender shows the picture with the number (scene frame - start + 1, at most the duration) + offset.
     user.frame_duration = max(int(image.frame_duration), len(scene_frames))
     offsets = shown - (scene_frames - user.frame_start + 1)
@@ -173,21 +172,38 @@ def check_footage(footage: Path) -> None:
         _numbers(footage, images_in(footage))
 
 
-def _load(footage: Path) -> tuple[Any, tuple[int, int], np.ndarray | None]:
-    """Blender's image of a video file or of a folder of numbered images, its size in pixels, and the numbers of the folder's pictures."""
-    files = images_in(footage) if footage.is_dir() else [footage]
-    numbers = _numbers(footage, files) if footage.is_dir() else None
+def first_picture(footage: Path) -> Path:
+    """The file that stands for the footage: a video itself, the first image of a folder. Raises InputError as `check_footage`."""
+    check_footage(footage)
+    return images_in(footage)[0] if footage.is_dir() else footage
+
+
+def picture_numbers(footage: Path, seconds: np.ndarray, rate: float) -> np.ndarray:
+    """Which picture of the footage is seen at `seconds` (N,): of a video its number from 1 on, of a folder the number in its name.
+
+    rate: pictures a second.
+    """
+    shown = np.round(seconds * rate).astype(int)
+    if not footage.is_dir():
+        return shown + 1
+    numbers = _numbers(footage, images_in(footage))
+    return numbers[np.clip(shown, 0, len(numbers) - 1)]
+
+
+def _load(footage: Path) -> tuple[Any, tuple[int, int]]:
+    """Blender's image of a video file or of a folder of numbered images, and its size in pixels."""
+    picture, is_sequence = first_picture(footage), footage.is_dir()
     try:
         # The user's own image of the first picture must not become a sequence.
-        image = bpy.data.images.load(str(files[0]), check_existing=numbers is None)
+        image = bpy.data.images.load(str(picture), check_existing=not is_sequence)
     except RuntimeError as error:
-        raise InputError(f"{files[0]} cannot be opened to show it behind the camera; is it still there?") from error
+        raise InputError(f"{picture} cannot be opened to show it behind the camera; is it still there?") from error
     size = tuple(image.size)  # a sequence has none before its first picture is drawn
     if not all(size):
-        raise InputError(f"Blender cannot read {files[0]} to show it behind the camera; switch off Camera with Footage.")
-    if numbers is not None:
+        raise InputError(f"Blender cannot read {picture} to show it behind the camera; switch off Camera with Footage.")
+    if is_sequence:
         image.source = "SEQUENCE"
-    return image, size, numbers
+    return image, size
 
 
 def _numbers(folder: Path, files: list[Path]) -> np.ndarray:
@@ -222,7 +238,7 @@ def _set_upright(behind: Any, lying: float, motion: Motion, frame: float) -> Non
 
     lying, frame: width over height of the picture as Blender reads it, and of the render frame.
     """
-    turn = _lacking_turn(lying, motion)
+    turn = lacking_turn(lying, motion)
     behind.rotation = math.radians(turn)
     if turn in (90, 270):
         # Blender fits the lying picture into the frame, scales it, then turns it. Lengths in heights of the frame.
@@ -230,7 +246,7 @@ def _set_upright(behind: Any, lying: float, motion: Motion, frame: float) -> Non
         behind.scale = height_wanted / length_as_fitted
 
 
-def _lacking_turn(aspect: float, motion: Motion) -> int:
+def lacking_turn(aspect: float, motion: Motion) -> int:
     """Degrees clockwise from the picture as Blender reads it, width over height `aspect`, to the upright one that was analysed."""
     flag = int(motion.meta.get("source_rotation", 0))
     upright = motion.camera.width / motion.camera.height

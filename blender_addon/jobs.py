@@ -7,6 +7,7 @@ scene and armature are looked up by their names.
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -22,8 +23,9 @@ from .apply import Take, check_target
 from .core.errors import Cancelled, InputError
 from .core.motion import load_motion
 from .core.options import RunOptions
+from .keypoint_tracks import Edited
 from .process import JsonProcess
-from .takes import Solved, Wanted, footage_of
+from .takes import Solved, Wanted, footage_of, keypoints_beside
 
 
 @dataclass
@@ -100,22 +102,27 @@ class _Named:
 
 
 class ImportJob(Job):
-    """A video on its way to an armature. Raises InputError when it cannot begin, before anything is started."""
+    """A video on its way to an armature, or keypoints that were corrected on it. Raises InputError when it cannot begin, before anything is
+    started."""
 
     what = "The engine"
 
-    def __init__(self, video: Path, options: RunOptions, scene: Any, armature: Any | None, wanted: Wanted) -> None:
+    def __init__(self, video: Path, options: RunOptions, scene: Any, armature: Any | None, wanted: Wanted,
+                 edited: Edited | None = None) -> None:
         if armature is not None:
             check_target(armature, wanted.mapping)
         if wanted.camera:
             footage_of(video)
         python = engine.find_python()
         engine.is_known.cache_clear()
-        self._video, self._wanted = video, wanted
+        self._video, self._wanted, self._edited = video, wanted, edited
         self._scene, self._armature = _Named(scene), _Named(armature) if armature is not None else None
         self._folder = Path(tempfile.mkdtemp(prefix="video_mocap_"))
         self.take: Take | None = None
         request = {"input": str(video), "out": str(self._folder), "options": options.to_json()}
+        if edited:
+            request["input"] = str(self._folder / "corrected.npz")
+            edited.keypoints.save(request["input"])
         try:
             super().__init__(JsonProcess(engine.worker_command(python), engine.CODE, request))
         except OSError as error:
@@ -125,7 +132,12 @@ class ImportJob(Job):
 
     def finish(self, context: Any, result: dict[str, Any]) -> None:
         """Puts the motion onto the armature, or onto a new one if that is gone, in the scene that the import was started in."""
-        self.solved = Solved(load_motion(result["files"]["npz"]), self._video)
+        path = Path(result["files"]["npz"])
+        motion = load_motion(path)
+        if self._edited:
+            motion = dataclasses.replace(motion, meta=motion.meta | self._edited.about)
+        keypoints = self._edited.detected if self._edited else keypoints_beside(path, motion)
+        self.solved = Solved(motion, self._video, keypoints)
         armature = self._armature.found_in(bpy.data.objects) if self._armature else None
         # One that was deleted may still be in the file, for a list of bones or a fake user keeps it.
         if self._armature and (armature is None or armature.type != "ARMATURE" or not armature.users_scene):

@@ -20,7 +20,7 @@ from .takes import Solved, Wanted
 _TICK = 0.1  # seconds between steps; what a step may take is stated in `jobs`
 
 
-class _WhileIdle:
+class WhileIdle:
     """For operators that wait while another one is at work."""
 
     @classmethod
@@ -31,7 +31,7 @@ class _WhileIdle:
         return DESK.job is None
 
 
-class _JobOperator(_WhileIdle):
+class JobOperator(WhileIdle):
     """What the operators that start a job share. `begin` makes the job."""
 
     def begin(self, context: Any) -> Job:
@@ -101,7 +101,7 @@ class _JobOperator(_WhileIdle):
         return {how}
 
 
-class ImportVideo(_JobOperator, bpy.types.Operator):
+class ImportVideo(JobOperator, bpy.types.Operator):
     """Turn the person in the video into the animation of the selected armature, or of a new one"""
 
     bl_idname = "video_mocap.import_video"
@@ -121,10 +121,10 @@ class ImportVideo(_JobOperator, bpy.types.Operator):
         settings = context.scene.video_mocap
         video = video_path(self.filepath or settings.video)
         armature = chosen_armature(context)
-        return ImportJob(video, run_options(_Given(self, settings)), context.scene, armature, _wanted(self, context.scene, armature))
+        return ImportJob(video, run_options(given(self, context.scene)), context.scene, armature, wanted(self, context.scene, armature))
 
 
-class _Apply(_WhileIdle):
+class _Apply(WhileIdle):
     """What the operators share that put a solved motion onto the armature that is selected, or onto a new one. No engine is needed."""
 
     # No REGISTER: a redo panel would show defaults where the sidebar's choices count.
@@ -139,7 +139,7 @@ class _Apply(_WhileIdle):
         try:
             armature = chosen_armature(context)
             DESK.solved = self.solved()
-            applied = DESK.solved.put(context, armature, _wanted(self, context.scene, armature))
+            applied = DESK.solved.put(context, armature, wanted(self, context.scene, armature))
         except InputError as error:
             DESK.tell(Status(error=str(error)))
             self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
@@ -192,7 +192,7 @@ class ImportMotion(_Apply, bpy.types.Operator):
         return Solved.load(Path(bpy.path.abspath(self.filepath)))
 
 
-class SetUpEngine(_JobOperator, bpy.types.Operator):
+class SetUpEngine(JobOperator, bpy.types.Operator):
     """Make the engine that analyses videos (once; downloads about 1 GB)"""
 
     bl_idname = "video_mocap.setup_engine"
@@ -252,10 +252,15 @@ class CancelWork(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _wanted(operator: Any, scene: Any, armature: Any | None) -> Wanted:
+def wanted(operator: Any, scene: Any, armature: Any | None) -> Wanted:
     """How the operator is to put a motion onto the armature."""
-    values = _Given(operator, scene.video_mocap)
+    values = given(operator, scene)
     return Wanted(values.start_frame, values.footage, Choices.of(values), chosen_mapping(scene, armature))
+
+
+def given(operator: Any, scene: Any) -> Any:
+    """What the operator was given, and of the rest what the scene's panel says."""
+    return _Given(operator, scene.video_mocap)
 
 
 class _Given:

@@ -71,6 +71,19 @@ class TakePanel(_Part, bpy.types.Panel):
         column.operator("video_mocap.export_take", icon="EXPORT")
 
 
+class KeypointsPanel(_Part, bpy.types.Panel):
+    """What the detector saw, to be put right"""
+
+    bl_idname = "VIDEO_MOCAP_PT_keypoints"
+    bl_label = "Keypoints"
+
+    def draw(self, context: Any) -> None:
+        """To the Movie Clip Editor and back."""
+        column = self.layout.column(align=True)
+        column.operator("video_mocap.edit_keypoints", icon="TRACKER")
+        column.operator("video_mocap.solve_again", icon="FILE_REFRESH")
+
+
 class BonesPanel(_Part, bpy.types.Panel):
     """Which bone is which joint"""
 
@@ -171,4 +184,4 @@ class VideoDrop(bpy.types.FileHandler):
         return context.area is not None and context.area.type == "VIEW_3D"
 
 
-CLASSES = (VideoMocapPreferences, SidebarPanel, TakePanel, BonesPanel, VideoDrop)
+CLASSES = (VideoMocapPreferences, SidebarPanel, TakePanel, KeypointsPanel, BonesPanel, VideoDrop)

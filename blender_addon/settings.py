@@ -75,8 +75,17 @@ def choice_properties(**more: Any) -> dict[str, Any]:
 def run_options(settings: Any) -> RunOptions:
     """The options of a run from anything with the properties of `option_properties`. Raises InputError with one sentence."""
     person = str(settings.person_number) if settings.person == "number" else settings.person
-    given = {name: float(getattr(settings, name)) or None for name in ("start", "end", "focal", "height")}
-    return RunOptions(person=person, formats=("npz",), **given).check()
+    return RunOptions(person=person, formats=("npz",), **_known(settings, ("start", "end", "focal", "height"))).check()
+
+
+def _known(settings: Any, names: tuple[str, ...]) -> dict[str, float]:
+    """The numbers that were given; 0 stands for "not given"."""
+    return {name: float(getattr(settings, name)) for name in names if getattr(settings, name)}
+
+
+def options_again(settings: Any) -> RunOptions:
+    """The options of a run on keypoints that a run has left, in which person and time are settled. Raises InputError."""
+    return RunOptions(formats=("npz",), **_known(settings, ("focal", "height"))).check()
 
 
 def video_path(text: str) -> Path:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from .apply import Take, apply_motion
+from .core.errors import InputError
 from .core.inputs import is_keypoint_input
+from .core.keypoints import Keypoints, load_keypoints
 from .core.motion import Motion, load_motion
 from .core.retarget import Mapping
 from .core.retarget.choices import DEFAULTS, Choices
@@ -40,16 +42,17 @@ class Applied:
 
 @dataclass(frozen=True)
 class Solved:
-    """A motion and the video or the keypoints that it was made from."""
+    """A motion, the video or the keypoint file that it was made from, and the keypoints as the detector saw them (None: not at hand)."""
 
     motion: Motion
     source: Path
+    keypoints: Keypoints | None = None
 
     @classmethod
     def load(cls, path: Path) -> Solved:
-        """Of a motion.npz; it knows its source. Raises InputError with one sentence."""
+        """Of a motion.npz; it knows its source, and a run leaves its keypoints beside it. Raises InputError with one sentence."""
         motion = load_motion(path)
-        return cls(motion, Path(str(motion.meta.get("source") or path)))
+        return cls(motion, Path(str(motion.meta.get("source") or path)), keypoints_beside(path, motion))
 
     def put(self, context: Any, armature: Any | None, wanted: Wanted) -> Applied:
         """Onto the armature, or onto a new one. Raises InputError with one sentence and leaves the scene as it was."""
@@ -69,6 +72,16 @@ class Solved:
         if take.unseen:
             warnings.append(take.unseen)
         return Applied(take, message, warnings)
+
+
+def keypoints_beside(path: Path, motion: Motion) -> Keypoints | None:
+    """The keypoints.npz in the folder of a motion.npz, if it is that motion's."""
+    try:
+        keypoints = load_keypoints(path.with_name("keypoints.npz"))
+    except InputError:
+        return None
+    same = (keypoints.width, keypoints.height, keypoints.times[0]) == (motion.camera.width, motion.camera.height, motion.times[0])
+    return keypoints if same else None
 
 
 def footage_of(source: Path) -> Path | None:

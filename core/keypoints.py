@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -155,12 +155,16 @@ class Keypoints:
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes our own keypoint npz, which `load_keypoints` and the command line take as input."""
+        write_npz(path, **self.to_arrays())
+
+    def to_arrays(self) -> dict[str, Any]:
+        """What an npz of them holds."""
         optional = {k: getattr(self, k).astype(np.float32) for k in ("depth", "world") if getattr(self, k) is not None}
         optional |= self.camera.to_arrays() if self.camera else {}
         optional |= {"lens_mm": self.lens} if self.lens else {}
-        write_npz(path, kind="video-mocap keypoints", names=np.array(self.names), xy=self.xy.astype(np.float32),
-                  confidence=self.confidence.astype(np.float32), times=self.times, width=self.width, height=self.height,
-                  fps=self.fps, **optional)
+        return {"kind": "video-mocap keypoints", "names": np.array(self.names), "xy": self.xy.astype(np.float32),
+                "confidence": self.confidence.astype(np.float32), "times": self.times, "width": self.width, "height": self.height,
+                "fps": self.fps, **optional}
 
 
 NPZ_ERRORS = (ValueError, TypeError, OSError, KeyError, EOFError, OverflowError, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
@@ -183,8 +187,8 @@ def npz_problem(error: BaseException) -> str:
     return f"it is damaged: {error.args[0] if error.args else error}"
 
 
-def load_keypoints(path: str | os.PathLike) -> Keypoints:
-    """Reads what `Keypoints.save` wrote. Raises InputError with one sentence when it is something else."""
+def load_keypoints(path: str | os.PathLike | IO[bytes]) -> Keypoints:
+    """Reads what `Keypoints.save` wrote, from a file or its bytes. Raises InputError with one sentence when it is something else."""
     try:
         with np.load(path, allow_pickle=False) as data:
             if "kind" not in data or str(data["kind"]) != "video-mocap keypoints":

@@ -22,7 +22,7 @@ LIMBS = [(side + a, side + b) for side in ("Left", "Right")
 FAKE_WORKER = '''
 import json, os, shutil, signal, sys, time
 request = json.loads(sys.stdin.readline())
-order = json.load(open(request["input"]))
+order = json.load(open(os.environ.get("VIDEO_MOCAP_TEST_ORDER") or request["input"]))
 say = lambda **event: print(json.dumps(event), flush=True)
 print("a line that is not JSON", flush=True)
 for i in range(order["frames"] + 1):
@@ -48,7 +48,9 @@ if kind == "slow":
 say(event="warning", text="The person is far away.")
 target = os.path.join(request["out"], "motion.npz")
 shutil.copy(order["motion"], target) if kind != "damaged" else open(target, "w").write("no")
-with open(request["input"] + ".request", "w") as file:
+if "keep" in order:
+    shutil.copy(request["input"], order["keep"])
+with open(order.get("keep", request["input"] + ".npz")[:-4] + (".json" if "keep" in order else ".request"), "w") as file:
     json.dump(request, file)
 say(event="result", files={"npz": target}, summary={})
 '''

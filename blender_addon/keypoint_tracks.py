@@ -1,0 +1,166 @@
+"""Keypoints as markers over the footage in Blender's Movie Clip Editor, where they can be moved, switched off, tracked and put right.
+
+Each keypoint is a track, each frame of the take in which it was seen a marker. What they were lies in the clip itself, so that the work
+goes on after the file was saved and opened again. What an animator leaves is read back by `corrections`: a marker elsewhere is a
+correction, a disabled or deleted one says that the point is not seen. Limits: frames between those of the take are not read; where the
+scene runs at another rate than the video, clip and take do not run together, but what is corrected is right all the same.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from .core.corrections import corrected
+from .core.errors import InputError
+from .core.keypoints import CANONICAL, Keypoints, load_keypoints
+from .core.motion import Motion
+from .core.skeleton import mirror_name
+from .footage import first_picture, lacking_turn, picture_numbers
+
+_KEYPOINTS, _ABOUT = "Mocap Keypoints", "Mocap About"  # custom properties of the clip
+_PATTERN, _SEARCH = 0.012, 0.04  # of the picture's height: half the sides of what Blender's own tracker looks for, and where
+_OF_THE_VIDEO = ("source_fps", "source_rotation")  # what the meta of a motion from corrected keypoints could not say
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What stands in a clip: the corrected keypoints, the detector's, the footage, and what the motion's meta is to say of that."""
+
+    keypoints: Keypoints
+    detected: Keypoints
+    footage: Path
+    about: dict[str, Any]
+
+
+def clip_of(keypoints: Keypoints, motion: Motion, footage: Path, start_frame: int) -> Any:
+    """The clip of the footage with these keypoints as tracks: the one that there is, with what was corrected in it, else a new one.
+
+    start_frame: the scene's, on which the take begins. Raises InputError with one sentence when Blender cannot show the footage.
+    """
+    data = _packed(keypoints)
+    there = next((clip for clip in bpy.data.movieclips if clip.get(_KEYPOINTS) == data), None)
+    return there or _new_clip(keypoints, data, motion, footage, start_frame)
+
+
+def is_clip(clip: Any) -> bool:
+    """Whether keypoints are to be corrected in it."""
+    return clip is not None and clip.get(_KEYPOINTS) is not None
+
+
+def clip_in_question(context: Any) -> Any | None:
+    """The clip with keypoints that the editor shows, else the one that came last; None when there is none."""
+    shown = getattr(context.space_data, "clip", None)
+    clips = [clip for clip in bpy.data.movieclips if is_clip(clip)]
+    return shown if is_clip(shown) else max(clips, key=lambda clip: clip.session_uid, default=None)
+
+
+def edited(clip: Any) -> Edited:
+    """The keypoints as they stand in the clip. Raises InputError when it has lost a track, or what it keeps is damaged."""
+    try:
+        detected, about = load_keypoints(io.BytesIO(clip[_KEYPOINTS])), json.loads(clip[_ABOUT])
+    except (InputError, KeyError, ValueError) as error:
+        raise InputError(f"What the clip '{clip.name}' keeps of the keypoints is damaged; import the video anew.") from error
+    tracks, xy = clip.tracking.objects[0].tracks, detected.xy.copy()
+    for name in _shown(detected):
+        if name not in tracks:
+            raise InputError(f"The track '{name}' of the clip '{clip.name}' is gone or was renamed; undo that.")
+        xy[:, detected.names.index(name)] = _places(tracks[name], np.array(about["frames"]), detected, about["turn"])
+    footage = Path(about["footage"])
+    return Edited(corrected(detected, xy), detected, footage, {"source": str(footage)} | {key: about[key] for key in _OF_THE_VIDEO})
+
+
+def exchange_sides(clip: Any, first: int, last: int) -> int:
+    """Exchanges left and right of the selected tracks (of all where none is) in the clip's frames first to last; in how many there was
+    something to exchange."""
+    tracks = clip.tracking.objects[0].tracks
+    chosen = [track for track in tracks if track.select] or list(tracks)
+    left = {name if name.startswith("l_") else mirror_name(name) for name in (track.name for track in chosen) if name[:2] in ("l_", "r_")}
+    touched = set()
+    for name in sorted(left):
+        pair = [tracks.get(name), tracks.get(mirror_name(name))]
+        if None in pair:
+            continue
+        found = [{m.frame: (tuple(m.co), m.mute) for m in track.markers if first <= m.frame <= last} for track in pair]
+        for track, own, other in ((pair[0], *found), (pair[1], *reversed(found))):
+            for frame in own.keys() - other.keys():
+                track.markers.delete_frame(frame)
+            for frame, (place, mute) in other.items():
+                track.markers.insert_frame(frame, co=place).mute = mute
+        touched |= found[0].keys() | found[1].keys()
+    return len(touched)
+
+
+def _shown(keypoints: Keypoints) -> list[str]:
+    return [name for name in keypoints.names if name in CANONICAL]
+
+
+def _packed(keypoints: Keypoints) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **keypoints.to_arrays())
+    return buffer.getvalue()
+
+
+def _new_clip(keypoints: Keypoints, data: bytes, motion: Motion, footage: Path, start_frame: int) -> Any:
+    picture = first_picture(footage)
+    try:
+        clip = bpy.data.movieclips.load(str(picture))
+    except RuntimeError as error:
+        raise InputError(f"{picture} cannot be opened to show the keypoints on it; is it still there?") from error
+    if not all(clip.size):
+        bpy.data.movieclips.remove(clip)
+        raise InputError(f"Blender cannot read {picture} to show the keypoints on it.")
+    rate = keypoints.fps if footage.is_dir() else clip.fps or keypoints.fps
+    first, *numbers = picture_numbers(footage, np.append(0.0, keypoints.times), rate)
+    frames = np.array(numbers) - first + 1  # a clip counts from 1
+    turn = lacking_turn(clip.size[0] / clip.size[1], motion)
+    about = {"frames": frames.tolist(), "turn": turn, "footage": str(footage)} | {key: motion.meta.get(key, 0) for key in _OF_THE_VIDEO}
+    clip.name = f"{footage.stem.encode('utf-8', 'replace').decode()} keypoints"
+    clip.use_fake_user = True  # what was corrected must not be lost when the file is saved
+    clip.frame_start = start_frame - int(frames[0]) + 1
+    clip[_KEYPOINTS], clip[_ABOUT] = data, json.dumps(about)
+    tracks = clip.tracking.objects[0].tracks
+    for name in _shown(keypoints):
+        _add_track(tracks, name, frames, keypoints, turn, clip.size)
+    return clip
+
+
+def _add_track(tracks: Any, name: str, frames: np.ndarray, keypoints: Keypoints, turn: int, size: Any) -> None:
+    track = tracks.new(name=name, frame=int(frames[0]))
+    track.select = False
+    track.use_custom_color, track.color = True, {"l": (0.2, 0.6, 1.0), "r": (1.0, 0.45, 0.2)}.get(name[:2].rstrip("_"), (1.0, 1.0, 1.0))
+    places = _turned(keypoints.xy[:, keypoints.names.index(name)] / (keypoints.width, keypoints.height), turn)
+    seen = np.flatnonzero(np.isfinite(places).all(-1))
+    wide = size[1] / size[0]
+    for row in seen:
+        marker = track.markers.insert_frame(int(frames[row]), co=places[row])
+        marker.pattern_corners = [(x * _PATTERN * wide, y * _PATTERN) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+        marker.search_min, marker.search_max = (-_SEARCH * wide, -_SEARCH), (_SEARCH * wide, _SEARCH)
+    if not len(seen) or seen[0] != 0:  # a track is born with a marker
+        track.markers.delete_frame(int(frames[0]))
+
+
+def _places(track: Any, frames: np.ndarray, keypoints: Keypoints, turn: int) -> np.ndarray:
+    """(T, 2) pixels of the track's markers at the clip's frames (T,); NaN where there is none, or a disabled one."""
+    count = len(track.markers)
+    at, places, muted = np.zeros(count, np.int32), np.zeros(2 * count, np.float32), np.zeros(count, bool)
+    for name, values in (("frame", at), ("co", places), ("mute", muted)):
+        track.markers.foreach_get(name, values)
+    found = {int(f): place for f, place, mute in zip(at, places.reshape(-1, 2), muted) if not mute}
+    rows = np.array([found.get(int(f), (np.nan, np.nan)) for f in frames], dtype=np.float64)
+    return _turned(rows, turn) * (keypoints.width, keypoints.height)
+
+
+def _turned(places: np.ndarray, turn: int) -> np.ndarray:
+    """Shares (T, 2) of the upright picture, y down, as shares of the picture as Blender reads it, y up; and, being its own inverse, back.
+
+    turn: degrees clockwise from the picture as Blender reads it to the upright one.
+    """
+    x, y = places.T
+    return np.stack({0: (x, 1 - y), 90: (y, x), 180: (1 - x, y), 270: (1 - y, 1 - x)}[turn], axis=-1)

@@ -1,0 +1,43 @@
+"""Keypoints as somebody has put them right by hand.
+
+A point that was moved is believed as one that is seen for certain; one that was taken away is missing; what was left alone keeps its
+numbers to the bit. Where somebody has exchanged a point with its mirror image, the detector's own doubts and depths go with it, reflected
+along the line of sight, because the same picture of the same body with other names is the body reflected (`core.flips`); elsewhere the
+detector's depths stay, as in `core.detect.correct`. numpy only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .keypoints import Keypoints
+from .skeleton import mirror_order
+
+MOVED = 0.1  # pixels: what lies nearer to where the detector put it was left alone
+
+
+def corrected(keypoints: Keypoints, xy: np.ndarray) -> Keypoints:
+    """The keypoints at places xy (T, K, 2) in pixels, NaN: not seen. Raises ValueError for another shape."""
+    if xy.shape != keypoints.xy.shape:
+        raise ValueError(f"places must be {keypoints.xy.shape}, got {xy.shape}")
+    there = np.isfinite(xy).all(-1)
+    order = mirror_order(keypoints.names)
+    paired = order != np.arange(len(order))
+    own, other = _same(xy, keypoints.xy), _same(xy, keypoints.xy[:, order])
+    exchanged = paired & (other & other[:, order]) & ~(own & own[:, order])
+    confidence = np.where(own, keypoints.confidence, np.where(there, 1.0, 0.0))
+    confidence = np.where(exchanged, keypoints.confidence[:, order], confidence)
+    xy = np.where(own[..., None], keypoints.xy, np.where(exchanged[..., None], keypoints.xy[:, order], xy))
+    depth, world = keypoints.depth, keypoints.world
+    if depth is not None:
+        depth = np.where(exchanged, -depth[:, order], depth)
+    if world is not None:
+        world = np.where(exchanged[..., None], world[:, order] * (1.0, 1.0, -1.0), world)
+    return keypoints.replace(xy=xy, confidence=confidence, depth=depth, world=world)
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(T, K) bool: both missing, or both within `MOVED` of each other."""
+    gone = [~np.isfinite(x).all(-1) for x in (a, b)]
+    near = np.nan_to_num(np.linalg.norm(a - b, axis=-1), nan=np.inf) <= MOVED
+    return near | (gone[0] & gone[1])

@@ -1,0 +1,202 @@
+"""Keypoints that are put right as markers in the Movie Clip Editor, and the take that is made of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+import pytest
+from blender_addon.core.errors import InputError
+from blender_addon.core.keypoints import CANONICAL, Keypoints, load_keypoints
+from helpers import snapshot, synthetic_motion, write_order
+from test_footage import SAMPLE, filmed, pictures, turned
+
+from blender_addon import engine
+from blender_addon.jobs import DESK
+from blender_addon.keypoint_tracks import clip_of, edited
+from blender_addon.takes import Solved
+
+FRAMES = 30
+
+
+def keypoints_of(width: int = 640, height: int = 480, start: float = 0.0, fps: float = 30.0) -> Keypoints:
+    """Somebody of whom some points are missing in some frames."""
+    rng = np.random.default_rng(1)
+    shape = (FRAMES, len(CANONICAL))
+    confidence = rng.uniform(0.1, 0.9, shape) * (rng.random(shape) > 0.1)
+    return Keypoints(CANONICAL, rng.uniform(0.1, 0.9, (*shape, 2)) * (width, height), confidence, start + np.arange(FRAMES) / fps, width,
+                     height, fps, rng.normal(0, 20, shape), rng.normal(0, 0.3, (*shape, 3)))
+
+
+def stored(keypoints: Keypoints, folder: Path) -> Keypoints:
+    """As they come out of a file, in its precision."""
+    keypoints.save(folder / "k.npz")
+    return load_keypoints(folder / "k.npz")
+
+
+def same(a: Keypoints, b: Keypoints) -> bool:
+    pairs = ((a.xy, b.xy), (a.confidence, b.confidence), (a.depth, b.depth), (a.world, b.world), (a.times, b.times))
+    return all(np.array_equal(x, y, equal_nan=True) for x, y in pairs)
+
+
+def tracks(clip: Any) -> Any:
+    return clip.tracking.objects[0].tracks
+
+
+@pytest.fixture
+def keypoints(tmp_path: Path) -> Keypoints:
+    return stored(keypoints_of(), tmp_path)
+
+
+@pytest.fixture
+def clip(keypoints: Keypoints) -> Any:
+    """What Edit Keypoints makes of the last import."""
+    motion = dataclasses.replace(synthetic_motion(FRAMES, 30.0), meta={"source_fps": 30.0, "source_rotation": 0})
+    DESK.solved = Solved(motion, SAMPLE, keypoints)
+    assert bpy.ops.video_mocap.edit_keypoints() == {"FINISHED"}
+    (made,) = bpy.data.movieclips
+    return made
+
+
+def test_what_nobody_touches_comes_back_as_it_was(clip: Any, keypoints: Keypoints) -> None:
+    assert [track.name for track in tracks(clip)] == list(CANONICAL)
+    assert sum(len(track.markers) for track in tracks(clip)) == (keypoints.confidence > 0).sum()
+    assert same(edited(clip).keypoints, keypoints) and same(edited(clip).detected, keypoints)
+    assert "'Solve Again'" in DESK.status.message
+
+
+def test_markers_that_are_moved_disabled_or_deleted(clip: Any, keypoints: Keypoints) -> None:
+    wrist = CANONICAL.index("l_wrist")
+    rows = np.flatnonzero(keypoints.confidence[:, wrist])[:3]
+    markers = tracks(clip)["l_wrist"].markers
+    markers.find_frame(int(rows[0]) + 1).co = (0.25, 0.75)  # the sample has as many frames a second
+    markers.find_frame(int(rows[1]) + 1).mute = True
+    markers.delete_frame(int(rows[2]) + 1)
+    result = edited(clip).keypoints
+    np.testing.assert_allclose(result.xy[rows[0], wrist], (160, 120), atol=1e-3)
+    assert list(result.confidence[rows, wrist]) == [1.0, 0.0, 0.0]
+    assert (result.confidence != keypoints.confidence).sum() == 3
+
+
+@pytest.mark.parametrize("clockwise", [0, 90, 180, 270])
+def test_markers_lie_on_a_phones_picture(tmp_path: Path, clockwise: int) -> None:
+    """The corner of the upright picture is another corner of the picture that Blender shows where it ignores the flag."""
+    size = (640, 480) if clockwise in (0, 180) else (480, 640)
+    plain = keypoints_of(*size)
+    xy = plain.xy.copy()
+    xy[:, 0] = np.array(size) * (0.1, 0.2)
+    keypoints = stored(plain.replace(xy=xy, confidence=np.full_like(plain.confidence, 0.5)), tmp_path)
+    clip = clip_of(keypoints, filmed(synthetic_motion(FRAMES, 30.0), *size, source_rotation=clockwise), turned(tmp_path, clockwise), 1)
+    honoured = clockwise == 0 or bpy.app.version >= (4, 4)
+    expected = (0.1, 0.8) if honoured else {90: (0.2, 0.1), 180: (0.9, 0.2), 270: (0.8, 0.9)}[clockwise]
+    np.testing.assert_allclose(tracks(clip)["nose"].markers[0].co, expected, atol=1e-5)
+    assert same(edited(clip).keypoints, keypoints)
+
+
+def test_a_folder_of_numbered_images_and_a_range(tmp_path: Path) -> None:
+    """A clip counts from 1, whatever the number of its first image."""
+    folder = pictures(tmp_path / "frames", [f"shot.{7 + i:04d}.png" for i in range(40)])
+    keypoints = stored(keypoints_of(start=0.2), tmp_path)
+    clip = clip_of(keypoints, filmed(synthetic_motion(FRAMES, 30.0), 640, 480), folder, 101)
+    ears = tracks(clip)["l_ear"].markers
+    assert [m.frame for m in ears] == [7 + int(row) for row in np.flatnonzero(keypoints.confidence[:, CANONICAL.index("l_ear")])]
+    assert clip.frame_start == 101 - 7 + 1  # so that the take's first frame shows its picture
+    assert same(edited(clip).keypoints, keypoints)
+
+
+def test_sides_are_exchanged_in_a_range_and_back(clip: Any, keypoints: Keypoints) -> None:
+    bpy.context.scene.frame_set(4)
+    assert bpy.ops.video_mocap.swap_sides() == {"FINISHED"}
+    changed = np.flatnonzero((edited(clip).keypoints.confidence != keypoints.confidence).any(1))
+    assert list(changed) == [3]
+    bpy.ops.video_mocap.swap_sides()
+    assert same(edited(clip).keypoints, keypoints)
+    tracks(clip)["r_knee"].select = True
+    scene = bpy.context.scene
+    scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, 10, 19
+    bpy.ops.video_mocap.swap_sides()
+    result, knees = edited(clip).keypoints, [CANONICAL.index("l_knee"), CANONICAL.index("r_knee")]
+    np.testing.assert_array_equal(result.confidence[9:19, knees], keypoints.confidence[9:19, knees[::-1]])
+    others = [i for i in range(len(CANONICAL)) if i not in knees]
+    np.testing.assert_array_equal(result.confidence[:, others], keypoints.confidence[:, others])
+    np.testing.assert_array_equal(np.delete(result.confidence, np.s_[9:19], 0), np.delete(keypoints.confidence, np.s_[9:19], 0))
+    assert bpy.ops.video_mocap.swap_sides(first=500, last=600) == {"CANCELLED"}
+
+
+def test_the_work_goes_on_after_the_file_was_saved_and_opened(clip: Any, tmp_path: Path) -> None:
+    tracks(clip)["nose"].markers[0].mute = True
+    name, kept = clip.name, edited(clip).keypoints
+    path = str(tmp_path / "later.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    DESK.solved = None
+    assert bpy.ops.video_mocap.solve_again.poll() and not bpy.ops.video_mocap.edit_keypoints.poll()
+    assert same(edited(bpy.data.movieclips[name]).keypoints, kept)
+
+
+def test_editing_again_shows_what_was_corrected_and_another_take_is_another_clip(clip: Any, keypoints: Keypoints) -> None:
+    tracks(clip)["nose"].markers[0].mute = True
+    bpy.ops.video_mocap.edit_keypoints()
+    assert list(bpy.data.movieclips) == [clip]
+    DESK.solved = dataclasses.replace(DESK.solved, keypoints=keypoints.replace(xy=keypoints.xy + 5))
+    bpy.ops.video_mocap.edit_keypoints()
+    assert len(bpy.data.movieclips) == 2
+
+
+def test_solving_again_makes_the_take_of_the_corrected_keypoints(clip: Any, keypoints: Keypoints, fake_python: Path, tmp_path: Path,
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    motion = tmp_path / "there.npz"
+    synthetic_motion(seed=3).save(motion)
+    seen = tmp_path / "seen.npz"
+    order = write_order(tmp_path / "order.json", "ok", motion, keep=str(seen))
+    monkeypatch.setenv("VIDEO_MOCAP_TEST_ORDER", str(order))
+    monkeypatch.setattr(engine, "find_python", lambda: fake_python)
+    tracks(clip)["nose"].markers[0].co = (0.5, 0.5)
+    corrected = edited(clip).keypoints
+    settings = bpy.context.scene.video_mocap
+    settings.height, settings.start, settings.person, settings.person_number = 1.9, 0.5, "number", 3
+    assert bpy.ops.video_mocap.solve_again(focal=700.0) == {"FINISHED"}
+    assert same(load_keypoints(seen), stored(corrected, tmp_path))
+    options = json.loads(seen.with_suffix(".json").read_text())["options"]
+    assert (options["focal"], options["start"], options["person"]) == (700.0, None, "largest") and options["height"] == pytest.approx(1.9)
+    assert bpy.context.object.animation_data.action.name == "sample" and DESK.solved.source == SAMPLE
+    assert same(DESK.solved.keypoints, keypoints)  # so that 'Edit Keypoints' finds this clip again
+    assert DESK.solved.motion.meta == {"source": str(SAMPLE), "source_fps": 30.0, "source_rotation": 0}
+    assert "30 frames" in DESK.status.message
+
+
+def test_what_cannot_be_is_one_sentence(clip: Any, keypoints: Keypoints, tmp_path: Path) -> None:
+    tracks(clip)["l_hip"].name = "hip"
+    before = snapshot()
+    with pytest.raises(RuntimeError, match="The track 'l_hip' of the clip 'sample keypoints' is gone or was renamed"):
+        bpy.ops.video_mocap.solve_again()
+    assert snapshot() == before
+    clip["Mocap Keypoints"] = b"no"
+    with pytest.raises(InputError, match="is damaged; import the video anew"):
+        edited(clip)
+    DESK.solved = Solved(synthetic_motion(), tmp_path / "gone.mp4", keypoints)
+    with pytest.raises(RuntimeError, match=r"gone\.mp4 cannot be opened to show the keypoints on it"):
+        bpy.ops.video_mocap.edit_keypoints()
+    DESK.solved = Solved(synthetic_motion(), tmp_path / "keypoints.npz", keypoints)
+    with pytest.raises(RuntimeError, match="there is no video to show them on"):
+        bpy.ops.video_mocap.edit_keypoints()
+
+
+def test_without_keypoints_there_is_nothing_to_edit() -> None:
+    assert not bpy.ops.video_mocap.solve_again.poll() and not bpy.ops.video_mocap.swap_sides.poll()
+    DESK.solved = Solved(synthetic_motion(), SAMPLE)
+    assert not bpy.ops.video_mocap.edit_keypoints.poll()
+
+
+def test_a_runs_keypoints_are_found_beside_its_motion(tmp_path: Path) -> None:
+    motion = dataclasses.replace(synthetic_motion(FRAMES, 30.0), meta={"source": str(SAMPLE)})
+    motion.save(tmp_path / "motion.npz")
+    assert Solved.load(tmp_path / "motion.npz").keypoints is None
+    keypoints_of().save(tmp_path / "keypoints.npz")
+    assert Solved.load(tmp_path / "motion.npz").keypoints is not None
+    keypoints_of(1920, 1080).save(tmp_path / "keypoints.npz")  # of another video
+    assert Solved.load(tmp_path / "motion.npz").keypoints is None
