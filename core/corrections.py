@@ -1,6 +1,6 @@
 """Keypoints as somebody has put them right by hand.
 
-A point that was moved is believed as one that is seen for certain; one that was taken away is missing; what was left alone keeps its
+A point that was moved is believed whatever speaks against it; one that was taken away is missing; what was left alone keeps its
 numbers to the bit. Where somebody has exchanged a point with its mirror image, the detector's own doubts and depths go with it, reflected
 along the line of sight, because the same picture of the same body with other names is the body reflected (`core.flips`); elsewhere the
 detector's depths stay, as in `core.detect.correct`. numpy only.
@@ -33,7 +33,9 @@ def corrected(keypoints: Keypoints, xy: np.ndarray) -> Keypoints:
         depth = np.where(exchanged, -depth[:, order], depth)
     if world is not None:
         world = np.where(exchanged[..., None], world[:, order] * (1.0, 1.0, -1.0), world)
-    return keypoints.replace(xy=xy, confidence=confidence, depth=depth, world=world)
+    before = np.zeros(own.shape, dtype=bool) if keypoints.by_hand is None else keypoints.by_hand
+    by_hand = before | exchanged | ~own
+    return keypoints.replace(xy=xy, confidence=confidence, depth=depth, world=world, by_hand=by_hand if by_hand.any() else None)
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -77,7 +77,7 @@ def between(keypoints: Keypoints, start: float | None, end: float | None) -> Key
         return None if value is None else value[wanted]
 
     return keypoints.replace(xy=keypoints.xy[wanted], confidence=keypoints.confidence[wanted], times=times[wanted],
-                             depth=cut(keypoints.depth), world=cut(keypoints.world),
+                             depth=cut(keypoints.depth), world=cut(keypoints.world), by_hand=cut(keypoints.by_hand),
                              camera=keypoints.camera and keypoints.camera.cut(wanted, times))
 
 

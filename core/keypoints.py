@@ -92,6 +92,8 @@ class Keypoints:
     world: (T, K, 3) or None; the detector's own metric guess about the hips' middle; metres, x right, y down, z forward.
     camera: what the camera did in the T frames; None where nobody has looked.
     lens: its 35 mm equivalent in millimetres as the camera wrote it into the video; None where it did not.
+    by_hand: (T, K) bool or None; what somebody has put right (`core.corrections`): where the confidence is 1 the place counts, whatever
+    speaks against it, and which side is which is settled in the frame.
     """
 
     names: tuple[str, ...]
@@ -105,16 +107,17 @@ class Keypoints:
     world: np.ndarray | None = None
     camera: CameraMotion | None = None
     lens: float | None = None
+    by_hand: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(str(n) for n in self.names))
         frames, count = len(self.times), len(self.names)
         for name, shape in (("xy", (frames, count, 2)), ("confidence", (frames, count)), ("times", (frames,)),
-                            ("depth", (frames, count)), ("world", (frames, count, 3))):
+                            ("depth", (frames, count)), ("world", (frames, count, 3)), ("by_hand", (frames, count))):
             value = getattr(self, name)
             if value is None:
                 continue
-            value = np.asarray(value, dtype=np.float64)
+            value = np.asarray(value, dtype=bool if name == "by_hand" else np.float64)
             if value.shape != shape:
                 raise ValueError(f"{name} must be {shape}, got {value.shape}")
             object.__setattr__(self, name, value)
@@ -147,7 +150,8 @@ class Keypoints:
             return np.where(mask, value[:, source], np.nan)
 
         return self.replace(names=tuple(names), xy=pick(self.xy), confidence=np.where(there, self.confidence[:, source], 0.0),
-                            depth=pick(self.depth), world=pick(self.world))
+                            depth=pick(self.depth), world=pick(self.world),
+                            by_hand=None if self.by_hand is None else self.by_hand[:, source] & there)
 
     def canonical(self) -> Keypoints:
         """The 27 `CANONICAL` keypoints."""
@@ -162,6 +166,7 @@ class Keypoints:
         optional = {k: getattr(self, k).astype(np.float32) for k in ("depth", "world") if getattr(self, k) is not None}
         optional |= self.camera.to_arrays() if self.camera else {}
         optional |= {"lens_mm": self.lens} if self.lens else {}
+        optional |= {} if self.by_hand is None else {"by_hand": self.by_hand}
         return {"kind": "video-mocap keypoints", "names": np.array(self.names), "xy": self.xy.astype(np.float32),
                 "confidence": self.confidence.astype(np.float32), "times": self.times, "width": self.width, "height": self.height,
                 "fps": self.fps, **optional}
@@ -196,7 +201,8 @@ def load_keypoints(path: str | os.PathLike | IO[bytes]) -> Keypoints:
             keypoints = Keypoints(
                 tuple(data["names"]), data["xy"], data["confidence"], data["times"], int(data["width"]), int(data["height"]),
                 float(data["fps"]), data["depth"] if "depth" in data else None, data["world"] if "world" in data else None,
-                CameraMotion.from_arrays(data), float(data["lens_mm"]) if "lens_mm" in data else None)
+                CameraMotion.from_arrays(data), float(data["lens_mm"]) if "lens_mm" in data else None,
+                data["by_hand"] if "by_hand" in data else None)
     except NPZ_ERRORS as error:
         raise InputError(f"{path} cannot be read as a keypoint file ({npz_problem(error)}).") from error
     if len(keypoints) == 0:

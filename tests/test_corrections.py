@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from core.corrections import corrected
-from core.keypoints import CANONICAL, Keypoints
+from core.keypoint_files import between
+from core.keypoints import CANONICAL, Keypoints, load_keypoints
 from core.skeleton import mirror_name
 
 FRAMES = 5
@@ -74,6 +75,20 @@ def test_exchanging_sides_takes_doubt_and_reflected_depth_along_and_twice_is_not
     others = [i for i in range(len(CANONICAL)) if i not in (a, b)]
     assert np.array_equal(result.confidence[:, others], keypoints.confidence[:, others])
     assert same(corrected(result, keypoints.xy), keypoints)
+
+
+def test_what_was_done_by_hand_is_known_wherever_the_keypoints_go(tmp_path: Path) -> None:
+    keypoints = detected()
+    assert corrected(keypoints, keypoints.xy).by_hand is None
+    xy, wrist = keypoints.xy.copy(), CANONICAL.index("l_wrist")
+    xy[3, wrist] = (1.0, 2.0)
+    result = corrected(keypoints, xy)
+    assert np.argwhere(result.by_hand).tolist() == [[3, wrist]]
+    result.save(tmp_path / "k.npz")
+    for again in (load_keypoints(tmp_path / "k.npz"), result.canonical(), corrected(result, result.xy)):
+        assert np.array_equal(again.by_hand, result.by_hand)
+    assert np.argwhere(between(result, 2 / 30, None).by_hand).tolist() == [[1, wrist]]
+    assert result.select(("nose", "l_wrist", "tail")).by_hand.sum(0).tolist() == [0, 1, 0]
 
 
 def test_places_of_another_shape_are_refused() -> None:

@@ -14,6 +14,7 @@ from synthetic import Lifted, Listener, Scene, about_hips, film, jump, walk, wan
 from walking import planted_walk
 
 from core import rotations
+from core.corrections import corrected
 from core.errors import Cancelled, InputError
 from core.evaluate import below_floor
 from core.events import Reporter
@@ -512,6 +513,36 @@ def test_an_outlier_frame_does_not_shake_the_motion() -> None:
     xy[30, CANONICAL.index("l_wrist")] += [150, 90]
     motion = solve(Lifted(scene.lifted.names, positions, scene.lifted.sigma), scene.keypoints.replace(xy=xy), scene.K)
     assert error(motion, scene)[30, INDEX["LeftHand"]] < 0.08
+
+
+def test_what_somebody_has_put_right_counts_against_all_else() -> None:
+    """The detector sees the left hand elsewhere for a third of a second and the network believes it; one point of it is put right."""
+    scene = film(*walk(60), azimuth=0.9, noise=0.01, pixels=1.0)
+    rows, hand = slice(25, 36), [CANONICAL.index(f"l_{n}") for n in ("wrist", "index", "pinky", "thumb")]
+    positions, xy = scene.lifted.positions.copy(), scene.keypoints.xy.copy()
+    for name in ("LeftHand", "l_index", "l_pinky", "l_thumb"):
+        positions[rows, scene.lifted.names.index(name)] += [0.3, -0.2, 0.0]
+    xy[rows, hand] = xy[rows, hand] + (60, -40)
+    lifted, seen = Lifted(scene.lifted.names, positions, scene.lifted.sigma), scene.keypoints.replace(xy=xy)
+    mended = xy.copy()
+    mended[rows, hand[0]] = scene.keypoints.xy[rows, hand[0]]
+    by_hand = corrected(seen, mended)
+    before, after = (error(solve(lifted, k, scene.K), scene)[rows, INDEX["LeftHand"]].mean() for k in (seen, by_hand))
+    assert before > 0.2 and after < 0.1
+    doubted = seen.replace(xy=mended)  # the same places, as a detector's
+    assert error(solve(lifted, doubted, scene.K), scene)[rows, INDEX["LeftHand"]].mean() > 1.5 * after
+
+
+def test_sides_that_somebody_has_settled_stay_so() -> None:
+    scene = film(*wander(0, 60), distance=8.0)
+    states = np.zeros(60, dtype=int)
+    states[30:36] = 1
+    lifted = Lifted(scene.lifted.names, exchanged(scene.lifted.positions, scene.lifted.names, states, reflect=True), scene.lifted.sigma)
+    by_hand = corrected(scene.keypoints, exchanged(scene.keypoints.xy, CANONICAL, states))
+    assert error(solve(lifted, by_hand.replace(by_hand=None), scene.K), scene)[30:36].mean() < 0.05
+    motion = solve(lifted, by_hand, scene.K)
+    assert error(motion, scene)[30:36].mean() > 0.1
+    assert not any("left and right" in s for s in motion.meta["quality"]["bad_ranges"])
 
 
 def test_a_wrist_that_is_missing_for_a_moment_moves_nothing_else() -> None:

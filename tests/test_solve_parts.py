@@ -77,7 +77,7 @@ def test_derivatives_of_smoothness() -> None:
 @pytest.mark.parametrize("floor", [-0.7, 0.5])
 def test_cost_and_gradient_of_the_whole_problem(floor: float) -> None:
     """Evidence that disagrees with the pose, feet that slide, sink and are held, and of what else may rest some parts that do and some
-    that do not, above a floor and all beneath it: the normal equations' gradient is the cost's."""
+    that do not, above a floor and all beneath it, some keypoints put right by hand: the normal equations' gradient is the cost's."""
     scene = film(*wander(4, 5), noise=0.01, pixels=2.0)
     problem = posed(scene.lifted, scene.keypoints, scene.K, None)
     generator, shape = np.random.default_rng(0), (5, len(TOUCHING))
@@ -85,7 +85,8 @@ def test_cost_and_gradient_of_the_whole_problem(floor: float) -> None:
     rests = np.arange(len(TOUCHING)) % 3 != 1
     footing = Footing(np.full((4, len(TOUCHING)), 30.0) * rests, np.full(shape, 20.0) * rests, np.array([0.0, -1.0, 0.0]),
                       np.full(shape, -0.8), floor, 50.0, np.full((5, 4), 5.0), feet)
-    evidence = dataclasses.replace(problem.evidence, footing=footing, independence=0.6)
+    certain = generator.random(problem.evidence.weight_2d.shape) < 0.3
+    evidence = dataclasses.replace(problem.evidence, footing=footing, independence=0.6, certain=certain)
     state = problem.start.moved(0.05 * generator.normal(size=(5, DOF)))
     normal = _Problem(problem.body, evidence)
     terms = normal.terms(state)

@@ -1,7 +1,8 @@
 """The fit: the motion of one skeleton that explains lifted markers and picture best, over a whole window of frames at once.
 
 Unknowns: the root's place and every joint's rotation in every frame. Evidence: marker positions about the hips' middle with their
-uncertainty, keypoints in the picture with their confidence, both robust (Cauchy) because detectors sometimes point at something else;
+uncertainty, keypoints in the picture with their confidence, both robust (Cauchy) because detectors sometimes point at something else,
+but not where somebody has put them right by hand;
 feet, and what else the body rests on, that stay on the ground (`footing`). Priors: `limits` and `smoothness`. Method:
 Levenberg-Marquardt with analytic derivatives; frames are coupled two apart, so each step is one banded Cholesky solve, linear in the
 number of frames.
@@ -26,7 +27,8 @@ from .limits import Rows, prior_rows
 from .rests import REST_POINTS, flesh
 from .smoothness import TAIL, Smoothness, smoothness
 
-_OUTLIER = 2.0  # standard deviations: where evidence starts to lose its say
+_OUTLIER = 2.0  # standard deviations: where evidence starts to lose its say,
+_NEVER = 1e3  # and where what is certain does
 _HIPS = ("LeftUpLeg", "RightUpLeg")
 _BALLS = ("LeftToe", "RightToe")  # stay above the floor like the foot points, but half as strictly: toes must not snap for it
 _REST_STRICT, _REST_GIVES = 1.0 / 16.0, 0.025  # how strictly the rest of the body does, whose flesh gives (metres) and is roughly known
@@ -43,7 +45,8 @@ class Evidence:
     positions: (T, M, 3) metres about the hips' middle; weight_3d: (T, M) 1 / variance; image: (T, K, 2) normalised image places
     (x/z, y/z); weight_2d: (T, K) 1 / variance in those units. Weight 0 where nothing is known; no NaN. times: (T,) seconds.
     footing: see there. independence: what a frame's evidence, priors and still feet count (`smoothness.independence`). restlessness: how
-    much more than usual the velocity may change (`choices`).
+    much more than usual the velocity may change (`choices`). certain: (T, K) bool, the keypoints that cannot point at something else, or
+    None.
     """
 
     positions: np.ndarray
@@ -55,12 +58,19 @@ class Evidence:
     footing: Footing
     independence: float = 1.0
     restlessness: float = 1.0
+    certain: np.ndarray | None = None
 
     def window(self, start: int, stop: int) -> Evidence:
         """Frames start to stop - 1."""
         cut = slice(start, stop)
         return Evidence(self.positions[cut], self.weight_3d[cut], self.seen_points, self.image[cut], self.weight_2d[cut], self.times[cut],
-                        self.footing.window(start, stop), self.independence, self.restlessness)
+                        self.footing.window(start, stop), self.independence, self.restlessness,
+                        None if self.certain is None else self.certain[cut])
+
+    @property
+    def outlier_2d(self) -> float | np.ndarray:
+        """Standard deviations from which on keypoints lose their say: of all, or of each (T, K)."""
+        return _OUTLIER if self.certain is None else np.where(self.certain, _NEVER, _OUTLIER)
 
 
 @dataclass(frozen=True)
@@ -123,7 +133,8 @@ def residuals(body: Body, evidence: Evidence, state: State) -> np.ndarray:
     frames = len(state.root)
     robust = (terms.residual[:, :markers].reshape(frames, -1, 3), terms.residual[:, markers:].reshape(frames, -1, 2), terms.slide,
               terms.sink[..., None])
-    parts = [np.sqrt(evidence.independence) * _shortened(r) for r in robust]
+    outliers: tuple[float | np.ndarray, ...] = (_OUTLIER, np.asarray(evidence.outlier_2d)[..., None], _OUTLIER, _OUTLIER)
+    parts = [np.sqrt(evidence.independence) * _shortened(r, outlier) for r, outlier in zip(robust, outliers, strict=True)]
     parts += [terms.priors.residual, terms.through, terms.adrift]
     if terms.smooth is not None:
         parts.append(_shortened(terms.smooth.residual, np.sqrt(TAIL)[:, None]))
@@ -154,7 +165,7 @@ class _Problem:
         off_2d = (self._image(pose) - self.evidence.image) * self._scale_2d[..., None]
         counts = self.evidence.independence
         weight_3d, cost_3d = _robust(off_3d, counts)
-        weight_2d, cost_2d = _robust(off_2d, counts)
+        weight_2d, cost_2d = _robust(off_2d, counts, self.evidence.outlier_2d)
         touching, footing = pose.points[:, self._touching], self.evidence.footing
         slide = np.diff(touching, axis=0) * np.sqrt(footing.still)[..., None]
         sink = (touching @ footing.up - footing.level) * np.sqrt(footing.ground)
@@ -230,10 +241,10 @@ class _Problem:
         return rows
 
 
-def _robust(residual: np.ndarray, counts: float) -> tuple[np.ndarray, float]:
+def _robust(residual: np.ndarray, counts: float, outlier: float | np.ndarray = _OUTLIER) -> tuple[np.ndarray, float]:
     """Weights (T, N) and half the summed cost of Cauchy's loss for residual vectors (T, N, d) that count so much each."""
-    square = np.sum(residual**2, axis=-1) / _OUTLIER**2
-    return counts / (1.0 + square), 0.5 * counts * _OUTLIER**2 * float(np.log1p(square).sum())
+    square = np.sum(residual**2, axis=-1) / outlier**2
+    return counts / (1.0 + square), 0.5 * counts * float((outlier**2 * np.log1p(square)).sum())
 
 
 def _shortened(residual: np.ndarray, outlier: float | np.ndarray = _OUTLIER) -> np.ndarray:

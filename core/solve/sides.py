@@ -4,7 +4,8 @@ Problem: what the detector exchanges, or the network lifts as seen from behind t
 about within a frame and back again later; a network may see through an exchange in the picture, or make one where there is none.
 Method: picture and lifted markers are two witnesses, each searched by `core.flips` for stretches that break its own continuity. What both
 say is believed; what one says alone is believed where the two contradict each other about which side is which, and ends the quarrel. An
-exchange is the body reflected along the line of sight, so that the picture stays what it was.
+exchange is the body reflected along the line of sight, so that the picture stays what it was. Where somebody has put the picture right
+by hand, it stays so.
 Limits: those of `core.flips`.
 """
 
@@ -34,8 +35,10 @@ def one_way_round(names: tuple[str, ...], positions: np.ndarray, sigma: np.ndarr
     view = person_view(rays, keypoints.confidence)
     facing = np.einsum("tij,tmj->tmi", view, positions)
     picture = find_flips(keypoints.replace(depth=None, world=None))
+    if keypoints.by_hand is not None:
+        picture[keypoints.by_hand.any(1)] = 0
     body = find_flips(keypoints.replace(names=names, xy=_PIXELS * facing[..., :2], confidence=1.0 / (1.0 + (sigma / _HALF) ** 2),
-                                        depth=None, world=facing))
+                                        depth=None, world=facing, by_hand=None))
     if not (picture.any() or body.any()):
         return positions, sigma, keypoints, np.zeros(len(keypoints), dtype=bool)
     agreement = _agreement(names, facing, keypoints, np.einsum("tij,tkj->tki", view, rays))

@@ -41,6 +41,7 @@ from .world import GROUND_POINTS, World, find_world, never_upright
 WINDOW, OVERLAP = 8.0, 1.0  # seconds
 _MOST_FRAMES = 480  # of a window, whatever the frame rate
 _PIXEL_SPREAD = 0.012  # of the person's height: how far a keypoint is from the point that it means
+_BY_HAND = 0.5  # of that, where somebody has put it right
 _LOOSE = {"l_hip": 2.0, "r_hip": 2.0, "l_shoulder": 1.5, "r_shoulder": 1.5, "l_thumb": 2.0, "r_thumb": 2.0}
 _FOOT_KEYPOINTS = [[CANONICAL.index(f"{side}_{part}") for part in ("ankle", "heel", "toe")] for side in "lr"]
 _PER_AXIS = 0.63  # a mean distance from the truth in 3D is 1.6 standard deviations of each axis
@@ -169,9 +170,11 @@ def _prepare(body: Body, positions: np.ndarray, sigma: np.ndarray, keypoints: Ke
     root = locate(lifted[:, points], image, confidence, 2.5 * stature)
     spread = np.array([_LOOSE.get(n, 1.0) for n in keypoints.names]) * _PIXEL_SPREAD * stature
     weight_3d = np.where(known, 1.0 / np.where(known, sigma, 1.0) ** 2, 0.0)
+    certain = None if keypoints.by_hand is None else keypoints.by_hand[rows] & (confidence == 1.0)
+    spread = spread if certain is None else np.where(certain, _BY_HAND, 1.0) * spread
     weight_2d = (confidence * root[:, 2:] / spread) ** 2  # confidence is a chance: what is unsure counts little
     evidence = Evidence(np.where(known[..., None], positions, 0.0), weight_3d, points, image, weight_2d, times,
-                        footing(np.zeros((len(times), len(TOUCHING))), times), independence(times))
+                        footing(np.zeros((len(times), len(TOUCHING))), times), independence(times), certain=certain)
     return evidence, State(*fill(local[there], root[there], there, times))
 
 
