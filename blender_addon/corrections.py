@@ -9,7 +9,7 @@ from bpy.props import IntProperty
 
 from .core.errors import InputError
 from .jobs import DESK, ImportJob, Job, Status
-from .keypoint_tracks import clip_in_question, clip_of, edited, exchange_sides, is_clip
+from .keypoint_tracks import clip_in_question, clip_of, edited, exchange_sides
 from .operators import JobOperator, WhileIdle, given, wanted
 from .rigs import chosen_armature
 from .settings import choice_properties, option_properties, options_again, take_properties
@@ -112,27 +112,6 @@ class SwapSides(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class CorrectionsPanel(bpy.types.Panel):
-    """Movie Clip Editor > sidebar > Video Mocap"""
-
-    bl_idname = "VIDEO_MOCAP_PT_corrections"
-    bl_label = "Video Mocap"
-    bl_space_type = "CLIP_EDITOR"
-    bl_region_type = "UI"
-    bl_category = "Video Mocap"
-
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        """On a clip with keypoints."""
-        return is_clip(context.space_data.clip)
-
-    def draw(self, context: Any) -> None:
-        """What is done beside moving and disabling markers."""
-        column = self.layout.column(align=True)
-        column.operator("video_mocap.swap_sides", icon="ARROW_LEFTRIGHT")
-        column.operator("video_mocap.solve_again", icon="FILE_REFRESH")
-
-
 def _show(context: Any, clip: Any) -> None:
     """The clip in every Movie Clip Editor, or, where there is none, in a window of its own."""
     if context.window is None or bpy.app.background:
@@ -145,7 +124,7 @@ def _show(context: Any, clip: Any) -> None:
         editors = [area]
     for area in editors:
         area.spaces.active.clip = clip
-        area.spaces.active.show_names = True
+        area.spaces.active.clip_user.frame_current = context.scene.frame_current  # else it would show the first until that changes
 
 
-CLASSES = (EditKeypoints, SolveAgain, SwapSides, CorrectionsPanel)
+CLASSES = (EditKeypoints, SolveAgain, SwapSides)

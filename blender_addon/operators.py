@@ -275,10 +275,10 @@ class _Given:
 
 
 def redraw_panels(context: Any) -> None:
-    """Lets the sidebars of all 3D views show the progress."""
+    """Lets the sidebars that hold our panels show the progress."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
+            if area.type in ("VIEW_3D", "CLIP_EDITOR"):
                 for region in area.regions:
                     if region.type == "UI":
                         region.tag_redraw()

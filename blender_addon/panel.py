@@ -14,6 +14,7 @@ from .bones import draw_bones, mapping_in_force
 from .core.inputs import VIDEO_SUFFIXES
 from .core.retarget.choices import Choices
 from .jobs import DESK, Status
+from .keypoint_tracks import is_clip
 from .rigs import chosen_armature
 
 
@@ -82,6 +83,31 @@ class KeypointsPanel(_Part, bpy.types.Panel):
         column = self.layout.column(align=True)
         column.operator("video_mocap.edit_keypoints", icon="TRACKER")
         column.operator("video_mocap.solve_again", icon="FILE_REFRESH")
+
+
+class CorrectionsPanel(bpy.types.Panel):
+    """Movie Clip Editor > sidebar > Video Mocap"""
+
+    bl_idname = "VIDEO_MOCAP_PT_corrections"
+    bl_label = "Video Mocap"
+    bl_space_type = "CLIP_EDITOR"
+    bl_region_type = "UI"
+    bl_category = "Video Mocap"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """On a clip with keypoints."""
+        return is_clip(context.space_data.clip)
+
+    def draw(self, context: Any) -> None:
+        """What is done beside moving and disabling markers, and what comes of it."""
+        column = self.layout.column(align=True)
+        column.operator("video_mocap.swap_sides", icon="ARROW_LEFTRIGHT")
+        if DESK.job is None:
+            column.operator("video_mocap.solve_again", icon="FILE_REFRESH")
+        else:
+            _draw_progress(self.layout, DESK.status)
+        _draw_outcome(self.layout, context, DESK.status)
 
 
 class BonesPanel(_Part, bpy.types.Panel):
@@ -184,4 +210,4 @@ class VideoDrop(bpy.types.FileHandler):
         return context.area is not None and context.area.type == "VIEW_3D"
 
 
-CLASSES = (VideoMocapPreferences, SidebarPanel, TakePanel, KeypointsPanel, BonesPanel, VideoDrop)
+CLASSES = (VideoMocapPreferences, SidebarPanel, TakePanel, KeypointsPanel, CorrectionsPanel, BonesPanel, VideoDrop)
