@@ -16,7 +16,7 @@ if not (Path(__file__).resolve().parent / "core").is_dir():
     __path__.append(str(Path(__file__).resolve().parent.parent))
 
 from . import bones, corrections, exports, operators, panel, settings
-from .jobs import DESK, ImportJob
+from .jobs import DESK, ImportJob, Status
 
 _CLASSES = (*bones.PROPERTIES, settings.VideoMocapSettings, *operators.CLASSES, *bones.CLASSES, *exports.CLASSES, *corrections.CLASSES,
             *panel.CLASSES)
@@ -24,9 +24,12 @@ _CLASSES = (*bones.PROPERTIES, settings.VideoMocapSettings, *operators.CLASSES, 
 
 @bpy.app.handlers.persistent
 def _before_another_file(*_: Any) -> None:
-    """An import was for the file that is being left."""
+    """An import was for the file that is being left, and so was what is said of the last one."""
     if isinstance(DESK.job, ImportJob):
         DESK.clear()
+        DESK.tell(Status(error="The import was ended because another file was opened."))
+    elif DESK.job is None:
+        DESK.tell(Status())
 
 
 def register() -> None:

@@ -76,6 +76,9 @@ def test_another_file_ends_the_worker(order: Order) -> None:
     step_until(lambda: job.status.done > 0)
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     assert DESK.job is None and not is_alive(job.process.pid)
+    assert DESK.status.error == "The import was ended because another file was opened."
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    assert not DESK.status.error  # nor what else is said of a file that is gone
 
 
 @pytest.mark.parametrize("namesake", [False, True])
