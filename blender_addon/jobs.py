@@ -74,11 +74,13 @@ class Job:
     def _end(self, context: Any, code: int) -> None:
         if self.process.cancelled:
             raise Cancelled
-        if self._failure is not None:
+        if self._failure is not None and self._result is None:
             raise InputError(self._failure["text"])
         if self._result is None:
             words = self.process.last_words()
             raise InputError(f"{self.what} ended before it was finished (code {code}{': ' + words if words else ''}); try again.")
+        if self._failure is not None and self._failure["text"] not in self.status.warnings:  # what could be done is kept
+            self.status.warnings.append(self._failure["text"])
         self.finish(context, self._result)
 
     def finish(self, context: Any, result: dict[str, Any]) -> None:

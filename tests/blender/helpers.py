@@ -53,6 +53,9 @@ if "keep" in order:
 with open(order.get("keep", request["input"] + ".npz")[:-4] + (".json" if "keep" in order else ".request"), "w") as file:
     json.dump(request, file)
 say(event="result", files={"npz": target}, summary={})
+if kind == "incomplete":
+    say(event="warning", text="The video is damaged from frame 20 on.")
+    say(event="error", kind="input", text="The video is damaged from frame 20 on."); sys.exit(2)
 '''
 
 

@@ -29,6 +29,12 @@ def import_video(path: Path, **options: Any) -> set[str]:
     return bpy.ops.video_mocap.import_video(filepath=str(path), **options)
 
 
+def test_what_could_be_read_of_a_damaged_video_is_imported_and_told(order: Order) -> None:
+    assert bpy.ops.video_mocap.import_video(filepath=str(order("incomplete"))) == {"FINISHED"}
+    assert bpy.context.object.animation_data.action is not None and not DESK.status.error
+    assert DESK.status.warnings.count("The video is damaged from frame 20 on.") == 1
+
+
 def test_a_new_armature_moves_as_the_motion_does(order: Order) -> None:
     assert import_video(order()) == {"FINISHED"}
     armature, motion = bpy.context.object, synthetic_motion()
