@@ -404,6 +404,8 @@ def _duration(container: av.container.InputContainer, stream: av.VideoStream, or
     Only Matroska's tag is sure: others may be those of longer sound, of a recorder's clock, or from another zero than the first picture.
     """
     time_base = float(stream.time_base or 0.0)
+    if stream.frames and stream.average_rate and container.format.name == "avi" and _is_cut_short(Path(container.name)):
+        return stream.frames / float(stream.average_rate), False  # FFmpeg's is of what is left
     if stream.duration:
         lost = origin - stream.start_time if stream.start_time is not None and container.format.name != "avi" else 0
         return (stream.duration - max(lost, 0)) * time_base or None, False  # lost: what could not be decoded before the first picture
@@ -417,6 +419,13 @@ def _duration(container: av.container.InputContainer, stream: av.VideoStream, or
     if seconds is not None and 0 < late < seconds:
         seconds -= late
     return seconds, tag is not None
+
+
+def _is_cut_short(avi: Path) -> bool:
+    """Whether an AVI ends before its (first) RIFF chunk does."""
+    with open(avi, "rb") as file:
+        head = file.read(8)
+    return head[:4] == b"RIFF" and int.from_bytes(head[4:], "little") + 8 > avi.stat().st_size
 
 
 def upright(rgb: np.ndarray, transposed: bool, flip_x: bool, flip_y: bool) -> np.ndarray:

@@ -154,6 +154,16 @@ def test_truncated_matroska_is_noticed_and_a_late_start_is_none(tmp_path: Path, 
     assert 10 < len(read(source)) < 60 and "breaks off" in str(source.problem)
 
 
+def test_an_avi_that_is_cut_short_is_noticed(tmp_path: Path) -> None:
+    """FFmpeg gives the length of what is left; the file's head says how long it was."""
+    path = write_video(tmp_path / "cut.avi", list(range(60)), ticks=30, codec="mpeg4")
+    source = open_source(path)
+    assert len(read(source)) == 60 and source.problem is None
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    source = open_source(path)
+    assert 10 < len(read(source)) < 60 and "breaks off" in str(source.problem) and "of 2.00 s" in str(source.problem)
+
+
 def test_stamps_that_begin_anew_go_on(tmp_path: Path) -> None:
     early, late = (write_video(tmp_path / f"{ms}.ts", [ms + t for t in steady(60)]) for ms in (0, 90_000))
     for name, parts in (("same.ts", (early, early)), ("long way back.ts", (late, early))):
