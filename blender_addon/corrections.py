@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import bpy
 from bpy.props import IntProperty
 
 from .core.errors import InputError
 from .jobs import DESK, ImportJob, Job, Status
-from .keypoint_tracks import clip_in_question, clip_of, edited, exchange_sides
+from .keypoint_tracks import clip_of, clips, edited, exchange_sides, find_clip, is_clip
 from .operators import JobOperator, WhileIdle, given, wanted
 from .rigs import chosen_armature
 from .settings import choice_properties, option_properties, options_again, take_properties
 from .takes import footage_of
 
+_SAME_RATE = 1e-3  # by what share rates may differ that run together
 
 class EditKeypoints(WhileIdle, bpy.types.Operator):
     """Show the keypoints of the last import as markers on its footage, where they can be moved, disabled, tracked and put right"""
@@ -25,29 +26,55 @@ class EditKeypoints(WhileIdle, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        """After an import whose keypoints are at hand."""
-        there = DESK.solved is not None and DESK.solved.keypoints is not None
+        """After an import whose keypoints are at hand, or in a file in which some are edited."""
+        there = (DESK.solved is not None and DESK.solved.keypoints is not None) or bool(clips())
         if not there:
             cls.poll_message_set("There are no keypoints at hand; import a video first")
         return there and super().poll(context)
 
     def execute(self, context: Any) -> set[str]:
         """Makes the clip and shows it."""
-        solved = DESK.solved
-        assert solved is not None and solved.keypoints is not None
         try:
-            footage = footage_of(solved.source)
-            if footage is None:
-                raise InputError("The take was made from keypoints alone; there is no video to show them on.")
-            clip = clip_of(solved.keypoints, solved.motion, footage, context.scene.video_mocap.start_frame)
+            clip = _clip_to_edit(context)
         except InputError as error:
             DESK.tell(Status(error=str(error)))
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         _show(context, clip)
-        DESK.tell(Status(message=f"The keypoints are the tracks of '{clip.name}' in the Movie Clip Editor; correct them there, then press "
-                                 "'Solve Again'."))
+        status = Status(message=f"The keypoints are the tracks of '{clip.name}' in the Movie Clip Editor; correct them there, then press "
+                                "'Solve Again'.")
+        rate = context.scene.render.fps / context.scene.render.fps_base
+        if clip.source == "MOVIE" and abs(rate / clip.fps - 1.0) > _SAME_RATE:
+            status.warnings.append(f"The scene runs at {rate:g} frames a second, the video at {clip.fps:g}, so that clip and take do not run "
+                                   "together; the clip's frames count.")
+        DESK.tell(status)
         return {"FINISHED"}
+
+
+def _clip_to_edit(context: Any) -> Any:
+    """The clip of the last import, made where there is none yet; in a file that was opened since, the one that is there."""
+    solved = DESK.solved
+    if solved is None or solved.keypoints is None:
+        return clip_in_question(context)
+    footage = footage_of(solved.source)
+    if footage is None:
+        raise InputError("The take was made from keypoints alone; there is no video to show them on.")
+    return clip_of(solved.keypoints, solved.motion, footage, solved.start_frame)
+
+
+def clip_in_question(context: Any) -> Any:
+    """The clip with keypoints that the editor shows, else that of the last import, else the only one. Raises InputError."""
+    shown, there = getattr(context.space_data, "clip", None), clips()
+    if is_clip(shown):
+        return shown
+    last = find_clip(DESK.solved.keypoints.canonical()) if DESK.solved is not None and DESK.solved.keypoints is not None else None
+    if last is not None:
+        return last
+    if len(there) != 1:
+        names = ", ".join(f"'{clip.name}'" for clip in there)
+        raise InputError(f"Several clips hold keypoints ({names}); press the button in the Movie Clip Editor, on the one that you mean."
+                         if there else "Press 'Edit Keypoints' first.")
+    return there[0]
 
 
 class SolveAgain(JobOperator, bpy.types.Operator):
@@ -65,16 +92,16 @@ class SolveAgain(JobOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, context: Any) -> bool:
         """With keypoints to correct."""
-        if clip_in_question(context) is None:
+        if not clips():
             cls.poll_message_set("Press 'Edit Keypoints' first")
             return False
         return super().poll(context)
 
     def begin(self, context: Any) -> Job:
-        """Starts the worker on the keypoints. What a script did not give comes from the panel."""
-        values, armature = given(self, context.scene), chosen_armature(context)
-        found = edited(clip_in_question(context))
-        return ImportJob(found.footage, options_again(values), context.scene, armature, wanted(self, context.scene, armature), found)
+        """Starts the worker on the keypoints, with the options of the run that they are of but for what the panel or a script says."""
+        found, armature = edited(clip_in_question(context)), chosen_armature(context)
+        options = options_again(found.options, given(self, context.scene))
+        return ImportJob(found.footage, options, context.scene, armature, wanted(self, context.scene, armature), found)
 
 
 class SwapSides(bpy.types.Operator):
@@ -91,14 +118,17 @@ class SwapSides(bpy.types.Operator):
     @classmethod
     def poll(cls, context: Any) -> bool:
         """With a clip that holds keypoints."""
-        if clip_in_question(context) is None:
+        if not clips():
             cls.poll_message_set("Press 'Edit Keypoints' first")
-            return False
-        return True
+        return bool(clips())
 
     def execute(self, context: Any) -> set[str]:
         """At once; where no frames are given, in the preview range if there is one, else in the present frame."""
-        scene, clip = context.scene, cast(Any, clip_in_question(context))
+        try:
+            scene, clip = context.scene, clip_in_question(context)
+        except InputError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
         if not self.properties.is_property_set("first"):
             self.first = scene.frame_preview_start if scene.use_preview_range else scene.frame_current
         if not self.properties.is_property_set("last"):
@@ -106,25 +136,26 @@ class SwapSides(bpy.types.Operator):
         before = clip.frame_start - 1
         count = exchange_sides(clip, self.first - before, self.last - before)
         if not count:
-            self.report({"WARNING"}, f"There are no keypoints in frames {self.first} to {self.last}; nothing was exchanged.")
+            self.report({"WARNING"}, f"There is no left or right to exchange in frames {self.first} to {self.last} of these tracks.")
             return {"CANCELLED"}
         self.report({"INFO"}, f"Left and right were exchanged in {count} frames.")
         return {"FINISHED"}
 
 
 def _show(context: Any, clip: Any) -> None:
-    """The clip in every Movie Clip Editor, or, where there is none, in a window of its own."""
+    """The clip in a Movie Clip Editor: one that shows it, or keypoints, or nothing, else in a window of its own."""
     if context.window is None or bpy.app.background:
         return
     editors = [area for window in context.window_manager.windows for area in window.screen.areas if area.type == "CLIP_EDITOR"]
-    if not editors:
+    ours = [area for area in editors if area.spaces.active.clip is None or is_clip(area.spaces.active.clip)]
+    area = next((area for area in ours if area.spaces.active.clip == clip), ours[0] if ours else None)
+    if area is None:
         bpy.ops.wm.window_new()
         area = context.window_manager.windows[-1].screen.areas[0]
         area.type = "CLIP_EDITOR"
-        editors = [area]
-    for area in editors:
-        area.spaces.active.clip = clip
-        area.spaces.active.clip_user.frame_current = context.scene.frame_current  # else it would show the first until that changes
+    space = area.spaces.active
+    space.clip, space.mode = clip, "TRACKING"
+    space.clip_user.frame_current = context.scene.frame_current  # else it would show the first until that changes
 
 
 CLASSES = (EditKeypoints, SolveAgain, SwapSides)

@@ -168,14 +168,19 @@ def _show_footage(data: Any, footage: Path, motion: Motion, frames: np.ndarray, 
 
 def check_footage(footage: Path) -> None:
     """Raises InputError with one sentence when the footage is a folder whose images Blender cannot show as one sequence."""
-    if footage.is_dir():
-        _numbers(footage, images_in(footage))
+    try:
+        first_picture(footage)
+    except InputError as error:
+        raise InputError(f"{str(error).removesuffix('.')}, or switch off Camera with Footage.") from error
 
 
 def first_picture(footage: Path) -> Path:
     """The file that stands for the footage: a video itself, the first image of a folder. Raises InputError as `check_footage`."""
-    check_footage(footage)
-    return images_in(footage)[0] if footage.is_dir() else footage
+    if not footage.is_dir():
+        return footage
+    files = images_in(footage)
+    _numbers(footage, files)
+    return files[0]
 
 
 def picture_numbers(footage: Path, seconds: np.ndarray, rate: float) -> np.ndarray:
@@ -212,13 +217,12 @@ def _numbers(folder: Path, files: list[Path]) -> np.ndarray:
     first = found[0] if found else None
     for file, name in zip(files, found, strict=True):
         if first is None or name is None:
-            raise InputError(f"The images in {folder} cannot be shown behind the camera: {file.name} has no number; "
-                             "number all images, or switch off Camera with Footage.")
+            raise InputError(f"The images in {folder} cannot be shown as a film: {file.name} has no number; number all of them.")
         if file.name != f"{first[1]}{int(name[2]):0{len(first[2])}d}{first[3]}{files[0].suffix}":
-            raise InputError(f"The images in {folder} cannot be shown behind the camera: {files[0].name} and {file.name} are not "
-                             "named alike; rename them, or switch off Camera with Footage.")
+            raise InputError(f"The images in {folder} cannot be shown as a film: {files[0].name} and {file.name} are not named alike; "
+                             "rename them.")
     if not files:
-        raise InputError(f"There are no images in {folder} to show behind the camera.")
+        raise InputError(f"There are no images in {folder} to show; put them back.")
     return np.array([int(name[2]) for name in found if name])
 
 

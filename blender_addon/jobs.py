@@ -123,7 +123,7 @@ class ImportJob(Job):
         self.take: Take | None = None
         request = {"input": str(video), "out": str(self._folder), "options": options.to_json()}
         if edited:
-            request["input"] = str(self._folder / "corrected.npz")
+            request["input"] = str(self._folder / f"{video.stem[:80]} keypoints.npz")  # sentences name it
             edited.keypoints.save(request["input"])
         try:
             super().__init__(JsonProcess(engine.worker_command(python), engine.CODE, request))
@@ -137,9 +137,9 @@ class ImportJob(Job):
         path = Path(result["files"]["npz"])
         motion = load_motion(path)
         if self._edited:
-            motion = dataclasses.replace(motion, meta=motion.meta | self._edited.about)
+            motion = dataclasses.replace(motion, meta=motion.meta | self._edited.meta)
         keypoints = self._edited.detected if self._edited else keypoints_beside(path, motion)
-        self.solved = Solved(motion, self._video, keypoints)
+        self.solved = Solved(motion, self._video, keypoints, self._wanted.start_frame)
         armature = self._armature.found_in(bpy.data.objects) if self._armature else None
         # One that was deleted may still be in the file, for a list of bones or a fake user keeps it.
         if self._armature and (armature is None or armature.type != "ARMATURE" or not armature.users_scene):

@@ -1,13 +1,14 @@
 """Keypoints as markers over the footage in Blender's Movie Clip Editor, where they can be moved, switched off, tracked and put right.
 
-Each keypoint is a track, each frame of the take in which it was seen a marker. What they were lies in the clip itself, so that the work
-goes on after the file was saved and opened again. What an animator leaves is read back by `corrections`: a marker elsewhere is a
-correction, a disabled or deleted one says that the point is not seen. Limits: frames between those of the take are not read; where the
+Each keypoint is a track, each frame of the take in which it was seen a marker. What the detector saw lies in the clip itself, so that the
+work goes on after the file was saved and opened again. What an animator leaves is read back by `core.corrections`: a marker elsewhere is
+a correction, a disabled or deleted one says that the point is not seen. Limits: frames between those of the take are not read; where the
 scene runs at another rate than the video, clip and take do not run together, but what is corrected is right all the same.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from dataclasses import dataclass
@@ -26,17 +27,19 @@ from .footage import first_picture, lacking_turn, picture_numbers
 
 _KEYPOINTS, _ABOUT = "Mocap Keypoints", "Mocap About"  # custom properties of the clip
 _PATTERN, _SEARCH = 0.012, 0.04  # of the picture's height: half the sides of what Blender's own tracker looks for, and where
-_OF_THE_VIDEO = ("source_fps", "source_rotation")  # what the meta of a motion from corrected keypoints could not say
+_OF_THE_RUN = ("source_fps", "source_rotation", "options")  # of a motion's meta: what one made from keypoints alone would not know
 
 
 @dataclass(frozen=True)
 class Edited:
-    """What stands in a clip: the corrected keypoints, the detector's, the footage, and what the motion's meta is to say of that."""
+    """What stands in a clip: the corrected keypoints, the detector's, the footage, the options of the run that they are of, as
+    `RunOptions.to_json` gave them, and what a motion's meta is to say of the footage."""
 
     keypoints: Keypoints
     detected: Keypoints
     footage: Path
-    about: dict[str, Any]
+    options: dict[str, Any]
+    meta: dict[str, Any]
 
 
 def clip_of(keypoints: Keypoints, motion: Motion, footage: Path, start_frame: int) -> Any:
@@ -44,9 +47,10 @@ def clip_of(keypoints: Keypoints, motion: Motion, footage: Path, start_frame: in
 
     start_frame: the scene's, on which the take begins. Raises InputError with one sentence when Blender cannot show the footage.
     """
-    data = _packed(keypoints)
-    there = next((clip for clip in bpy.data.movieclips if clip.get(_KEYPOINTS) == data), None)
-    return there or _new_clip(keypoints, data, motion, footage, start_frame)
+    keypoints = keypoints.canonical()
+    clip = find_clip(keypoints) or _new_clip(keypoints, motion, footage)
+    clip.frame_start = start_frame - json.loads(clip[_ABOUT])["frames"][0] + 1
+    return clip
 
 
 def is_clip(clip: Any) -> bool:
@@ -54,60 +58,71 @@ def is_clip(clip: Any) -> bool:
     return clip is not None and clip.get(_KEYPOINTS) is not None
 
 
-def clip_in_question(context: Any) -> Any | None:
-    """The clip with keypoints that the editor shows, else the one that came last; None when there is none."""
-    shown = getattr(context.space_data, "clip", None)
-    clips = [clip for clip in bpy.data.movieclips if is_clip(clip)]
-    return shown if is_clip(shown) else max(clips, key=lambda clip: clip.session_uid, default=None)
+def clips() -> list[Any]:
+    """All clips with keypoints in the file."""
+    return [clip for clip in bpy.data.movieclips if is_clip(clip)]
+
+
+def find_clip(keypoints: Keypoints | None) -> Any | None:
+    """The clip in which these keypoints are corrected, if there is one."""
+    digest = None if keypoints is None else _digest(keypoints)
+    return next((clip for clip in clips() if digest and json.loads(clip[_ABOUT])["digest"] == digest), None)
 
 
 def edited(clip: Any) -> Edited:
-    """The keypoints as they stand in the clip. Raises InputError when it has lost a track, or what it keeps is damaged."""
+    """The keypoints as they stand in the clip. Raises InputError where a track was renamed, or what the clip keeps is damaged."""
     try:
         detected, about = load_keypoints(io.BytesIO(clip[_KEYPOINTS])), json.loads(clip[_ABOUT])
     except (InputError, KeyError, ValueError) as error:
         raise InputError(f"What the clip '{clip.name}' keeps of the keypoints is damaged; import the video anew.") from error
-    tracks, xy = clip.tracking.objects[0].tracks, detected.xy.copy()
-    for name in _shown(detected):
-        if name not in tracks:
-            raise InputError(f"The track '{name}' of the clip '{clip.name}' is gone or was renamed; undo that.")
-        xy[:, detected.names.index(name)] = _places(tracks[name], np.array(about["frames"]), detected, about["turn"])
-    footage = Path(about["footage"])
-    return Edited(corrected(detected, xy), detected, footage, {"source": str(footage)} | {key: about[key] for key in _OF_THE_VIDEO})
+    tracks, frames = clip.tracking.objects[0].tracks, np.array(about["frames"])
+    strange = [track.name for track in tracks if track.name not in CANONICAL]
+    gone = [name for name in detected.names if name not in tracks]  # Blender removes a track with its last marker
+    if strange and gone:
+        raise InputError(f"The clip '{clip.name}' has a track '{strange[0]}', but none of the name '{gone[0]}'; was it renamed?")
+    xy = np.full_like(detected.xy, np.nan)
+    for i, name in enumerate(detected.names):
+        if name in tracks:
+            xy[:, i] = _places(tracks[name], frames, detected, about["turn"])
+    file = Path(bpy.path.abspath(clip.filepath))
+    footage = file.parent if about["folder"] else file
+    meta = {key: about[key] for key in ("source_fps", "source_rotation")} | {"source": str(footage)}
+    return Edited(corrected(detected, xy, _shown(frames)), detected, footage, about["options"] or {}, meta)
 
 
 def exchange_sides(clip: Any, first: int, last: int) -> int:
     """Exchanges left and right of the selected tracks (of all where none is) in the clip's frames first to last; in how many there was
     something to exchange."""
     tracks = clip.tracking.objects[0].tracks
-    chosen = [track for track in tracks if track.select] or list(tracks)
-    left = {name if name.startswith("l_") else mirror_name(name) for name in (track.name for track in chosen) if name[:2] in ("l_", "r_")}
-    touched = set()
-    for name in sorted(left):
+    chosen = [track.name for track in tracks if track.select] or tracks.keys()
+    touched: set[int] = set()
+    for name in sorted({n if n.startswith("l_") else mirror_name(n) for n in chosen if mirror_name(n) != n}):
         pair = [tracks.get(name), tracks.get(mirror_name(name))]
         if None in pair:
             continue
         found = [{m.frame: (tuple(m.co), m.mute) for m in track.markers if first <= m.frame <= last} for track in pair]
         for track, own, other in ((pair[0], *found), (pair[1], *reversed(found))):
             for frame in own.keys() - other.keys():
-                track.markers.delete_frame(frame)
+                track.markers.find_frame(frame).mute = True  # a track without markers would go
             for frame, (place, mute) in other.items():
                 track.markers.insert_frame(frame, co=place).mute = mute
         touched |= found[0].keys() | found[1].keys()
     return len(touched)
 
 
-def _shown(keypoints: Keypoints) -> list[str]:
-    return [name for name in keypoints.names if name in CANONICAL]
+def _shown(frames: np.ndarray) -> np.ndarray:
+    """(T,) int, which frame of the take is shown where the clip's frames (T,) are: of several that share one, the last."""
+    _, last, of_row = np.unique(frames[::-1], return_index=True, return_inverse=True)
+    return np.asarray((len(frames) - 1 - last)[of_row[::-1]])
 
 
-def _packed(keypoints: Keypoints) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **keypoints.to_arrays())
-    return buffer.getvalue()
+def _digest(keypoints: Keypoints) -> str:
+    """By which keypoints are known again, in whatever Blender; those of a file and those that went into it are alike."""
+    parts = [np.ascontiguousarray(a, dtype=np.float32).tobytes() for a in (keypoints.xy, keypoints.confidence, keypoints.times)]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def _new_clip(keypoints: Keypoints, data: bytes, motion: Motion, footage: Path, start_frame: int) -> Any:
+def _new_clip(keypoints: Keypoints, motion: Motion, footage: Path) -> Any:
     picture = first_picture(footage)
     try:
         clip = bpy.data.movieclips.load(str(picture))
@@ -120,29 +135,33 @@ def _new_clip(keypoints: Keypoints, data: bytes, motion: Motion, footage: Path, 
     first, *numbers = picture_numbers(footage, np.append(0.0, keypoints.times), rate)
     frames = np.array(numbers) - first + 1  # a clip counts from 1
     turn = lacking_turn(clip.size[0] / clip.size[1], motion)
-    about = {"frames": frames.tolist(), "turn": turn, "footage": str(footage)} | {key: motion.meta.get(key, 0) for key in _OF_THE_VIDEO}
     clip.name = f"{footage.stem.encode('utf-8', 'replace').decode()} keypoints"
     clip.use_fake_user = True  # what was corrected must not be lost when the file is saved
-    clip.frame_start = start_frame - int(frames[0]) + 1
-    clip[_KEYPOINTS], clip[_ABOUT] = data, json.dumps(about)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **keypoints.to_arrays())
+    clip[_KEYPOINTS] = buffer.getvalue()
+    about = {"digest": _digest(keypoints), "frames": frames.tolist(), "turn": turn, "folder": footage.is_dir()}
+    clip[_ABOUT] = json.dumps(about | {key: motion.meta.get(key) for key in _OF_THE_RUN})
     tracks = clip.tracking.objects[0].tracks
-    for name in _shown(keypoints):
+    for name in keypoints.names:
         _add_track(tracks, name, frames, keypoints, turn, clip.size)
     return clip
 
 
 def _add_track(tracks: Any, name: str, frames: np.ndarray, keypoints: Keypoints, turn: int, size: Any) -> None:
-    track = tracks.new(name=name, frame=int(frames[0]))
+    track = tracks.new(name=name, frame=int(frames[0]))  # with a marker there
     track.select = False
-    track.use_custom_color, track.color = True, {"l": (0.2, 0.6, 1.0), "r": (1.0, 0.45, 0.2)}.get(name[:2].rstrip("_"), (1.0, 1.0, 1.0))
+    track.use_custom_color, track.color = True, {"l_": (0.2, 0.6, 1.0), "r_": (1.0, 0.45, 0.2)}.get(name[:2], (1.0, 1.0, 1.0))
     places = _turned(keypoints.xy[:, keypoints.names.index(name)] / (keypoints.width, keypoints.height), turn)
-    seen = np.flatnonzero(np.isfinite(places).all(-1))
+    seen = np.flatnonzero(np.isfinite(places).all(-1) & (_shown(frames) == np.arange(len(frames))))
     wide = size[1] / size[0]
     for row in seen:
         marker = track.markers.insert_frame(int(frames[row]), co=places[row])
         marker.pattern_corners = [(x * _PATTERN * wide, y * _PATTERN) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
         marker.search_min, marker.search_max = (-_SEARCH * wide, -_SEARCH), (_SEARCH * wide, _SEARCH)
-    if not len(seen) or seen[0] != 0:  # a track is born with a marker
+    if not len(seen):
+        track.markers[0].co, track.markers[0].mute = (0.5, 0.5), True
+    elif frames[0] not in frames[seen]:
         track.markers.delete_frame(int(frames[0]))
 
 

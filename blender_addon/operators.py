@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -138,8 +139,9 @@ class _Apply(WhileIdle):
         """At once; an error reaches a script as RuntimeError with the sentence, and leaves the scene as it was."""
         try:
             armature = chosen_armature(context)
-            DESK.solved = self.solved()
-            applied = DESK.solved.put(context, armature, wanted(self, context.scene, armature))
+            how = wanted(self, context.scene, armature)
+            DESK.solved = dataclasses.replace(self.solved(), start_frame=how.start_frame)
+            applied = DESK.solved.put(context, armature, how)
         except InputError as error:
             DESK.tell(Status(error=str(error)))
             self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]

@@ -83,9 +83,12 @@ def _known(settings: Any, names: tuple[str, ...]) -> dict[str, float]:
     return {name: float(getattr(settings, name)) for name in names if getattr(settings, name)}
 
 
-def options_again(settings: Any) -> RunOptions:
-    """The options of a run on keypoints that a run has left, in which person and time are settled. Raises InputError."""
-    return RunOptions(formats=("npz",), **_known(settings, ("focal", "height"))).check()
+def options_again(before: dict[str, Any], settings: Any) -> RunOptions:
+    """The options of a run on keypoints that a run with the options `before` (as `RunOptions.to_json`) has left, in which person and time
+    are settled; what the settings say of lens and height counts. Raises InputError."""
+    fields = {field.name for field in dataclasses.fields(RunOptions)} - {"person", "start", "end", "formats", "overlay"}
+    kept = {name: value for name, value in before.items() if name in fields}
+    return RunOptions.from_json(kept | {"formats": ("npz",)} | _known(settings, ("focal", "height")))
 
 
 def video_path(text: str) -> Path:

@@ -1,7 +1,7 @@
 """A solved motion that goes onto armatures as often as wanted: the last import's, or that of a motion.npz.
 
 A video is solved once; which rig, which bones and which choices is tried out afterwards, without the engine. The last import's motion is
-kept until Blender ends (some 1 MB for a minute of video).
+kept until Blender ends (some 5 MB for a minute of video).
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from .apply import Take, apply_motion
 from .core.errors import InputError
@@ -42,11 +44,13 @@ class Applied:
 
 @dataclass(frozen=True)
 class Solved:
-    """A motion, the video or the keypoint file that it was made from, and the keypoints as the detector saw them (None: not at hand)."""
+    """A motion, the video or the keypoint file that it was made from, the keypoints as the detector saw them (None: not at hand), and the
+    scene's frame on which it was put last."""
 
     motion: Motion
     source: Path
     keypoints: Keypoints | None = None
+    start_frame: int = 1
 
     @classmethod
     def load(cls, path: Path) -> Solved:
@@ -75,13 +79,14 @@ class Solved:
 
 
 def keypoints_beside(path: Path, motion: Motion) -> Keypoints | None:
-    """The keypoints.npz in the folder of a motion.npz, if it is that motion's."""
+    """The keypoints.npz in the folder of a motion.npz, if it is that motion's: of the same picture and the same time."""
     try:
         keypoints = load_keypoints(path.with_name("keypoints.npz"))
     except InputError:
         return None
-    same = (keypoints.width, keypoints.height, keypoints.times[0]) == (motion.camera.width, motion.camera.height, motion.times[0])
-    return keypoints if same else None
+    size = (keypoints.width, keypoints.height) == (motion.camera.width, motion.camera.height)
+    frame = 1.5 / min(keypoints.fps, motion.fps)  # a motion may have been resampled
+    return keypoints if size and np.allclose(keypoints.times[[0, -1]], motion.times[[0, -1]], rtol=0, atol=frame) else None
 
 
 def footage_of(source: Path) -> Path | None:

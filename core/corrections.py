@@ -1,9 +1,9 @@
 """Keypoints as somebody has put them right by hand.
 
-A point that was moved is believed whatever speaks against it; one that was taken away is missing; what was left alone keeps its
-numbers to the bit. Where somebody has exchanged a point with its mirror image, the detector's own doubts and depths go with it, reflected
-along the line of sight, because the same picture of the same body with other names is the body reflected (`core.flips`); elsewhere the
-detector's depths stay, as in `core.detect.correct`. numpy only.
+A point that was moved is believed more than all else that is seen; one that was taken away is missing; what was left alone keeps its
+numbers to the bit. A point that was put where its mirror image was has been exchanged with it: the detector's own doubts and depths go
+along, reflected along the line of sight, because the same picture of the same body with other names is the body reflected
+(`core.flips`); elsewhere the detector's depths stay, as in `core.detect.correct`. numpy only.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ from .skeleton import mirror_order
 MOVED = 0.1  # pixels: what lies nearer to where the detector put it was left alone
 
 
-def corrected(keypoints: Keypoints, xy: np.ndarray) -> Keypoints:
-    """The keypoints at places xy (T, K, 2) in pixels, NaN: not seen. Raises ValueError for another shape."""
+def corrected(keypoints: Keypoints, xy: np.ndarray, shown: np.ndarray | None = None) -> Keypoints:
+    """The keypoints at places xy (T, K, 2) in pixels, NaN: not seen.
+
+    shown: (T,) int, the frame whose places somebody had before their eyes for each frame, where several share a picture; None: its own.
+    Raises ValueError for another shape.
+    """
     if xy.shape != keypoints.xy.shape:
         raise ValueError(f"places must be {keypoints.xy.shape}, got {xy.shape}")
-    there = np.isfinite(xy).all(-1)
     order = mirror_order(keypoints.names)
-    paired = order != np.arange(len(order))
-    own, other = _same(xy, keypoints.xy), _same(xy, keypoints.xy[:, order])
-    exchanged = paired & (other & other[:, order]) & ~(own & own[:, order])
-    confidence = np.where(own, keypoints.confidence, np.where(there, 1.0, 0.0))
+    before = keypoints.xy if shown is None else keypoints.xy[shown]
+    own = _same(xy, before)
+    exchanged = _same(xy, before[:, order]) & (order != np.arange(len(order))) & ~own
+    confidence = np.where(own, keypoints.confidence, np.isfinite(xy).all(-1))
     confidence = np.where(exchanged, keypoints.confidence[:, order], confidence)
     xy = np.where(own[..., None], keypoints.xy, np.where(exchanged[..., None], keypoints.xy[:, order], xy))
     depth, world = keypoints.depth, keypoints.world
@@ -33,8 +36,7 @@ def corrected(keypoints: Keypoints, xy: np.ndarray) -> Keypoints:
         depth = np.where(exchanged, -depth[:, order], depth)
     if world is not None:
         world = np.where(exchanged[..., None], world[:, order] * (1.0, 1.0, -1.0), world)
-    before = np.zeros(own.shape, dtype=bool) if keypoints.by_hand is None else keypoints.by_hand
-    by_hand = before | exchanged | ~own
+    by_hand = ~own if keypoints.by_hand is None else keypoints.by_hand | ~own
     return keypoints.replace(xy=xy, confidence=confidence, depth=depth, world=world, by_hand=by_hand if by_hand.any() else None)
 
 

@@ -92,8 +92,8 @@ class Keypoints:
     world: (T, K, 3) or None; the detector's own metric guess about the hips' middle; metres, x right, y down, z forward.
     camera: what the camera did in the T frames; None where nobody has looked.
     lens: its 35 mm equivalent in millimetres as the camera wrote it into the video; None where it did not.
-    by_hand: (T, K) bool or None; what somebody has put right (`core.corrections`): where the confidence is 1 the place counts, whatever
-    speaks against it, and which side is which is settled in the frame.
+    by_hand: (T, K) bool or None; what somebody has put right (`core.corrections`): where the confidence is 1 the place counts more than
+    all else that is seen, and where it is several limbs' points, which side is which is settled in the frame.
     """
 
     names: tuple[str, ...]

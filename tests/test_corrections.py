@@ -77,6 +77,29 @@ def test_exchanging_sides_takes_doubt_and_reflected_depth_along_and_twice_is_not
     assert same(corrected(result, keypoints.xy), keypoints)
 
 
+def test_what_is_done_to_one_of_an_exchanged_pair_says_nothing_of_the_other() -> None:
+    """Exchanged, then the one switched off or moved a little: the other is still the detector's guess of that side."""
+    keypoints = detected(3)
+    a, b = CANONICAL.index("l_wrist"), CANONICAL.index("r_wrist")
+    t = int(np.flatnonzero((keypoints.confidence[:, [a, b]] > 0).all(1))[0])
+    for place in ((np.nan, np.nan), keypoints.xy[t, b] + 1.0):
+        xy = keypoints.xy.copy()
+        xy[t, a], xy[t, b] = place, keypoints.xy[t, a]
+        result = corrected(keypoints, xy)
+        assert result.confidence[t, b] == keypoints.confidence[t, a] and result.confidence[t, a] == (0.0 if np.isnan(place[0]) else 1.0)
+        assert np.array_equal(result.world[t, b], keypoints.world[t, a] * (1, 1, -1))
+
+
+def test_frames_that_share_a_picture() -> None:
+    """Of two that do, the later one's places are before somebody's eyes: what is left there is left in both."""
+    keypoints = detected(1)
+    shown = np.array([1, 1, 2, 3, 4])
+    assert same(corrected(keypoints, keypoints.xy[shown], shown), keypoints)
+    xy = keypoints.xy[shown]
+    xy[:2, 0] = (9.0, 9.0)
+    assert np.argwhere(corrected(keypoints, xy, shown).by_hand).tolist() == [[0, 0], [1, 0]]
+
+
 def test_what_was_done_by_hand_is_known_wherever_the_keypoints_go(tmp_path: Path) -> None:
     keypoints = detected()
     assert corrected(keypoints, keypoints.xy).by_hand is None

@@ -542,6 +542,10 @@ def test_sides_that_somebody_has_settled_stay_so() -> None:
     assert error(solve(lifted, by_hand.replace(by_hand=None), scene.K), scene)[30:36].mean() < 0.05
     motion = solve(lifted, by_hand, scene.K)
     assert error(motion, scene)[30:36].mean() > 0.1
+    xy = by_hand.xy.copy()
+    xy[:, CANONICAL.index("l_thumb")], seen = np.nan, scene.keypoints.replace(xy=exchanged(scene.keypoints.xy, CANONICAL, states))
+    touched = corrected(seen, np.where(np.isnan(xy), np.nan, seen.xy))  # who switches off a thumb has said nothing of sides
+    assert error(solve(lifted, touched, scene.K), scene)[30:36].mean() < 0.05
     assert not any("left and right" in s for s in motion.meta["quality"]["bad_ranges"])
 
 

@@ -4,8 +4,8 @@ Problem: what the detector exchanges, or the network lifts as seen from behind t
 about within a frame and back again later; a network may see through an exchange in the picture, or make one where there is none.
 Method: picture and lifted markers are two witnesses, each searched by `core.flips` for stretches that break its own continuity. What both
 say is believed; what one says alone is believed where the two contradict each other about which side is which, and ends the quarrel. An
-exchange is the body reflected along the line of sight, so that the picture stays what it was. Where somebody has put the picture right
-by hand, it stays so.
+exchange is the body reflected along the line of sight, so that the picture stays what it was. Where somebody has put limbs in the
+picture right by hand, they stay so.
 Limits: those of `core.flips`.
 """
 
@@ -17,9 +17,11 @@ from ..camera import person_view, pixel_rays
 from ..flips import exchanged, find_flips
 from ..keypoints import ATTACHMENTS, LIMB_KEYPOINTS, Keypoints
 from ..runs import runs
+from ..skeleton import mirror_order
 
 _PIXELS = 1000.0  # a metre, for a search that thinks in pixels
 _HALF = 0.15  # metres of stated uncertainty that halve a marker's say
+_SETTLED = 4  # points with a side that somebody has put right in a frame: about a limb
 _PAIRS = [(n, "r" + n[1:]) for n in LIMB_KEYPOINTS if n.startswith("l_")]
 _ARMS = np.array([n[2:] in ("shoulder", "elbow", "wrist") for n, _ in _PAIRS])
 
@@ -36,7 +38,8 @@ def one_way_round(names: tuple[str, ...], positions: np.ndarray, sigma: np.ndarr
     facing = np.einsum("tij,tmj->tmi", view, positions)
     picture = find_flips(keypoints.replace(depth=None, world=None))
     if keypoints.by_hand is not None:
-        picture[keypoints.by_hand.any(1)] = 0
+        settled = keypoints.by_hand & (keypoints.confidence > 0) & (mirror_order(keypoints.names) != np.arange(len(keypoints.names)))
+        picture[settled.sum(1) >= _SETTLED] = 0
     body = find_flips(keypoints.replace(names=names, xy=_PIXELS * facing[..., :2], confidence=1.0 / (1.0 + (sigma / _HALF) ** 2),
                                         depth=None, world=facing, by_hand=None))
     if not (picture.any() or body.any()):

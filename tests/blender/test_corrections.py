@@ -11,16 +11,21 @@ import bpy
 import numpy as np
 import pytest
 from blender_addon.core.errors import InputError
-from blender_addon.core.keypoints import CANONICAL, Keypoints, load_keypoints
+from blender_addon.core.keypoints import CANONICAL, CONVENTIONS, Keypoints, load_keypoints
+from blender_addon.core.options import RunOptions
+from blender_addon.core.skeleton import mirror_order
 from helpers import snapshot, synthetic_motion, write_order
 from test_footage import SAMPLE, filmed, pictures, turned
 
 from blender_addon import engine
+from blender_addon.corrections import clip_in_question
 from blender_addon.jobs import DESK
 from blender_addon.keypoint_tracks import clip_of, edited
 from blender_addon.takes import Solved
 
 FRAMES = 30
+OPTIONS = RunOptions(smooth="strong", camera_pitch=12.0, height=1.6, end=3.0, person="2", overlay=True).to_json()
+UNSEEN = CANONICAL.index("l_heel")  # in every frame
 
 
 def keypoints_of(width: int = 640, height: int = 480, start: float = 0.0, fps: float = 30.0) -> Keypoints:
@@ -28,6 +33,7 @@ def keypoints_of(width: int = 640, height: int = 480, start: float = 0.0, fps: f
     rng = np.random.default_rng(1)
     shape = (FRAMES, len(CANONICAL))
     confidence = rng.uniform(0.1, 0.9, shape) * (rng.random(shape) > 0.1)
+    confidence[:, UNSEEN] = 0.0
     return Keypoints(CANONICAL, rng.uniform(0.1, 0.9, (*shape, 2)) * (width, height), confidence, start + np.arange(FRAMES) / fps, width,
                      height, fps, rng.normal(0, 20, shape), rng.normal(0, 0.3, (*shape, 3)))
 
@@ -55,8 +61,8 @@ def keypoints(tmp_path: Path) -> Keypoints:
 @pytest.fixture
 def clip(keypoints: Keypoints) -> Any:
     """What Edit Keypoints makes of the last import."""
-    motion = dataclasses.replace(synthetic_motion(FRAMES, 30.0), meta={"source_fps": 30.0, "source_rotation": 0})
-    DESK.solved = Solved(motion, SAMPLE, keypoints)
+    motion = dataclasses.replace(synthetic_motion(FRAMES, 30.0), meta={"source_fps": 30.0, "source_rotation": 0, "options": OPTIONS})
+    DESK.solved = Solved(motion, SAMPLE, keypoints, start_frame=11)
     assert bpy.ops.video_mocap.edit_keypoints() == {"FINISHED"}
     (made,) = bpy.data.movieclips
     return made
@@ -64,7 +70,7 @@ def clip(keypoints: Keypoints) -> Any:
 
 def test_what_nobody_touches_comes_back_as_it_was(clip: Any, keypoints: Keypoints) -> None:
     assert [track.name for track in tracks(clip)] == list(CANONICAL)
-    assert sum(len(track.markers) for track in tracks(clip)) == (keypoints.confidence > 0).sum()
+    assert sum(not m.mute for track in tracks(clip) for m in track.markers) == (keypoints.confidence > 0).sum()
     assert same(edited(clip).keypoints, keypoints) and same(edited(clip).detected, keypoints)
     assert "'Solve Again'" in DESK.status.message
 
@@ -109,7 +115,7 @@ def test_a_folder_of_numbered_images_and_a_range(tmp_path: Path) -> None:
 
 
 def test_sides_are_exchanged_in_a_range_and_back(clip: Any, keypoints: Keypoints) -> None:
-    bpy.context.scene.frame_set(4)
+    bpy.context.scene.frame_set(14)  # the clip begins on 11
     assert bpy.ops.video_mocap.swap_sides() == {"FINISHED"}
     changed = np.flatnonzero((edited(clip).keypoints.confidence != keypoints.confidence).any(1))
     assert list(changed) == [3]
@@ -117,7 +123,7 @@ def test_sides_are_exchanged_in_a_range_and_back(clip: Any, keypoints: Keypoints
     assert same(edited(clip).keypoints, keypoints)
     tracks(clip)["r_knee"].select = True
     scene = bpy.context.scene
-    scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, 10, 19
+    scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, 20, 29
     bpy.ops.video_mocap.swap_sides()
     result, knees = edited(clip).keypoints, [CANONICAL.index("l_knee"), CANONICAL.index("r_knee")]
     np.testing.assert_array_equal(result.confidence[9:19, knees], keypoints.confidence[9:19, knees[::-1]])
@@ -125,6 +131,8 @@ def test_sides_are_exchanged_in_a_range_and_back(clip: Any, keypoints: Keypoints
     np.testing.assert_array_equal(result.confidence[:, others], keypoints.confidence[:, others])
     np.testing.assert_array_equal(np.delete(result.confidence, np.s_[9:19], 0), np.delete(keypoints.confidence, np.s_[9:19], 0))
     assert bpy.ops.video_mocap.swap_sides(first=500, last=600) == {"CANCELLED"}
+    tracks(clip)["r_knee"].select, tracks(clip)["nose"].select = False, True
+    assert bpy.ops.video_mocap.swap_sides() == {"CANCELLED"}
 
 
 def test_the_work_goes_on_after_the_file_was_saved_and_opened(clip: Any, tmp_path: Path) -> None:
@@ -134,8 +142,8 @@ def test_the_work_goes_on_after_the_file_was_saved_and_opened(clip: Any, tmp_pat
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
     DESK.solved = None
-    assert bpy.ops.video_mocap.solve_again.poll() and not bpy.ops.video_mocap.edit_keypoints.poll()
-    assert same(edited(bpy.data.movieclips[name]).keypoints, kept)
+    assert bpy.ops.video_mocap.solve_again.poll() and bpy.ops.video_mocap.edit_keypoints() == {"FINISHED"}
+    assert list(bpy.data.movieclips) == [bpy.data.movieclips[name]] and same(edited(bpy.data.movieclips[name]).keypoints, kept)
 
 
 def test_editing_again_shows_what_was_corrected_and_another_take_is_another_clip(clip: Any, keypoints: Keypoints) -> None:
@@ -144,7 +152,13 @@ def test_editing_again_shows_what_was_corrected_and_another_take_is_another_clip
     assert list(bpy.data.movieclips) == [clip]
     DESK.solved = dataclasses.replace(DESK.solved, keypoints=keypoints.replace(xy=keypoints.xy + 5))
     bpy.ops.video_mocap.edit_keypoints()
-    assert len(bpy.data.movieclips) == 2
+    other = next(c for c in bpy.data.movieclips if c != clip)
+    assert clip_in_question(bpy.context) == other  # the last import's
+    DESK.solved = dataclasses.replace(DESK.solved, keypoints=keypoints)
+    assert clip_in_question(bpy.context) == clip
+    DESK.solved = None
+    with pytest.raises(RuntimeError, match="Several clips hold keypoints"):
+        bpy.ops.video_mocap.solve_again()
 
 
 def test_solving_again_makes_the_take_of_the_corrected_keypoints(clip: Any, keypoints: Keypoints, fake_python: Path, tmp_path: Path,
@@ -165,6 +179,7 @@ def test_solving_again_makes_the_take_of_the_corrected_keypoints(clip: Any, keyp
     assert (options["focal"], options["start"], options["person"]) == (700.0, None, "largest") and options["height"] == pytest.approx(1.9)
     assert bpy.context.object.animation_data.action.name == "sample" and DESK.solved.source == SAMPLE
     assert same(DESK.solved.keypoints, keypoints)  # so that 'Edit Keypoints' finds this clip again
+    assert (options["smooth"], options["camera_pitch"]) == ("strong", 12.0)  # as in the run that is corrected
     assert DESK.solved.motion.meta == {"source": str(SAMPLE), "source_fps": 30.0, "source_rotation": 0}
     assert "30 frames" in DESK.status.message
 
@@ -172,18 +187,64 @@ def test_solving_again_makes_the_take_of_the_corrected_keypoints(clip: Any, keyp
 def test_what_cannot_be_is_one_sentence(clip: Any, keypoints: Keypoints, tmp_path: Path) -> None:
     tracks(clip)["l_hip"].name = "hip"
     before = snapshot()
-    with pytest.raises(RuntimeError, match="The track 'l_hip' of the clip 'sample keypoints' is gone or was renamed"):
+    with pytest.raises(RuntimeError, match="The clip 'sample keypoints' has a track 'hip', but none of the name 'l_hip'; was it renamed"):
         bpy.ops.video_mocap.solve_again()
     assert snapshot() == before
     clip["Mocap Keypoints"] = b"no"
     with pytest.raises(InputError, match="is damaged; import the video anew"):
         edited(clip)
-    DESK.solved = Solved(synthetic_motion(), tmp_path / "gone.mp4", keypoints)
+    DESK.solved = Solved(synthetic_motion(), tmp_path / "gone.mp4", keypoints_of(320, 240))
     with pytest.raises(RuntimeError, match=r"gone\.mp4 cannot be opened to show the keypoints on it"):
         bpy.ops.video_mocap.edit_keypoints()
     DESK.solved = Solved(synthetic_motion(), tmp_path / "keypoints.npz", keypoints)
     with pytest.raises(RuntimeError, match="there is no video to show them on"):
         bpy.ops.video_mocap.edit_keypoints()
+
+
+def test_frames_that_share_a_picture_keep_what_was_seen_in_each(tmp_path: Path) -> None:
+    """A video of uneven frames: Blender's clip counts even ones."""
+    plain = keypoints_of()
+    keypoints = stored(plain.replace(times=np.arange(FRAMES) / 45), tmp_path)
+    clip = clip_of(keypoints, filmed(synthetic_motion(FRAMES, 45.0), 640, 480), SAMPLE, 1)
+    assert same(edited(clip).keypoints, keypoints)
+    frames = np.round(np.arange(FRAMES) / 45 * clip.fps).astype(int) + 1
+    twice = next(f for f in frames if (frames == f).sum() == 2 and (keypoints.confidence[frames == f, 0] > 0).all())
+    tracks(clip)["nose"].markers.find_frame(int(twice)).co = (0.5, 0.5)
+    result = edited(clip).keypoints
+    np.testing.assert_allclose(result.xy[frames == twice, 0], [(320, 240)] * 2, atol=1e-3)
+    assert (result.confidence != keypoints.confidence).sum() == 2
+    bpy.context.scene.frame_set(int(twice))
+    bpy.ops.video_mocap.swap_sides(first=int(twice), last=int(twice))
+    other = mirror_order(CANONICAL)
+    exchanged = edited(clip).keypoints.confidence[frames == twice, 1:]
+    np.testing.assert_array_equal(exchanged, keypoints.confidence[frames == twice][:, other[1:]])
+
+
+def test_nobody_is_there_where_every_marker_is_off(tmp_path: Path) -> None:
+    """Also of points that the editor does not show, inner eyes and the mouth."""
+    names = CONVENTIONS["blazepose33"]
+    shape = (FRAMES, len(names))
+    rng = np.random.default_rng(0)
+    many = Keypoints(names, rng.uniform(50, 400, (*shape, 2)), np.full(shape, 0.7), np.arange(FRAMES) / 30, 640, 480, 30.0)
+    clip = clip_of(stored(many, tmp_path), filmed(synthetic_motion(FRAMES, 30.0), 640, 480), SAMPLE, 1)
+    for track in tracks(clip):
+        track.markers.find_frame(5).mute = True
+    assert np.flatnonzero(~edited(clip).keypoints.seen).tolist() == [4]
+
+
+def test_the_clip_begins_where_the_take_does_and_rates_that_differ_are_told(clip: Any) -> None:
+    assert clip.frame_start == 11 and any("at 24 frames a second, the video at 30" in w for w in DESK.status.warnings)
+    bpy.context.scene.render.fps = 30
+    bpy.ops.video_mocap.apply_again(start_frame=101)
+    bpy.ops.video_mocap.edit_keypoints()
+    assert clip.frame_start == 101 and not DESK.status.warnings
+
+
+def test_a_video_that_was_moved_is_found_where_the_clip_finds_it(clip: Any, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere.mp4"
+    moved.write_bytes(SAMPLE.read_bytes())
+    clip.filepath = str(moved)
+    assert edited(clip).footage == moved and edited(clip).meta["source"] == str(moved)
 
 
 def test_without_keypoints_there_is_nothing_to_edit() -> None:
@@ -198,5 +259,6 @@ def test_a_runs_keypoints_are_found_beside_its_motion(tmp_path: Path) -> None:
     assert Solved.load(tmp_path / "motion.npz").keypoints is None
     keypoints_of().save(tmp_path / "keypoints.npz")
     assert Solved.load(tmp_path / "motion.npz").keypoints is not None
-    keypoints_of(1920, 1080).save(tmp_path / "keypoints.npz")  # of another video
-    assert Solved.load(tmp_path / "motion.npz").keypoints is None
+    for other in (keypoints_of(1920, 1080), keypoints_of(fps=25.0), keypoints_of(start=1.0)):  # of another video, or of another run
+        other.save(tmp_path / "keypoints.npz")
+        assert Solved.load(tmp_path / "motion.npz").keypoints is None
