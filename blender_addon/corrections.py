@@ -45,8 +45,8 @@ class EditKeypoints(WhileIdle, bpy.types.Operator):
                                 "'Solve Again'.")
         rate = context.scene.render.fps / context.scene.render.fps_base
         if clip.source == "MOVIE" and abs(rate / clip.fps - 1.0) > _SAME_RATE:
-            status.warnings.append(f"The scene runs at {rate:g} frames a second, the video at {clip.fps:g}, so that clip and take do not run "
-                                   "together; the clip's frames count.")
+            status.warnings.append(f"The scene runs at {rate:g} frames a second, the video at {clip.fps:g}, so that clip and take do not "
+                                   "run together; the clip's frames count.")
         DESK.tell(status)
         return {"FINISHED"}
 
