@@ -154,7 +154,7 @@ def _show(context: Any, clip: Any) -> None:
         area = context.window_manager.windows[-1].screen.areas[0]
         area.type = "CLIP_EDITOR"
     space = area.spaces.active
-    space.clip, space.mode = clip, "TRACKING"
+    space.clip, space.mode, space.show_names = clip, "TRACKING", True
     space.clip_user.frame_current = context.scene.frame_current  # else it would show the first until that changes
 
 
