@@ -26,7 +26,7 @@ from .core.retarget.inverse import with_controls
 from .curves import bone_path, key_curves, key_few
 from .footage import add_camera, replace_earlier
 from .leftovers import Leftovers, find_leftovers
-from .rigs import new_armature, read_rig
+from .rigs import has_skeleton, new_armature, read_rig
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,11 @@ def apply_motion(context: Any, motion: Motion, name: str, armature: Any | None =
         check_target(armature, mapping)
     before = Before(context, armature)
     try:
-        # On a skeleton of the motion's own feet stand and hands touch as they do: it would only be moved away from the picture.
-        foreign = armature is not None
         armature = armature or new_armature(context, motion.skeleton)
         with posable(armature):
             rig = read_rig(armature)
+            # On a skeleton of the motion's own feet stand and hands touch as they do: it would only be moved away from the picture.
+            foreign = not has_skeleton(rig, motion.skeleton, context.scene)
             mapping = map_rig(rig) if mapping is None else check_mapping(rig, mapping)
             rig, overruled = with_constraints(armature, rig, mapping)
             left = find_leftovers(armature, rig, mapping, choices.controls)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import bpy
@@ -9,7 +10,7 @@ from bpy.props import IntProperty
 
 from .core.errors import InputError
 from .jobs import DESK, ImportJob, Job, Status
-from .keypoint_tracks import clip_of, clips, edited, exchange_sides, find_clip, is_clip
+from .keypoint_tracks import clip_of, clips, digest_of_take, edited, exchange_sides, find_clip, is_clip, rate_of
 from .operators import JobOperator, WhileIdle, given, wanted
 from .rigs import chosen_armature
 from .settings import choice_properties, option_properties, options_again, take_properties
@@ -43,19 +44,23 @@ class EditKeypoints(WhileIdle, bpy.types.Operator):
         _show(context, clip)
         status = Status(message=f"The keypoints are the tracks of '{clip.name}' in the Movie Clip Editor; correct them there, then press "
                                 "'Solve Again'.")
-        rate = context.scene.render.fps / context.scene.render.fps_base
-        if clip.source == "MOVIE" and abs(rate / clip.fps - 1.0) > _SAME_RATE:
-            status.warnings.append(f"The scene runs at {rate:g} frames a second, the video at {clip.fps:g}, so that clip and take do not "
-                                   "run together; the clip's frames count.")
+        scene, video = context.scene.render.fps / context.scene.render.fps_base, rate_of(clip)
+        if abs(scene / video - 1.0) > _SAME_RATE:
+            status.warnings.append(f"The scene runs at {scene:g} frames a second, the video at {video:g}, so that clip and take do not run "
+                                   "together; the clip's frames count.")
         DESK.tell(status)
         return {"FINISHED"}
 
 
 def _clip_to_edit(context: Any) -> Any:
-    """The clip of the last import, made where there is none yet; in a file that was opened since, the one that is there."""
-    solved = DESK.solved
-    if solved is None or solved.keypoints is None:
-        return clip_in_question(context)
+    """The clip of the selected armature's take, else of the last import; made where there is none yet. Raises InputError."""
+    solved, armature = DESK.solved, chosen_armature(context)
+    known = digest_of_take(armature)
+    if solved is None or solved.keypoints is None or (known and known != solved.digest):
+        clip = find_clip(known)
+        if armature is not None and known and clip is None:
+            raise InputError(f"The keypoints of the take on '{armature.name}' are not at hand any more; import its video again.")
+        return clip or clip_in_question(context)
     footage = footage_of(solved.source)
     if footage is None:
         raise InputError("The take was made from keypoints alone; there is no video to show them on.")
@@ -63,18 +68,28 @@ def _clip_to_edit(context: Any) -> Any:
 
 
 def clip_in_question(context: Any) -> Any:
-    """The clip with keypoints that the editor shows, else that of the last import, else the only one. Raises InputError."""
-    shown, there = getattr(context.space_data, "clip", None), clips()
+    """The clip that a button means. Raises InputError."""
+    clip = probable_clip(context)
+    if clip is None:
+        names = ", ".join(f"'{clip.name}'" for clip in clips())
+        raise InputError(f"Several clips hold keypoints ({names}); press the button in the Movie Clip Editor, on the one that you mean."
+                         if names else "Press 'Edit Keypoints' first.")
+    return clip
+
+
+def probable_clip(context: Any) -> Any | None:
+    """The clip with keypoints that this editor shows, else that of the selected armature's take, else the one that other editors show,
+    else that of the last import, else the only one; None where that says nothing."""
+    shown, solved = getattr(context.space_data, "clip", None), DESK.solved
     if is_clip(shown):
         return shown
-    last = find_clip(DESK.solved.keypoints.canonical()) if DESK.solved is not None and DESK.solved.keypoints is not None else None
-    if last is not None:
-        return last
-    if len(there) != 1:
-        names = ", ".join(f"'{clip.name}'" for clip in there)
-        raise InputError(f"Several clips hold keypoints ({names}); press the button in the Movie Clip Editor, on the one that you mean."
-                         if there else "Press 'Edit Keypoints' first.")
-    return there[0]
+    if clip := find_clip(digest_of_take(chosen_armature(context))):
+        return clip
+    elsewhere = {area.spaces.active.clip for area in _clip_editors(context) if is_clip(area.spaces.active.clip)}
+    if len(elsewhere) == 1:
+        return elsewhere.pop()
+    there = clips()
+    return find_clip(solved.digest if solved is not None else None) or (there[0] if len(there) == 1 else None)
 
 
 class SolveAgain(JobOperator, bpy.types.Operator):
@@ -101,7 +116,10 @@ class SolveAgain(JobOperator, bpy.types.Operator):
         """Starts the worker on the keypoints, with the options of the run that they are of but for what the panel or a script says."""
         found, armature = edited(clip_in_question(context)), chosen_armature(context)
         options = options_again(found.options, given(self, context.scene))
-        return ImportJob(found.footage, options, context.scene, armature, wanted(self, context.scene, armature), found)
+        how = wanted(self, context.scene, armature)
+        if not self.properties.is_property_set("start_frame"):
+            how = dataclasses.replace(how, start_frame=found.start_frame)
+        return ImportJob(found.footage, options, context.scene, armature, how, found)
 
 
 class SwapSides(bpy.types.Operator):
@@ -111,8 +129,9 @@ class SwapSides(bpy.types.Operator):
     bl_label = "Swap Sides"
     bl_options = {"REGISTER", "UNDO"}
     __annotations__ = {
-        "first": IntProperty(name="First Frame", description="The scene's", options={"SKIP_SAVE"}),
-        "last": IntProperty(name="Last Frame", description="The scene's", options={"SKIP_SAVE"}),
+        name: IntProperty(name=f"{name.title()} Frame", options={"SKIP_SAVE"},
+                          description=f"The scene's; if it is not given, the {name} of the preview range, or the present one")
+        for name in ("first", "last")
     }
 
     @classmethod
@@ -133,8 +152,8 @@ class SwapSides(bpy.types.Operator):
             self.first = scene.frame_preview_start if scene.use_preview_range else scene.frame_current
         if not self.properties.is_property_set("last"):
             self.last = scene.frame_preview_end if scene.use_preview_range else scene.frame_current
-        before = clip.frame_start - 1
-        count = exchange_sides(clip, self.first - before, self.last - before)
+        first, last = (frame - clip.frame_start + 1 for frame in sorted((self.first, self.last)))
+        count = exchange_sides(clip, first, last)
         if not count:
             self.report({"WARNING"}, f"There is no left or right to exchange in frames {self.first} to {self.last} of these tracks.")
             return {"CANCELLED"}
@@ -146,8 +165,7 @@ def _show(context: Any, clip: Any) -> None:
     """The clip in a Movie Clip Editor: one that shows it, or keypoints, or nothing, else in a window of its own."""
     if context.window is None or bpy.app.background:
         return
-    editors = [area for window in context.window_manager.windows for area in window.screen.areas if area.type == "CLIP_EDITOR"]
-    ours = [area for area in editors if area.spaces.active.clip is None or is_clip(area.spaces.active.clip)]
+    ours = [area for area in _clip_editors(context) if area.spaces.active.clip is None or is_clip(area.spaces.active.clip)]
     area = next((area for area in ours if area.spaces.active.clip == clip), ours[0] if ours else None)
     if area is None:
         bpy.ops.wm.window_new()
@@ -156,6 +174,10 @@ def _show(context: Any, clip: Any) -> None:
     space = area.spaces.active
     space.clip, space.mode, space.show_names = clip, "TRACKING", True
     space.clip_user.frame_current = context.scene.frame_current  # else it would show the first until that changes
+
+
+def _clip_editors(context: Any) -> list[Any]:
+    return [area for window in context.window_manager.windows for area in window.screen.areas if area.type == "CLIP_EDITOR"]
 
 
 CLASSES = (EditKeypoints, SolveAgain, SwapSides)

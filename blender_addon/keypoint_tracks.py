@@ -25,7 +25,8 @@ from .core.motion import Motion
 from .core.skeleton import mirror_name
 from .footage import first_picture, lacking_turn, picture_numbers
 
-_KEYPOINTS, _ABOUT = "Mocap Keypoints", "Mocap About"  # custom properties of the clip
+_KEYPOINTS, _ABOUT = "Mocap Keypoints", "Mocap About"  # custom properties of the clip,
+_DIGEST = "Mocap Digest"  # and, of a take's action as well, which keypoints they are of
 _PATTERN, _SEARCH = 0.012, 0.04  # of the picture's height: half the sides of what Blender's own tracker looks for, and where
 _OF_THE_RUN = ("source_fps", "source_rotation", "options")  # of a motion's meta: what one made from keypoints alone would not know
 
@@ -33,13 +34,14 @@ _OF_THE_RUN = ("source_fps", "source_rotation", "options")  # of a motion's meta
 @dataclass(frozen=True)
 class Edited:
     """What stands in a clip: the corrected keypoints, the detector's, the footage, the options of the run that they are of, as
-    `RunOptions.to_json` gave them, and what a motion's meta is to say of the footage."""
+    `RunOptions.to_json` gave them, what a motion's meta is to say of the footage, and the scene's frame on which the take begins."""
 
     keypoints: Keypoints
     detected: Keypoints
     footage: Path
     options: dict[str, Any]
     meta: dict[str, Any]
+    start_frame: int
 
 
 def clip_of(keypoints: Keypoints, motion: Motion, footage: Path, start_frame: int) -> Any:
@@ -48,7 +50,7 @@ def clip_of(keypoints: Keypoints, motion: Motion, footage: Path, start_frame: in
     start_frame: the scene's, on which the take begins. Raises InputError with one sentence when Blender cannot show the footage.
     """
     keypoints = keypoints.canonical()
-    clip = find_clip(keypoints) or _new_clip(keypoints, motion, footage)
+    clip = find_clip(digest(keypoints)) or _new_clip(keypoints, motion, footage)
     clip.frame_start = start_frame - json.loads(clip[_ABOUT])["frames"][0] + 1
     return clip
 
@@ -63,10 +65,27 @@ def clips() -> list[Any]:
     return [clip for clip in bpy.data.movieclips if is_clip(clip)]
 
 
-def find_clip(keypoints: Keypoints | None) -> Any | None:
-    """The clip in which these keypoints are corrected, if there is one."""
-    digest = None if keypoints is None else _digest(keypoints)
-    return next((clip for clip in clips() if digest and json.loads(clip[_ABOUT])["digest"] == digest), None)
+def find_clip(known: str | None) -> Any | None:
+    """The clip in which the keypoints of this `digest` are corrected, if there is one."""
+    return next((clip for clip in clips() if known and clip.get(_DIGEST) == known), None)
+
+
+def digest(keypoints: Keypoints) -> str:
+    """By which keypoints are known again, in whatever Blender; those of a file and those that went into it are alike."""
+    k = keypoints.canonical()
+    parts = [np.ascontiguousarray(a, dtype=np.float32).tobytes() for a in (k.xy, k.confidence, k.times)]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def mark_take(action: Any, known: str) -> None:
+    """Notes on a take's action of which keypoints it is."""
+    action[_DIGEST] = known
+
+
+def digest_of_take(armature: Any | None) -> str | None:
+    """Of which keypoints the armature's take is, as `mark_take` noted it."""
+    action = armature.animation_data.action if armature is not None and armature.animation_data is not None else None
+    return None if action is None else action.get(_DIGEST)
 
 
 def edited(clip: Any) -> Edited:
@@ -87,7 +106,13 @@ def edited(clip: Any) -> Edited:
     file = Path(bpy.path.abspath(clip.filepath))
     footage = file.parent if about["folder"] else file
     meta = {key: about[key] for key in ("source_fps", "source_rotation")} | {"source": str(footage)}
-    return Edited(corrected(detected, xy, _shown(frames)), detected, footage, about["options"] or {}, meta)
+    return Edited(corrected(detected, xy, _shown(frames)), detected, footage, about["options"] or {}, meta,
+                  clip.frame_start + int(frames[0]) - 1)
+
+
+def rate_of(clip: Any) -> float:
+    """Frames a second of the clip's footage; Blender knows none of a folder of images."""
+    return float(json.loads(clip[_ABOUT])["rate"])
 
 
 def exchange_sides(clip: Any, first: int, last: int) -> int:
@@ -116,12 +141,6 @@ def _shown(frames: np.ndarray) -> np.ndarray:
     return np.asarray((len(frames) - 1 - last)[of_row[::-1]])
 
 
-def _digest(keypoints: Keypoints) -> str:
-    """By which keypoints are known again, in whatever Blender; those of a file and those that went into it are alike."""
-    parts = [np.ascontiguousarray(a, dtype=np.float32).tobytes() for a in (keypoints.xy, keypoints.confidence, keypoints.times)]
-    return hashlib.sha256(b"".join(parts)).hexdigest()
-
-
 def _new_clip(keypoints: Keypoints, motion: Motion, footage: Path) -> Any:
     picture = first_picture(footage)
     try:
@@ -139,8 +158,8 @@ def _new_clip(keypoints: Keypoints, motion: Motion, footage: Path) -> Any:
     clip.use_fake_user = True  # what was corrected must not be lost when the file is saved
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **keypoints.to_arrays())
-    clip[_KEYPOINTS] = buffer.getvalue()
-    about = {"digest": _digest(keypoints), "frames": frames.tolist(), "turn": turn, "folder": footage.is_dir()}
+    clip[_KEYPOINTS], clip[_DIGEST] = buffer.getvalue(), digest(keypoints)
+    about = {"frames": frames.tolist(), "turn": turn, "folder": footage.is_dir(), "rate": rate}
     clip[_ABOUT] = json.dumps(about | {key: motion.meta.get(key) for key in _OF_THE_RUN})
     tracks = clip.tracking.objects[0].tracks
     for name in keypoints.names:

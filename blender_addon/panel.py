@@ -13,6 +13,7 @@ from . import engine
 from .bones import draw_bones, mapping_in_force
 from .core.inputs import VIDEO_SUFFIXES
 from .core.retarget.choices import Choices
+from .corrections import probable_clip
 from .jobs import DESK, Status
 from .keypoint_tracks import is_clip
 from .rigs import chosen_armature
@@ -83,6 +84,8 @@ class KeypointsPanel(_Part, bpy.types.Panel):
         column = self.layout.column(align=True)
         column.operator("video_mocap.edit_keypoints", icon="TRACKER")
         column.operator("video_mocap.solve_again", icon="FILE_REFRESH")
+        if (clip := probable_clip(context)) is not None:
+            column.label(text=f"From: {clip.name}", icon="TRACKER")
 
 
 class CorrectionsPanel(bpy.types.Panel):
@@ -105,6 +108,8 @@ class CorrectionsPanel(bpy.types.Panel):
         column.operator("video_mocap.swap_sides", icon="ARROW_LEFTRIGHT")
         if DESK.job is None:
             column.operator("video_mocap.solve_again", icon="FILE_REFRESH")
+            armature = chosen_armature(context)
+            column.label(text=f"Onto: {armature.name if armature else 'a new armature'}", icon="OUTLINER_OB_ARMATURE")
         else:
             _draw_progress(self.layout, DESK.status)
         _draw_outcome(self.layout, context, DESK.status)

@@ -7,9 +7,11 @@ kept until Blender ends (some 5 MB for a minute of video).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import bpy
 import numpy as np
 
 from .apply import Take, apply_motion
@@ -20,6 +22,7 @@ from .core.motion import Motion, load_motion
 from .core.retarget import Mapping
 from .core.retarget.choices import DEFAULTS, Choices
 from .footage import check_footage
+from .keypoint_tracks import digest, mark_take
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,11 @@ class Solved:
     keypoints: Keypoints | None = None
     start_frame: int = 1
 
+    @cached_property
+    def digest(self) -> str | None:
+        """Which keypoints they are, see `keypoint_tracks`."""
+        return None if self.keypoints is None else digest(self.keypoints)
+
     @classmethod
     def load(cls, path: Path) -> Solved:
         """Of a motion.npz; it knows its source, and a run leaves its keypoints beside it. Raises InputError with one sentence."""
@@ -71,6 +79,8 @@ class Solved:
         message = f"{len(self.motion)} frames ({seconds:.1f} s) on '{take.armature}'."
         if take.slide >= 0.1:
             message += f" Feet on the ground slide by up to {take.slide:.1f} cm."
+        if self.digest is not None:
+            mark_take(bpy.data.actions[take.action], self.digest)
         if take.overruled:
             warnings.append(overruled(take))
         if take.unseen:

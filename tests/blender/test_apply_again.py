@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 import pytest
 from blender_addon.core.errors import InputError
+from blender_addon.core.skeleton import Skeleton
 from helpers import CANONICAL, MIXAMO, limb_error, make_rig, snapshot, synthetic_motion
 
 from blender_addon import jobs, takes, versions
@@ -39,6 +40,27 @@ def test_the_last_import_goes_onto_another_rig_with_other_choices(imported: Path
     assert "30 frames" in DESK.status.message and rig.name in DESK.status.message
     bpy.ops.video_mocap.apply_again(simplify=False)
     assert limb_error(rig, MIXAMO, synthetic_motion()) < 0.1
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.01])
+def test_on_the_motions_own_skeleton_a_take_stays_as_it_was_solved(scale: float) -> None:
+    """Feet that glide a little in the solved motion were planted at the second go, which moved the figure off the footage."""
+    bpy.context.scene.unit_settings.scale_length = scale
+    motion = dataclasses.replace(synthetic_motion(), contacts=np.ones((30, 4), bool))
+    DESK.solved = takes.Solved(motion, Path("walk.mp4"))
+    bpy.ops.video_mocap.apply_again()
+    first = curves_of(bpy.context.object)
+    bpy.ops.video_mocap.apply_again()
+    assert curves_of(bpy.context.object) == first
+    DESK.solved = takes.Solved(dataclasses.replace(motion, skeleton=Skeleton.mean(1.6)), Path("walk.mp4"))
+    bpy.ops.video_mocap.apply_again()  # somebody else's motion
+    smaller = curves_of(bpy.context.object)
+    bpy.ops.video_mocap.apply_again(plant_feet=False)
+    assert curves_of(bpy.context.object) != smaller
+
+
+def curves_of(armature: object) -> dict[tuple[str, int], list[float]]:
+    return {(c.data_path, c.array_index): [round(k.co[1], 5) for k in c.keyframe_points] for c in versions.curves_of(armature)}
 
 
 def test_without_an_import_there_is_nothing_to_apply() -> None:

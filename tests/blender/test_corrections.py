@@ -17,7 +17,7 @@ from blender_addon.core.skeleton import mirror_order
 from helpers import snapshot, synthetic_motion, write_order
 from test_footage import SAMPLE, filmed, pictures, turned
 
-from blender_addon import engine
+from blender_addon import engine, versions
 from blender_addon.corrections import clip_in_question
 from blender_addon.jobs import DESK
 from blender_addon.keypoint_tracks import clip_of, edited
@@ -180,6 +180,7 @@ def test_solving_again_makes_the_take_of_the_corrected_keypoints(clip: Any, keyp
     assert bpy.context.object.animation_data.action.name == "sample" and DESK.solved.source == SAMPLE
     assert same(DESK.solved.keypoints, keypoints)  # so that 'Edit Keypoints' finds this clip again
     assert (options["smooth"], options["camera_pitch"]) == ("strong", 12.0)  # as in the run that is corrected
+    assert versions.curves_of(bpy.context.object)[0].range()[0] == 11.0  # where the take was
     assert DESK.solved.motion.meta == {"source": str(SAMPLE), "source_fps": 30.0, "source_rotation": 0}
     assert "30 frames" in DESK.status.message
 
@@ -238,6 +239,32 @@ def test_the_clip_begins_where_the_take_does_and_rates_that_differ_are_told(clip
     bpy.ops.video_mocap.apply_again(start_frame=101)
     bpy.ops.video_mocap.edit_keypoints()
     assert clip.frame_start == 101 and not DESK.status.warnings
+
+
+def test_of_two_takes_the_selected_armatures_is_meant(keypoints: Keypoints) -> None:
+    scene = bpy.context.scene
+    armatures, made = [], []
+    for shift in (0.0, 5.0):
+        bpy.ops.object.select_all(action="DESELECT")
+        DESK.solved = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + shift))
+        bpy.ops.video_mocap.apply_again(start_frame=7)
+        armatures.append(bpy.context.object)
+        bpy.ops.video_mocap.edit_keypoints()
+        made.append(clip_in_question(bpy.context))
+    assert made[0] != made[1]
+    for armature, clip in zip(armatures, made, strict=True):
+        bpy.ops.object.select_all(action="DESELECT")
+        armature.select_set(True)
+        bpy.context.view_layer.objects.active = armature
+        assert clip_in_question(bpy.context) == clip and bpy.ops.video_mocap.edit_keypoints() == {"FINISHED"}
+        assert clip.name in DESK.status.message and edited(clip).start_frame == 7
+    assert scene.video_mocap.start_frame == 1
+    bpy.data.movieclips.remove(made[0])
+    bpy.ops.object.select_all(action="DESELECT")
+    armatures[0].select_set(True)
+    bpy.context.view_layer.objects.active = armatures[0]
+    with pytest.raises(RuntimeError, match="The keypoints of the take on 'Video Mocap' are not at hand any more"):
+        bpy.ops.video_mocap.edit_keypoints()
 
 
 def test_a_video_that_was_moved_is_found_where_the_clip_finds_it(clip: Any, tmp_path: Path) -> None:
