@@ -15,7 +15,7 @@ from .errors import InputError
 
 FORMATS = ("npz", "bvh", "blend", "fbx", "glb")
 DEVICES = ("auto", "cpu", "cuda")
-LIFTERS = ("default", "residual", "tcn", "recurrent", "gast", "temporal", "temporal2")
+LIFTERS = ("default", "residual", "integral", "tcn", "recurrent", "gast", "temporal", "temporal2")
 """As `models.registry` knows them, which Blender cannot import."""
 SMOOTH = ("none", "light", "strong")
 

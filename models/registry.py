@@ -31,8 +31,9 @@ from .together import Together
 
 WEIGHTS = Path(__file__).parent / "weights"
 NETWORKS: dict[str, tuple[str, str]] = {
-    "residual": (".residual", "Residual"), "tcn": (".tcn", "TemporalConvolutions"), "recurrent": (".recurrent", "Recurrent"),
-    "gast": (".gast", "GraphAttention"), "temporal": (".temporal", "Temporal"), "temporal2": (".temporal", "Temporal")}
+    "residual": (".residual", "Residual"), "integral": (".integral", "Integral"), "tcn": (".tcn", "TemporalConvolutions"),
+    "recurrent": (".recurrent", "Recurrent"), "gast": (".gast", "GraphAttention"), "temporal": (".temporal", "Temporal"),
+    "temporal2": (".temporal", "Temporal")}
 TOGETHER: dict[str, tuple[str, ...]] = {"default": ("temporal", "temporal2")}
 """Names under which several networks answer with their mean (`models.together`)."""
 

@@ -34,7 +34,7 @@ class Residual(nn.Module):
         self.standardise = Standardise(inputs, FLAT)
         self.up = nn.Sequential(nn.Linear(len(FLAT), width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout))
         self.blocks = nn.Sequential(*[_Block(width, dropout) for _ in range(blocks)])
-        self.head = MarkerHead(width, markers)
+        self.head: nn.Module = MarkerHead(width, markers)
 
     def margin(self, rate: float) -> int:
         """Frames that matter on either side of one."""

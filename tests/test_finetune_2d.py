@@ -215,9 +215,11 @@ def test_options_that_would_do_nothing_are_refused(tmp_path: Path) -> None:
         train.main(["--config", "tcn", "--finetune-2d", str(tmp_path), "--resume"])
 
 
-@pytest.mark.parametrize("name", ["residual", "recurrent", "gast", "temporal"])
+@pytest.mark.parametrize("name", ["residual", "integral", "recurrent", "gast", "temporal"])
 def test_every_network_learns_from_pictures(name: str) -> None:
-    sizes = {"residual": {"width": 16, "blocks": 1, "dropout": 0.1}, "recurrent": {"width": 16, "layers": 1, "dropout": 0.0},
+    sizes = {"residual": {"width": 16, "blocks": 1, "dropout": 0.1},
+             "integral": {"width": 16, "blocks": 1, "cells": 8, "channels": 4, "dropout": 0.1},
+             "recurrent": {"width": 16, "layers": 1, "dropout": 0.0},
              "gast": {"channels": 8, "heads": 2, "blocks": 2, "width": 16, "dropout": 0.0},
              "temporal": {"width": 16, "layers": 1, "heads": 2, "hidden": 16}}
     parent = registry.build(name, sizes[name]).eval()

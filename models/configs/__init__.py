@@ -33,6 +33,6 @@ class Config:
 
 def config(name: str) -> Config:
     """The config of the network `name`; raises KeyError."""
-    from . import gast, recurrent, residual, tcn, temporal, temporal2
+    from . import gast, integral, recurrent, residual, tcn, temporal, temporal2
 
-    return {c.CONFIG.name: c.CONFIG for c in (residual, tcn, recurrent, gast, temporal, temporal2)}[name]
+    return {c.CONFIG.name: c.CONFIG for c in (residual, integral, tcn, recurrent, gast, temporal, temporal2)}[name]
