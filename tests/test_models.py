@@ -24,7 +24,7 @@ from core.keypoints import ATTACHMENTS, CANONICAL, LIMB_KEYPOINTS  # noqa: E402
 from core.lift import Lifter  # noqa: E402
 from core.markers import LIMB_MARKERS, MARKERS  # noqa: E402
 from core.skeleton import END_PARENTS, INDEX, JOINT_PARENTS, JOINTS, Skeleton, mirror_name, mirror_order  # noqa: E402
-from models import calibrate, detections, evaluate_lifters, fit_noise, mocap, noise, registry, train  # noqa: E402
+from models import calibrate, detections, evaluate_lifters, fit_noise, mocap, noise, registry, temporal, train  # noqa: E402
 from models.configs import config  # noqa: E402
 from models.features import SIZE, make_view  # noqa: E402
 from models.integral import VolumeHead  # noqa: E402
@@ -348,6 +348,22 @@ def test_a_heat_maps_mean_is_the_place() -> None:
         answer = head(torch.zeros(1, 4))[0]
     assert torch.allclose(answer[0, :3], middles[[3, 14, 25]])
     assert torch.allclose(answer[1, :3], middles[[12, 6, 17]], atol=1e-6) and torch.allclose(answer[:, 3].exp(), torch.tensor(0.05))
+
+
+@pytest.mark.parametrize("frames", [65, 150, 200])
+def test_a_long_window_in_blocks_is_what_it_is_in_one_piece(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uneven times, missing frames, and a reach that differs between the windows."""
+    torch.manual_seed(frames)
+    network = registry.build("temporal", SMALL["temporal"]).eval()
+    features, real = torch.randn(2, frames, SIZE), torch.rand(2, frames) > 0.2
+    seconds = ((0.01 + 0.05 * torch.rand(2, frames)) * torch.tensor([[1.0], [2.0]])).cumsum(-1)
+    with torch.inference_mode():
+        blocks = network(features, seconds, real)
+        monkeypatch.setattr(temporal, "_BLOCK", 10_000)
+        whole = network(features, seconds, real)
+        monkeypatch.setattr(temporal, "_BLOCK", 16)
+        assert torch.allclose(network(features, seconds, real), whole, atol=1e-5)
+    assert torch.allclose(blocks, whole, atol=1e-5)
 
 
 def test_the_temporal_network_only_knows_time_differences() -> None:
