@@ -10,7 +10,7 @@ from bpy.props import IntProperty
 
 from .core.errors import InputError
 from .jobs import DESK, ImportJob, Job, Status
-from .keypoint_tracks import clip_of, clips, digest_of_take, edited, exchange_sides, find_clip, is_clip, rate_of
+from .keypoint_tracks import begin_at, clip_of, clips, digest_of, edited, exchange_sides, find_clip, is_clip, rate_of, takes_on
 from .operators import JobOperator, WhileIdle, given, wanted
 from .rigs import chosen_armature
 from .settings import choice_properties, option_properties, options_again, take_properties
@@ -18,8 +18,9 @@ from .takes import footage_of
 
 _SAME_RATE = 1e-3  # by what share rates may differ that run together
 
+
 class EditKeypoints(WhileIdle, bpy.types.Operator):
-    """Show the keypoints of the last import as markers on its footage, where they can be moved, disabled, tracked and put right"""
+    """Show the keypoints of the selected armature's take (or the last import's) as markers on the footage, to be put right there"""
 
     bl_idname = "video_mocap.edit_keypoints"
     bl_label = "Edit Keypoints"
@@ -55,16 +56,19 @@ class EditKeypoints(WhileIdle, bpy.types.Operator):
 def _clip_to_edit(context: Any) -> Any:
     """The clip of the selected armature's take, else of the last import; made where there is none yet. Raises InputError."""
     solved, armature = DESK.solved, chosen_armature(context)
-    known = digest_of_take(armature)
-    if solved is None or solved.keypoints is None or (known and known != solved.digest):
-        clip = find_clip(known)
-        if armature is not None and known and clip is None:
+    takes = takes_on(armature)
+    if solved is None or solved.keypoints is None or (takes and solved.digest not in takes):
+        known = next((known for known in takes if find_clip(known)), None)
+        if armature is not None and takes and known is None:
             raise InputError(f"The keypoints of the take on '{armature.name}' are not at hand any more; import its video again.")
-        return clip or clip_in_question(context)
+        if known is None:
+            return clip_in_question(context)
+        begin_at(find_clip(known), takes[known])
+        return find_clip(known)
     footage = footage_of(solved.source)
     if footage is None:
         raise InputError("The take was made from keypoints alone; there is no video to show them on.")
-    return clip_of(solved.keypoints, solved.motion, footage, solved.start_frame)
+    return clip_of(solved.keypoints, solved.motion, footage, takes.get(solved.digest or "", solved.start_frame))
 
 
 def clip_in_question(context: Any) -> Any:
@@ -83,17 +87,18 @@ def probable_clip(context: Any) -> Any | None:
     shown, solved = getattr(context.space_data, "clip", None), DESK.solved
     if is_clip(shown):
         return shown
-    if clip := find_clip(digest_of_take(chosen_armature(context))):
+    takes, last = takes_on(chosen_armature(context)), solved.digest if solved is not None else None
+    if clip := next(filter(None, map(find_clip, sorted(takes, key=lambda known: known != last))), None):
         return clip
     elsewhere = {area.spaces.active.clip for area in _clip_editors(context) if is_clip(area.spaces.active.clip)}
     if len(elsewhere) == 1:
         return elsewhere.pop()
     there = clips()
-    return find_clip(solved.digest if solved is not None else None) or (there[0] if len(there) == 1 else None)
+    return find_clip(last) or (there[0] if len(there) == 1 else None)
 
 
 class SolveAgain(JobOperator, bpy.types.Operator):
-    """Make the take anew from the keypoints as they stand in the Movie Clip Editor, onto the selected armature or a new one"""
+    """Make the take anew from the keypoints as they stand in the Movie Clip Editor, where it was, on the selected armature or a new one"""
 
     bl_idname = "video_mocap.solve_again"
     bl_label = "Solve Again"
@@ -114,11 +119,12 @@ class SolveAgain(JobOperator, bpy.types.Operator):
 
     def begin(self, context: Any) -> Job:
         """Starts the worker on the keypoints, with the options of the run that they are of but for what the panel or a script says."""
-        found, armature = edited(clip_in_question(context)), chosen_armature(context)
+        clip, armature = clip_in_question(context), chosen_armature(context)
+        found = edited(clip)
         options = options_again(found.options, given(self, context.scene))
         how = wanted(self, context.scene, armature)
         if not self.properties.is_property_set("start_frame"):
-            how = dataclasses.replace(how, start_frame=found.start_frame)
+            how = dataclasses.replace(how, start_frame=takes_on(armature).get(digest_of(clip), found.start_frame))
         return ImportJob(found.footage, options, context.scene, armature, how, found)
 
 

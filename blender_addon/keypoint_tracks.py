@@ -18,6 +18,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from . import versions
 from .core.corrections import corrected
 from .core.errors import InputError
 from .core.keypoints import CANONICAL, Keypoints, load_keypoints
@@ -26,7 +27,7 @@ from .core.skeleton import mirror_name
 from .footage import first_picture, lacking_turn, picture_numbers
 
 _KEYPOINTS, _ABOUT = "Mocap Keypoints", "Mocap About"  # custom properties of the clip,
-_DIGEST = "Mocap Digest"  # and, of a take's action as well, which keypoints they are of
+_DIGEST, _START = "Mocap Digest", "Mocap Start"  # and, of a take's action: which keypoints it is of, on which frame of the scene it begins
 _PATTERN, _SEARCH = 0.012, 0.04  # of the picture's height: half the sides of what Blender's own tracker looks for, and where
 _OF_THE_RUN = ("source_fps", "source_rotation", "options")  # of a motion's meta: what one made from keypoints alone would not know
 
@@ -51,13 +52,19 @@ def clip_of(keypoints: Keypoints, motion: Motion, footage: Path, start_frame: in
     """
     keypoints = keypoints.canonical()
     clip = find_clip(digest(keypoints)) or _new_clip(keypoints, motion, footage)
-    clip.frame_start = start_frame - json.loads(clip[_ABOUT])["frames"][0] + 1
+    clip[_ABOUT] = json.dumps(_about(clip) | {key: motion.meta.get(key) for key in _OF_THE_RUN})
+    begin_at(clip, start_frame)
     return clip
+
+
+def begin_at(clip: Any, start_frame: int) -> None:
+    """Lets the clip run with a take that begins on this frame of the scene."""
+    clip.frame_start = start_frame - _about(clip)["frames"][0] + 1
 
 
 def is_clip(clip: Any) -> bool:
     """Whether keypoints are to be corrected in it."""
-    return clip is not None and clip.get(_KEYPOINTS) is not None
+    return clip is not None and _KEYPOINTS in clip.keys()  # noqa: SIM118 (not a dict; its value is large)
 
 
 def clips() -> list[Any]:
@@ -70,6 +77,11 @@ def find_clip(known: str | None) -> Any | None:
     return next((clip for clip in clips() if known and clip.get(_DIGEST) == known), None)
 
 
+def digest_of(clip: Any) -> str:
+    """The `digest` of the clip's keypoints."""
+    return str(clip.get(_DIGEST))
+
+
 def digest(keypoints: Keypoints) -> str:
     """By which keypoints are known again, in whatever Blender; those of a file and those that went into it are alike."""
     k = keypoints.canonical()
@@ -77,23 +89,26 @@ def digest(keypoints: Keypoints) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def mark_take(action: Any, known: str) -> None:
-    """Notes on a take's action of which keypoints it is."""
-    action[_DIGEST] = known
+def mark_take(action: Any, known: str, start_frame: int) -> None:
+    """Notes on a take's action of which keypoints it is, and the scene's frame that it begins on."""
+    action[_DIGEST], action[_START] = known, start_frame
 
 
-def digest_of_take(armature: Any | None) -> str | None:
-    """Of which keypoints the armature's take is, as `mark_take` noted it."""
-    action = armature.animation_data.action if armature is not None and armature.animation_data is not None else None
-    return None if action is None else action.get(_DIGEST)
+def takes_on(armature: Any | None) -> dict[str, int]:
+    """Digest -> first frame in the scene of the takes that play on the armature, as `mark_take` noted them: its action's, then those of NLA
+    strips from the top down."""
+    if armature is None or armature.animation_data is None:
+        return {}
+    actions = [armature.animation_data.action, *(strip.action for strip in reversed(versions.strips_of(armature)))]
+    return {a[_DIGEST]: int(a[_START]) for a in reversed(actions) if a is not None and a.get(_DIGEST)}
 
 
 def edited(clip: Any) -> Edited:
     """The keypoints as they stand in the clip. Raises InputError where a track was renamed, or what the clip keeps is damaged."""
     try:
-        detected, about = load_keypoints(io.BytesIO(clip[_KEYPOINTS])), json.loads(clip[_ABOUT])
-    except (InputError, KeyError, ValueError) as error:
-        raise InputError(f"What the clip '{clip.name}' keeps of the keypoints is damaged; import the video anew.") from error
+        detected, about = load_keypoints(io.BytesIO(clip[_KEYPOINTS])), _about(clip)
+    except (InputError, KeyError) as error:
+        raise _damaged(clip) from error
     tracks, frames = clip.tracking.objects[0].tracks, np.array(about["frames"])
     strange = [track.name for track in tracks if track.name not in CANONICAL]
     gone = [name for name in detected.names if name not in tracks]  # Blender removes a track with its last marker
@@ -112,7 +127,7 @@ def edited(clip: Any) -> Edited:
 
 def rate_of(clip: Any) -> float:
     """Frames a second of the clip's footage; Blender knows none of a folder of images."""
-    return float(json.loads(clip[_ABOUT])["rate"])
+    return float(_about(clip)["rate"])
 
 
 def exchange_sides(clip: Any, first: int, last: int) -> int:
@@ -133,6 +148,21 @@ def exchange_sides(clip: Any, first: int, last: int) -> int:
                 track.markers.insert_frame(frame, co=place).mute = mute
         touched |= found[0].keys() | found[1].keys()
     return len(touched)
+
+
+def _about(clip: Any) -> dict[str, Any]:
+    """What the clip keeps beside keypoints. Raises InputError where it is damaged."""
+    try:
+        about = json.loads(clip[_ABOUT])
+        if {"frames", "turn", "folder", "rate"} <= about.keys():
+            return dict(about)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise _damaged(clip) from error
+    raise _damaged(clip)
+
+
+def _damaged(clip: Any) -> InputError:
+    return InputError(f"What the clip '{clip.name}' keeps of the keypoints is damaged; delete it and import the video anew.")
 
 
 def _shown(frames: np.ndarray) -> np.ndarray:
@@ -159,8 +189,7 @@ def _new_clip(keypoints: Keypoints, motion: Motion, footage: Path) -> Any:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **keypoints.to_arrays())
     clip[_KEYPOINTS], clip[_DIGEST] = buffer.getvalue(), digest(keypoints)
-    about = {"frames": frames.tolist(), "turn": turn, "folder": footage.is_dir(), "rate": rate}
-    clip[_ABOUT] = json.dumps(about | {key: motion.meta.get(key) for key in _OF_THE_RUN})
+    clip[_ABOUT] = json.dumps({"frames": frames.tolist(), "turn": turn, "folder": footage.is_dir(), "rate": rate})
     tracks = clip.tracking.objects[0].tracks
     for name in keypoints.names:
         _add_track(tracks, name, frames, keypoints, turn, clip.size)

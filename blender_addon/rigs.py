@@ -13,7 +13,7 @@ from .core.retarget import Rig
 from .core.retarget.maps.switches import FK_SWITCHES
 from .core.retarget.placement import SOLE_BELOW_TOE
 from .core.retarget.vrm import declared_bones
-from .core.skeleton import END_PARENTS, ENDS, INDEX, JOINT_PARENTS, JOINTS, PARENTS, Skeleton
+from .core.skeleton import END_PARENTS, ENDS, INDEX, JOINT_PARENTS, JOINTS, Skeleton
 
 NEW_NAME = "Video Mocap"
 _SAME_PLACE = 0.002  # metres: bones are no others for it
@@ -104,13 +104,14 @@ def new_armature(context: Any, skeleton: Skeleton) -> Any:
 
 
 def has_skeleton(rig: Rig, skeleton: Skeleton, scene: Any) -> bool:
-    """Whether the rig is what `new_armature` makes of the skeleton, wherever it stands: the same joints as far apart."""
+    """Whether the rig is what `new_armature` makes of the skeleton, wherever it stands and however it is turned: joints of the same names,
+    as far apart. A motion that is solved again from corrected keypoints may have slightly other bones."""
     if not set(JOINTS) <= set(rig.names):
         return False
     size = np.linalg.norm(rig.world[:3, :3], axis=0) * metres_per_unit(scene)
     heads = rig.rest[[rig.index(name) for name in JOINTS], :3, 3] * size
-    offsets = heads[1:] - heads[list(PARENTS[1:])]
-    return bool(np.abs(offsets - skeleton.rest_offsets[1:]).max() < _SAME_PLACE)
+    apart = [np.linalg.norm(places[:, None] - places, axis=-1) for places in (heads, skeleton.rest_positions())]
+    return bool(np.abs(apart[0] - apart[1]).max() < _SAME_PLACE)
 
 
 def _add_bones(edit_bones: Any, skeleton: Skeleton, scale: float) -> None:

@@ -80,7 +80,7 @@ class Solved:
         if take.slide >= 0.1:
             message += f" Feet on the ground slide by up to {take.slide:.1f} cm."
         if self.digest is not None:
-            mark_take(bpy.data.actions[take.action], self.digest)
+            mark_take(bpy.data.actions[take.action], self.digest, wanted.start_frame)
         if take.overruled:
             warnings.append(overruled(take))
         if take.unseen:

@@ -31,7 +31,7 @@ def _rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 
 class _Near:
     """Which frames heed which, cut into blocks, so that a long window costs no more than what its frames heed: each block of frames is
-    shown those from `reach` before it to `reach` behind. A short window is one block.
+    shown those from `reach` before it to `reach` behind. A short window is one block. Rows that are no frames hear anything.
 
     mask: (N, 1, blocks, block, block + 2 reach), 0 where one heeds the other, else so low that nothing is left of it.
     """
@@ -40,7 +40,8 @@ class _Near:
         frames, device = seconds.shape[1], seconds.device
         near = (seconds[:, :, None] - seconds[:, None, :]).abs() <= _REACH + 1e-3  # a frame at 0.6 s counts, however it was rounded
         at = torch.arange(frames, device=device)
-        reach = int(((at[:, None] - at).abs() * near.any(0)).max())
+        both = (near & real[:, :, None] & real[:, None, :]).any(0)  # rows that only fill a batch up lie at one time
+        reach = int(((at[:, None] - at).abs() * both).max())
         self._frames = frames
         self._size, self._reach = (_BLOCK, reach) if _BLOCK + 2 * reach < frames else (frames, 0)
         blocks = -(-frames // self._size)

@@ -362,8 +362,17 @@ def test_a_long_window_in_blocks_is_what_it_is_in_one_piece(frames: int, monkeyp
         monkeypatch.setattr(temporal, "_BLOCK", 10_000)
         whole = network(features, seconds, real)
         monkeypatch.setattr(temporal, "_BLOCK", 16)
-        assert torch.allclose(network(features, seconds, real), whole, atol=1e-5)
-    assert torch.allclose(blocks, whole, atol=1e-5)
+        assert torch.allclose(network(features, seconds, real)[real], whole[real], atol=1e-5)
+    assert torch.allclose(blocks[real], whole[real], atol=1e-5)
+
+
+def test_a_short_last_chunk_does_not_make_blocks_long() -> None:
+    """Batches are filled up with the last frame's time, as `core.lift` does it."""
+    seconds = torch.arange(328.0).repeat(2, 1) / 30
+    real = torch.ones(2, 328, dtype=torch.bool)
+    seconds[1, 120:], real[1, 120:] = seconds[1, 119], False
+    near = temporal._Near(seconds, real)
+    assert near.mask.shape == (2, 1, 6, 64, 64 + 2 * 18)
 
 
 def test_the_temporal_network_only_knows_time_differences() -> None:

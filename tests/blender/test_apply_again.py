@@ -15,6 +15,7 @@ from helpers import CANONICAL, MIXAMO, limb_error, make_rig, snapshot, synthetic
 
 from blender_addon import jobs, takes, versions
 from blender_addon.jobs import DESK
+from blender_addon.rigs import has_skeleton, read_rig
 
 Order = Callable[..., Path]
 
@@ -49,9 +50,16 @@ def test_on_the_motions_own_skeleton_a_take_stays_as_it_was_solved(scale: float)
     motion = dataclasses.replace(synthetic_motion(), contacts=np.ones((30, 4), bool))
     DESK.solved = takes.Solved(motion, Path("walk.mp4"))
     bpy.ops.video_mocap.apply_again()
-    first = curves_of(bpy.context.object)
+    first, armature = curves_of(bpy.context.object), bpy.context.object
     bpy.ops.video_mocap.apply_again()
-    assert curves_of(bpy.context.object) == first
+    assert curves_of(armature) == first
+    armature.rotation_euler = (0.0, 0.0, 1.0)
+    bpy.ops.object.transform_apply(location=False, rotation=True, scale=False)
+    assert has_skeleton(read_rig(armature), motion.skeleton, bpy.context.scene)
+    armature.scale = (1.1, 1.1, 1.1)
+    bpy.context.view_layer.update()
+    assert not has_skeleton(read_rig(armature), motion.skeleton, bpy.context.scene)
+    armature.scale = (1.0, 1.0, 1.0)
     DESK.solved = takes.Solved(dataclasses.replace(motion, skeleton=Skeleton.mean(1.6)), Path("walk.mp4"))
     bpy.ops.video_mocap.apply_again()  # somebody else's motion
     smaller = curves_of(bpy.context.object)

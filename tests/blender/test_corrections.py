@@ -20,7 +20,7 @@ from test_footage import SAMPLE, filmed, pictures, turned
 from blender_addon import engine, versions
 from blender_addon.corrections import clip_in_question
 from blender_addon.jobs import DESK
-from blender_addon.keypoint_tracks import clip_of, edited
+from blender_addon.keypoint_tracks import clip_of, digest, edited, takes_on
 from blender_addon.takes import Solved
 
 FRAMES = 30
@@ -192,7 +192,7 @@ def test_what_cannot_be_is_one_sentence(clip: Any, keypoints: Keypoints, tmp_pat
         bpy.ops.video_mocap.solve_again()
     assert snapshot() == before
     clip["Mocap Keypoints"] = b"no"
-    with pytest.raises(InputError, match="is damaged; import the video anew"):
+    with pytest.raises(InputError, match="is damaged; delete it and import the video anew"):
         edited(clip)
     DESK.solved = Solved(synthetic_motion(), tmp_path / "gone.mp4", keypoints_of(320, 240))
     with pytest.raises(RuntimeError, match=r"gone\.mp4 cannot be opened to show the keypoints on it"):
@@ -265,6 +265,47 @@ def test_of_two_takes_the_selected_armatures_is_meant(keypoints: Keypoints) -> N
     bpy.context.view_layer.objects.active = armatures[0]
     with pytest.raises(RuntimeError, match="The keypoints of the take on 'Video Mocap' are not at hand any more"):
         bpy.ops.video_mocap.edit_keypoints()
+
+
+def test_a_take_in_a_strip_is_the_armatures_too(keypoints: Keypoints) -> None:
+    """Beside an older take that is still the active action."""
+    DESK.solved = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
+    bpy.ops.video_mocap.apply_again()
+    bpy.ops.video_mocap.edit_keypoints()
+    older = clip_in_question(bpy.context)
+    DESK.solved = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + 5))
+    bpy.ops.video_mocap.apply_again(nla=True, start_frame=50)
+    assert bpy.ops.video_mocap.edit_keypoints() == {"FINISHED"}
+    newer = clip_in_question(bpy.context)
+    assert newer != older and edited(newer).start_frame == 50
+    DESK.solved = None
+    assert clip_in_question(bpy.context) in (older, newer)
+
+
+def test_the_same_keypoints_on_two_armatures_begin_where_each_take_does(keypoints: Keypoints) -> None:
+    DESK.solved = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
+    armatures = []
+    for start in (7, 200):
+        bpy.ops.object.select_all(action="DESELECT")
+        bpy.ops.video_mocap.apply_again(start_frame=start)
+        armatures.append(bpy.context.object)
+        bpy.ops.video_mocap.edit_keypoints()
+    (clip,) = bpy.data.movieclips
+    for armature, start in zip(armatures, (7, 200), strict=True):
+        bpy.ops.object.select_all(action="DESELECT")
+        armature.select_set(True)
+        bpy.context.view_layer.objects.active = armature
+        bpy.ops.video_mocap.edit_keypoints()
+        assert clip.frame_start == start and takes_on(armature) == {digest(keypoints): start}
+
+
+def test_a_clip_knows_the_options_of_the_last_run(clip: Any, keypoints: Keypoints) -> None:
+    """Of the same video, and so of the same keypoints."""
+    assert edited(clip).options["smooth"] == "strong"
+    meta = DESK.solved.motion.meta | {"options": OPTIONS | {"smooth": "none"}}
+    DESK.solved = dataclasses.replace(DESK.solved, motion=dataclasses.replace(DESK.solved.motion, meta=meta))
+    bpy.ops.video_mocap.edit_keypoints()
+    assert edited(clip).options["smooth"] == "none" and len(bpy.data.movieclips) == 1
 
 
 def test_a_video_that_was_moved_is_found_where_the_clip_finds_it(clip: Any, tmp_path: Path) -> None:
