@@ -28,6 +28,7 @@ from .footage import first_picture, lacking_turn, picture_numbers
 
 _KEYPOINTS, _ABOUT = "Mocap Keypoints", "Mocap About"  # custom properties of the clip,
 _DIGEST, _START = "Mocap Digest", "Mocap Start"  # and, of a take's action: which keypoints it is of, on which frame of the scene it begins
+_COLOURS = {"l_": (1.0, 0.45, 0.2), "r_": (0.2, 0.6, 1.0)}  # as in overlay.mp4
 _PATTERN, _SEARCH = 0.012, 0.04  # of the picture's height: half the sides of what Blender's own tracker looks for, and where
 _OF_THE_RUN = ("source_fps", "source_rotation", "options")  # of a motion's meta: what one made from keypoints alone would not know
 
@@ -199,7 +200,7 @@ def _new_clip(keypoints: Keypoints, motion: Motion, footage: Path) -> Any:
 def _add_track(tracks: Any, name: str, frames: np.ndarray, keypoints: Keypoints, turn: int, size: Any) -> None:
     track = tracks.new(name=name, frame=int(frames[0]))  # with a marker there
     track.select = False
-    track.use_custom_color, track.color = True, {"l_": (0.2, 0.6, 1.0), "r_": (1.0, 0.45, 0.2)}.get(name[:2], (1.0, 1.0, 1.0))
+    track.use_custom_color, track.color = True, _COLOURS.get(name[:2], (1.0, 1.0, 1.0))
     places = _turned(keypoints.xy[:, keypoints.names.index(name)] / (keypoints.width, keypoints.height), turn)
     seen = np.flatnonzero(np.isfinite(places).all(-1) & (_shown(frames) == np.arange(len(frames))))
     wide = size[1] / size[0]
