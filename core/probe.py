@@ -34,6 +34,8 @@ def _probe_pictures(path: Path, reporter: Reporter, start: float | None, end: fl
     info = dataclasses.asdict(probe_source(path))
     source = open_source(path, start, end)
     people = [dataclasses.asdict(person) for person in list_people(source, reporter)]
+    if source.problem:
+        reporter.warning(source.problem)
     return {"input": info, "people": people, "plan": _plan(source, bool(people))}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from synthetic import Listener
@@ -46,3 +47,15 @@ def test_an_end_beyond_the_last_frame_is_told(tmp_path: Path) -> None:
     listener = Listener()
     probe(write_coco(tmp_path / "k.json"), listener, None, 9.0)
     assert any("beyond the end of k.json (4.00 s)" in said for said in listener.said)
+
+
+def test_a_video_that_breaks_off_is_told(tmp_path: Path) -> None:
+    """An AVI of 40 black frames, half of it there."""
+    path = tmp_path / "torn.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 30, (320, 240))
+    for shade in range(40):
+        writer.write(np.full((240, 320, 3), shade, np.uint8))
+    writer.release()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    listener = Listener()
+    assert probe(path, listener)["people"] == [] and any("torn.avi breaks off" in said for said in listener.said)
