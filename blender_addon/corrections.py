@@ -57,14 +57,14 @@ def _clip_to_edit(context: Any) -> Any:
     """The clip of the selected armature's take, else of the last import; made where there is none yet. Raises InputError."""
     solved, armature = DESK.solved, chosen_armature(context)
     takes = takes_on(armature)
-    if solved is None or solved.keypoints is None or (takes and solved.digest not in takes):
-        known = next((known for known in takes if find_clip(known)), None)
-        if armature is not None and takes and known is None:
+    if armature is not None and takes and (solved is None or solved.digest not in takes):
+        clip = _clip_of_takes(takes)
+        if clip is None:
             raise InputError(f"The keypoints of the take on '{armature.name}' are not at hand any more; import its video again.")
-        if known is None:
-            return clip_in_question(context)
-        begin_at(find_clip(known), takes[known])
-        return find_clip(known)
+        begin_at(clip, takes[digest_of(clip)])
+        return clip
+    if solved is None or solved.keypoints is None:
+        return clip_in_question(context)
     footage = footage_of(solved.source)
     if footage is None:
         raise InputError("The take was made from keypoints alone; there is no video to show them on.")
@@ -88,13 +88,27 @@ def probable_clip(context: Any) -> Any | None:
     if is_clip(shown):
         return shown
     takes, last = takes_on(chosen_armature(context)), solved.digest if solved is not None else None
-    if clip := next(filter(None, map(find_clip, sorted(takes, key=lambda known: known != last))), None):
+    clip = (last in takes and find_clip(last)) or _clip_of_takes(takes)
+    if clip is not None:
         return clip
     elsewhere = {area.spaces.active.clip for area in _clip_editors(context) if is_clip(area.spaces.active.clip)}
     if len(elsewhere) == 1:
         return elsewhere.pop()
     there = clips()
     return find_clip(last) or (there[0] if len(there) == 1 else None)
+
+
+def _clip_of_takes(takes: dict[str, int]) -> Any | None:
+    """The clip of the first of these takes (`takes_on`) that has one."""
+    return next(filter(None, map(find_clip, takes)), None)
+
+
+def _clips_there(operator: Any) -> bool:
+    """For a button that needs a clip with keypoints: whether there is one; else the button says what to do."""
+    there = bool(clips())
+    if not there:
+        operator.poll_message_set("Press 'Edit Keypoints' first")
+    return there
 
 
 class SolveAgain(JobOperator, bpy.types.Operator):
@@ -112,10 +126,7 @@ class SolveAgain(JobOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, context: Any) -> bool:
         """With keypoints to correct."""
-        if not clips():
-            cls.poll_message_set("Press 'Edit Keypoints' first")
-            return False
-        return super().poll(context)
+        return _clips_there(cls) and super().poll(context)
 
     def begin(self, context: Any) -> Job:
         """Starts the worker on the keypoints, with the options of the run that they are of but for what the panel or a script says."""
@@ -143,9 +154,7 @@ class SwapSides(bpy.types.Operator):
     @classmethod
     def poll(cls, context: Any) -> bool:
         """With a clip that holds keypoints."""
-        if not clips():
-            cls.poll_message_set("Press 'Edit Keypoints' first")
-        return bool(clips())
+        return _clips_there(cls)
 
     def execute(self, context: Any) -> set[str]:
         """At once; where no frames are given, in the preview range if there is one, else in the present frame."""
