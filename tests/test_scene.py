@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -23,9 +24,11 @@ SLEEPS = "open(request['motion'] + '.pid', 'w').write(str(os.getpid())); time.sl
 def stand_in(folder: Path, body: str) -> str:
     """An interpreter that does `body` whatever it is asked to run."""
     if os.name != "posix":
-        pytest.skip("the stand-in is a script with a #! line")
-    path = folder / "python"
-    path.write_text(f"#!{sys.executable}\nimport json, os, sys, time\nrequest = json.loads(sys.stdin.readline())\n{body}\n")
+        pytest.skip("the stand-in is a shell script")
+    path, does = folder / "python", folder / "does.py"
+    does.write_text(f"import json, os, sys, time\nrequest = json.loads(sys.stdin.readline())\n{body}\n")
+    # A shell in between: a #! line cannot name a Python whose path holds a space.
+    path.write_text(f"#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(does))}\n")
     path.chmod(0o755)
     return str(path)
 
