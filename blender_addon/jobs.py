@@ -21,6 +21,7 @@ import bpy
 from . import engine
 from .apply import Take, check_target
 from .core.errors import Cancelled, InputError
+from .core.files import refusals_told
 from .core.motion import load_motion
 from .core.options import RunOptions
 from .keypoint_tracks import Edited
@@ -124,9 +125,14 @@ class ImportJob(Job):
         request = {"input": str(video), "out": str(self._folder), "options": options.to_json()}
         if edited:
             request["input"] = str(self._folder / f"{video.stem[:80]} keypoints.npz")  # sentences name it
-            edited.keypoints.save(request["input"])
         try:
+            if edited:
+                with refusals_told(request["input"]):
+                    edited.keypoints.save(request["input"])
             super().__init__(JsonProcess(engine.worker_command(python), engine.CODE, request))
+        except InputError:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
         except OSError as error:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise InputError(f"The engine's Python {python} cannot be started ({error.strerror}); correct Engine Python in the add-on's "

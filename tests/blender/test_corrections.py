@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +202,20 @@ def test_what_cannot_be_is_one_sentence(clip: Any, keypoints: Keypoints, tmp_pat
     DESK.solved = Solved(synthetic_motion(), tmp_path / "keypoints.npz", keypoints)
     with pytest.raises(RuntimeError, match="there is no video to show them on"):
         bpy.ops.video_mocap.edit_keypoints()
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(clip: Any, tmp_path: Path, fake_python: Path,
+                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Keypoints, path: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", path)
+
+    monkeypatch.setattr(Keypoints, "save", refuse)
+    monkeypatch.setattr(engine, "find_python", lambda: fake_python)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    there = sorted(tmp_path.iterdir())
+    with pytest.raises(RuntimeError, match=r"sample keypoints\.npz cannot be written \(No space left on device\); make room"):
+        bpy.ops.video_mocap.solve_again()
+    assert sorted(tmp_path.iterdir()) == there
 
 
 def test_frames_that_share_a_picture_keep_what_was_seen_in_each(tmp_path: Path) -> None:
