@@ -10,7 +10,7 @@ from bpy.props import IntProperty
 
 from .core.errors import InputError
 from .jobs import DESK, ImportJob, Job, Status
-from .keypoint_tracks import begin_at, clip_of, clips, digest_of, edited, exchange_sides, find_clip, is_clip, rate_of, takes_on
+from .keypoint_tracks import begin_at, clip_of, clips, digest_of, edited, exchange_sides, find_clip, is_clip, rate_of, restore, takes_on
 from .operators import JobOperator, WhileIdle, given, wanted
 from .rigs import chosen_armature
 from .settings import choice_properties, option_properties, options_again, take_properties
@@ -139,11 +139,10 @@ class SolveAgain(JobOperator, bpy.types.Operator):
         return ImportJob(found.footage, options, context.scene, armature, how, found)
 
 
-class SwapSides(bpy.types.Operator):
-    """Exchange left and right of the selected tracks, or of all when none is selected: in this frame, or all through the preview range"""
+class _InRange(bpy.types.Operator):
+    """Something done at once to the selected tracks, or to all when none is selected, where nothing else is said in the preview range if
+    there is one, else in the present frame."""
 
-    bl_idname = "video_mocap.swap_sides"
-    bl_label = "Swap Sides"
     bl_options = {"REGISTER", "UNDO"}
     __annotations__ = {
         name: IntProperty(name=f"{name.title()} Frame", options={"SKIP_SAVE"},
@@ -156,24 +155,55 @@ class SwapSides(bpy.types.Operator):
         """With a clip that holds keypoints."""
         return _clips_there(cls)
 
+    nothing = done = ""  # what to say
+
+    def change(self, clip: Any, first: int, last: int) -> int:
+        """Does it in these frames of the clip; in how many there was something to do."""
+        raise NotImplementedError
+
     def execute(self, context: Any) -> set[str]:
-        """At once; where no frames are given, in the preview range if there is one, else in the present frame."""
+        """Says what was done."""
         try:
             scene, clip = context.scene, clip_in_question(context)
+            if not self.properties.is_property_set("first"):
+                self.first = scene.frame_preview_start if scene.use_preview_range else scene.frame_current
+            if not self.properties.is_property_set("last"):
+                self.last = scene.frame_preview_end if scene.use_preview_range else scene.frame_current
+            first, last = (frame - clip.frame_start + 1 for frame in sorted((self.first, self.last)))
+            count = self.change(clip, first, last)
         except InputError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        if not self.properties.is_property_set("first"):
-            self.first = scene.frame_preview_start if scene.use_preview_range else scene.frame_current
-        if not self.properties.is_property_set("last"):
-            self.last = scene.frame_preview_end if scene.use_preview_range else scene.frame_current
-        first, last = (frame - clip.frame_start + 1 for frame in sorted((self.first, self.last)))
-        count = exchange_sides(clip, first, last)
         if not count:
-            self.report({"WARNING"}, f"There is no left or right to exchange in frames {self.first} to {self.last} of these tracks.")
+            self.report({"WARNING"}, f"There is {self.nothing} in frames {self.first} to {self.last} of these tracks.")
             return {"CANCELLED"}
-        self.report({"INFO"}, f"Left and right were exchanged in {count} frames.")
+        self.report({"INFO"}, f"{self.done} in {count} frame{'s' * (count > 1)}.")
         return {"FINISHED"}
+
+
+class SwapSides(_InRange):
+    """Exchange left and right of the selected tracks, or of all when none is selected: in this frame, or all through the preview range"""
+
+    bl_idname = "video_mocap.swap_sides"
+    bl_label = "Swap Sides"
+    nothing, done = "no left or right to exchange", "Left and right were exchanged"
+
+    def change(self, clip: Any, first: int, last: int) -> int:
+        """See `exchange_sides`."""
+        return exchange_sides(clip, first, last)
+
+
+class RestoreKeypoints(_InRange):
+    """Bring the selected tracks, or all when none is selected, back to what the detector saw: in this frame, or all through the preview
+    range"""
+
+    bl_idname = "video_mocap.restore_keypoints"
+    bl_label = "Restore"
+    nothing, done = "nothing that was changed", "What the detector saw is back"
+
+    def change(self, clip: Any, first: int, last: int) -> int:
+        """See `restore`."""
+        return restore(clip, first, last)
 
 
 def _show(context: Any, clip: Any) -> None:
@@ -195,4 +225,4 @@ def _clip_editors(context: Any) -> list[Any]:
     return [area for window in context.window_manager.windows for area in window.screen.areas if area.type == "CLIP_EDITOR"]
 
 
-CLASSES = (EditKeypoints, SolveAgain, SwapSides)
+CLASSES = (EditKeypoints, SolveAgain, SwapSides, RestoreKeypoints)

@@ -134,8 +134,7 @@ def rate_of(clip: Any) -> float:
 def exchange_sides(clip: Any, first: int, last: int) -> int:
     """Exchanges left and right of the selected tracks (of all where none is) in the clip's frames first to last; in how many there was
     something to exchange."""
-    tracks = clip.tracking.objects[0].tracks
-    chosen = [track.name for track in tracks if track.select] or tracks.keys()
+    tracks, chosen = clip.tracking.objects[0].tracks, _chosen(clip)
     touched: set[int] = set()
     for name in sorted({n if n.startswith("l_") else mirror_name(n) for n in chosen if mirror_name(n) != n}):
         pair = [tracks.get(name), tracks.get(mirror_name(name))]
@@ -149,6 +148,38 @@ def exchange_sides(clip: Any, first: int, last: int) -> int:
                 track.markers.insert_frame(frame, co=place).mute = mute
         touched |= found[0].keys() | found[1].keys()
     return len(touched)
+
+
+def restore(clip: Any, first: int, last: int) -> int:
+    """Brings the selected tracks (all where none is, deleted ones too) back to what the detector saw in the clip's frames first to last; in
+    how many something had been changed. Raises InputError where the clip is damaged."""
+    now, about = edited(clip), _about(clip)
+    frames, tracks = np.array(about["frames"]), clip.tracking.objects[0].tracks
+    selected = set(_chosen(clip) if any(track.select for track in tracks) else now.detected.names)
+    chosen = [name for name in now.detected.names if name in selected]
+    columns = [now.detected.names.index(name) for name in chosen]
+    within = (frames >= first) & (frames <= last)
+    same = np.isclose(now.keypoints.xy, now.detected.xy, equal_nan=True).all(-1) & (now.keypoints.confidence == now.detected.confidence)
+    changed = within & ~same[:, columns].all(1)
+    for name in chosen:
+        if name not in tracks:
+            track = _add_track(tracks, name, frames, now.detected, about["turn"], clip.size)
+            for marker in track.markers:
+                marker.mute |= not first <= marker.frame <= last
+            continue
+        seen = dict(_markers_of(name, frames, now.detected, about["turn"]))
+        for frame in frames[changed].tolist():
+            if frame in seen:
+                _set_marker(tracks[name], frame, seen[frame], clip.size)
+            elif (marker := tracks[name].markers.find_frame(frame)) is not None:
+                marker.mute = True
+    return int(changed.sum())
+
+
+def _chosen(clip: Any) -> list[str]:
+    """Names of the selected tracks, or of all where none is."""
+    tracks = clip.tracking.objects[0].tracks
+    return [track.name for track in tracks if track.select] or tracks.keys()
 
 
 def _about(clip: Any) -> dict[str, Any]:
@@ -197,21 +228,32 @@ def _new_clip(keypoints: Keypoints, motion: Motion, footage: Path) -> Any:
     return clip
 
 
-def _add_track(tracks: Any, name: str, frames: np.ndarray, keypoints: Keypoints, turn: int, size: Any) -> None:
+def _add_track(tracks: Any, name: str, frames: np.ndarray, keypoints: Keypoints, turn: int, size: Any) -> Any:
     track = tracks.new(name=name, frame=int(frames[0]))  # with a marker there
     track.select = False
     track.use_custom_color, track.color = True, _COLOURS.get(name[:2], (1.0, 1.0, 1.0))
+    seen = _markers_of(name, frames, keypoints, turn)
+    for frame, place in seen:
+        _set_marker(track, frame, place, size)
+    if not seen:
+        track.markers[0].co, track.markers[0].mute = (0.5, 0.5), True
+    elif seen[0][0] != frames[0]:
+        track.markers.delete_frame(int(frames[0]))
+    return track
+
+
+def _markers_of(name: str, frames: np.ndarray, keypoints: Keypoints, turn: int) -> list[tuple[int, np.ndarray]]:
+    """The clip's frames in which a point was seen, and where (2,), in shares of the picture as Blender reads it."""
     places = _turned(keypoints.xy[:, keypoints.names.index(name)] / (keypoints.width, keypoints.height), turn)
     seen = np.flatnonzero(np.isfinite(places).all(-1) & (_shown(frames) == np.arange(len(frames))))
-    wide = size[1] / size[0]
-    for row in seen:
-        marker = track.markers.insert_frame(int(frames[row]), co=places[row])
-        marker.pattern_corners = [(x * _PATTERN * wide, y * _PATTERN) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
-        marker.search_min, marker.search_max = (-_SEARCH * wide, -_SEARCH), (_SEARCH * wide, _SEARCH)
-    if not len(seen):
-        track.markers[0].co, track.markers[0].mute = (0.5, 0.5), True
-    elif frames[0] not in frames[seen]:
-        track.markers.delete_frame(int(frames[0]))
+    return [(int(frames[row]), places[row]) for row in seen]
+
+
+def _set_marker(track: Any, frame: int, place: np.ndarray, size: Any) -> None:
+    marker, wide = track.markers.insert_frame(frame, co=place), size[1] / size[0]
+    marker.mute = False
+    marker.pattern_corners = [(x * _PATTERN * wide, y * _PATTERN) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+    marker.search_min, marker.search_max = (-_SEARCH * wide, -_SEARCH), (_SEARCH * wide, _SEARCH)
 
 
 def _places(track: Any, frames: np.ndarray, keypoints: Keypoints, turn: int) -> np.ndarray:

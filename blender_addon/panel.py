@@ -106,6 +106,7 @@ class CorrectionsPanel(bpy.types.Panel):
         """What is done beside moving and disabling markers, and what comes of it."""
         column = self.layout.column(align=True)
         column.operator("video_mocap.swap_sides", icon="ARROW_LEFTRIGHT")
+        column.operator("video_mocap.restore_keypoints", icon="LOOP_BACK")
         if DESK.job is None:
             column.operator("video_mocap.solve_again", icon="FILE_REFRESH")
             armature = chosen_armature(context)

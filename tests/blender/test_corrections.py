@@ -137,6 +137,33 @@ def test_sides_are_exchanged_in_a_range_and_back(clip: Any, keypoints: Keypoints
     assert bpy.ops.video_mocap.swap_sides() == {"CANCELLED"}
 
 
+def test_tracks_come_back_to_what_the_detector_saw(clip: Any, keypoints: Keypoints) -> None:
+    scene, wrist = bpy.context.scene, CANONICAL.index("l_wrist")
+    rows = np.flatnonzero(keypoints.confidence[:, wrist])[:4]
+    markers = tracks(clip)["l_wrist"].markers
+    markers.find_frame(int(rows[0]) + 1).co = (0.25, 0.75)
+    markers.find_frame(int(rows[1]) + 1).mute = True
+    markers.delete_frame(int(rows[2]) + 1)
+    tracks(clip)["l_heel"].markers.insert_frame(int(rows[0]) + 1, co=(0.5, 0.5))  # which nobody saw
+    tracks(clip)["nose"].markers.find_frame(int(np.flatnonzero(keypoints.confidence[:, 0])[0]) + 1).co = (0.9, 0.9)
+    nose = edited(clip).keypoints.xy[:, 0]
+    tracks(clip)["l_wrist"].select = tracks(clip)["l_heel"].select = True
+    scene.frame_set(int(rows[0]) + 11)  # the clip begins on 11
+    assert bpy.ops.video_mocap.restore_keypoints() == {"FINISHED"}
+    same_there = edited(clip).keypoints
+    np.testing.assert_array_equal(same_there.confidence[rows[0]], keypoints.confidence[rows[0]])
+    assert list(same_there.confidence[rows[1:3], wrist]) == [0.0, 0.0]
+    assert bpy.ops.video_mocap.restore_keypoints(first=11, last=40) == {"FINISHED"}
+    np.testing.assert_array_equal(edited(clip).keypoints.xy[:, 0], nose)  # was not selected
+    np.testing.assert_array_equal(edited(clip).keypoints.confidence[:, 1:], keypoints.confidence[:, 1:])
+    assert bpy.ops.video_mocap.restore_keypoints(first=11, last=40) == {"CANCELLED"}
+    tracks(clip)["l_wrist"].select = tracks(clip)["l_heel"].select = False
+    for frame in [m.frame for m in markers]:
+        markers.delete_frame(frame)  # the track goes with its last one
+    assert bpy.ops.video_mocap.restore_keypoints(first=11, last=40) == {"FINISHED"}
+    assert same(edited(clip).keypoints, keypoints)
+
+
 def test_the_work_goes_on_after_the_file_was_saved_and_opened(clip: Any, tmp_path: Path) -> None:
     tracks(clip)["nose"].markers[0].mute = True
     name, kept = clip.name, edited(clip).keypoints
@@ -333,6 +360,7 @@ def test_a_video_that_was_moved_is_found_where_the_clip_finds_it(clip: Any, tmp_
 
 def test_without_keypoints_there_is_nothing_to_edit() -> None:
     assert not bpy.ops.video_mocap.solve_again.poll() and not bpy.ops.video_mocap.swap_sides.poll()
+    assert not bpy.ops.video_mocap.restore_keypoints.poll()
     DESK.solved = Solved(synthetic_motion(), SAMPLE)
     assert not bpy.ops.video_mocap.edit_keypoints.poll()
 
