@@ -27,8 +27,9 @@ def check_presence(keypoints: Keypoints, what: str, reporter: Reporter) -> None:
         raise InputError(f"No person was found in the {frames} frames of {what}; choose another video or another part of it.")
     when = keypoints.times[keypoints.seen]
     if seen < _LEAST * frames:
+        cure = "choose that part by start and end" if keypoints.by_hand is None else "leave more of the markers on"
         raise InputError(f"The person is seen in only {seen} of the {frames} frames of {what}, between {when[0]:.2f} s and "
-                         f"{when[-1]:.2f} s; choose that part by start and end.")
+                         f"{when[-1]:.2f} s; {cure}.")
     there = keypoints.confidence > 0
     several = there.sum(1) > 1
     xy = np.where(there[..., None], keypoints.xy, np.nan)[several]

@@ -21,8 +21,10 @@ def test_nobody_and_five_of_300_frames_are_refused() -> None:
     with pytest.raises(InputError, match="No person"):
         check_presence(take(seen), "a.mp4", Reporter())
     seen[90:95] = True
-    with pytest.raises(InputError, match=r"5 of the 300 frames of a\.mp4, between 3\.00 s and 3\.13 s"):
+    with pytest.raises(InputError, match=r"5 of the 300 frames of a\.mp4, between 3\.00 s and 3\.13 s; choose that part"):
         check_presence(take(seen), "a.mp4", Reporter())
+    with pytest.raises(InputError, match="leave more of the markers on"):  # whoever corrects keypoints has no start and end to choose
+        check_presence(take(seen).replace(by_hand=np.ones((300, 1), bool)), "a.mp4", Reporter())
 
 
 def test_a_person_who_is_away_for_a_third_is_told() -> None:
