@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .errors import InputError
 from .events import Reporter
-from .inputs import images_in, videos_in
+from .inputs import images_in, openpose_files_in, videos_in
 from .jobs import CANCELLED, COMPLETE, FAULT, run_job
 
 _A_TAKE = 8  # images: fewer beside a video are no sequence
@@ -26,10 +26,10 @@ def takes_of(given: Sequence[str], out: str | None) -> list[Take]:
     if "" in (*given, out):
         raise InputError("The name of a video or of the output folder is empty, as of a variable that is not set; give one.")
     if len(given) == 1 and not _videos_of(given[0]):
-        return [(given[0], out or f"{Path(given[0]).stem}-mocap")]
+        return [(given[0], out or f"{_name_of(Path(given[0]))}-mocap")]
     takes: dict[str, Take] = {}
     for video in (video for path in given for video in _videos_of(path) or [Path(path)]):
-        folder = str(Path(out) / video.stem) if out else f"{video.stem}-mocap"
+        folder = str(Path(out) / _name_of(video)) if out else f"{_name_of(video)}-mocap"
         other, _ = takes.setdefault(folder.casefold(), (str(video), folder))  # some systems' folders know no case
         if Path(other).resolve() != video.resolve():
             raise InputError(f"{other} and {video} would both leave their results in {folder}; give one of them another name, or run "
@@ -37,10 +37,15 @@ def takes_of(given: Sequence[str], out: str | None) -> list[Take]:
     return list(takes.values())
 
 
+def _name_of(path: Path) -> str:
+    """A file's name without its ending; all of a folder's, which has none (frames.v2), also where it is named "."."""
+    return path.resolve().name or "root" if os.path.isdir(path) else path.stem
+
+
 def _videos_of(path: str) -> list[Path]:
     """The videos that a folder stands for; none for one of keypoints, or of images that are more than the videos' covers and posters."""
     folder = Path(path)
-    if not os.path.isdir(folder) or any(folder.glob("*_keypoints.json")):
+    if not os.path.isdir(folder) or openpose_files_in(folder):
         return []
     videos = videos_in(folder)
     return videos if len(images_in(folder)) < max(len(videos), _A_TAKE) else []

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -172,6 +173,7 @@ def _probe_parser() -> argparse.ArgumentParser:
     parser.add_argument("video", metavar="VIDEO", help="what to look at: as for run")
     parser.add_argument("--start", type=float, metavar="SECONDS", help="look for people from this time on")
     parser.add_argument("--end", type=float, metavar="SECONDS", help="look for people up to this time")
+    parser.add_argument("--fps", type=float, metavar="RATE", help="the rate of images or keypoints, which tell none (default: 30)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
@@ -179,10 +181,20 @@ def _probe_parser() -> argparse.ArgumentParser:
 def _probe(args: argparse.Namespace) -> int:
     from .probe import describe, probe
 
-    found = probe(Path(args.video), TerminalReporter(), args.start, args.end)
+    found = probe(Path(args.video), TerminalReporter(), args.start, args.end, args.fps)
     print(json.dumps(found) if args.json else describe(found))
     return 0
 
 
+def end_gently() -> None:
+    """Lets those signals that ask to end do what Ctrl-C does: children end, what is half done goes, and it is said. What is ignored (nohup)
+    stays so."""
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no hang-up
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
 if __name__ == "__main__":
+    end_gently()
     sys.exit(main())

@@ -34,9 +34,14 @@ def stored_shape(path: Path) -> tuple[int, int, int] | None:
 
 
 def first_gap(images: list[Path]) -> Path | None:
-    """The image after which the numbering leaves more out than it usually does (every second frame is no gap), or None."""
+    """The image after which the numbering leaves more out than it usually does (every second frame is no gap), or None; also where the
+    numbers count no frames (milliseconds: 33, 67, 100)."""
     numbers = [int(digits[-1]) for digits in (re.findall(r"\d+", image.stem) for image in images) if digits]
     steps = np.diff(numbers)
-    if len(numbers) != len(images) or not len(steps) or steps.max() <= np.median(steps):
+    if len(numbers) != len(images) or not len(steps):
         return None
-    return images[int(np.argmax(steps > np.median(steps)))]
+    usual = np.median(steps)
+    wide = steps >= 2 * usual
+    if usual < 1 or not wide.any() or (steps[~wide] != usual).any():
+        return None
+    return images[int(np.argmax(wide))]

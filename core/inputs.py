@@ -11,9 +11,12 @@ from pathlib import Path
 
 from .files import refusals_told
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".wmv", ".3gp", ".3g2", ".flv",
+                  ".vob", ".ogv", ".mxf")
 """By which a folder's videos are known; a video that is named itself may have any."""
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".exr", ".jp2", ".ppm", ".pgm")
+
+OPENPOSE_ENDING = "_keypoints.json"
 
 
 def is_keypoint_input(path: str | os.PathLike) -> bool:
@@ -26,8 +29,8 @@ def is_keypoint_input(path: str | os.PathLike) -> bool:
     with refusals_told(path):
         if not path.is_dir():
             return path.suffix.lower() in (".json", ".npz")
-        files = [f.name.lower() for f in path.iterdir()]
-    if any(f.endswith("_keypoints.json") for f in files):
+        files = [f.name.lower() for f in path.iterdir() if not f.name.startswith(".")]
+    if any(f.endswith(OPENPOSE_ENDING) for f in files):
         return True
     return any(f.endswith(".json") for f in files) and not any(f.endswith(IMAGE_SUFFIXES) for f in files)
 
@@ -40,6 +43,11 @@ def images_in(folder: str | os.PathLike) -> list[Path]:
 def videos_in(folder: str | os.PathLike) -> list[Path]:
     """The videos of a folder, likewise."""
     return _files_in(folder, VIDEO_SUFFIXES)
+
+
+def openpose_files_in(folder: str | os.PathLike) -> list[Path]:
+    """OpenPose's files in a folder, likewise."""
+    return [file for file in _files_in(folder, (".json",)) if file.name.lower().endswith(OPENPOSE_ENDING)]
 
 
 def _files_in(folder: str | os.PathLike, suffixes: tuple[str, ...]) -> list[Path]:

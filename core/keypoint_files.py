@@ -2,7 +2,8 @@
 
 Problem: others' files carry no times, often no image size, no identities, and zeros for what was not seen.
 Method:  frames are numbered by the file names or image ids and get the times number / fps; a number that is left out is a frame in
-         which nobody was seen. Several people in a frame are followed with `core.track`. Zeros become NaN with confidence 0.
+         which nobody was seen (of names that are times, only the order counts). Several people in a frame are followed with
+         `core.track`. Zeros become NaN with confidence 0.
 Limits:  OpenPose files and COCO results do not tell the image size: the smallest common size that holds all points is assumed, and
          the reporter is told.
 
@@ -15,6 +16,7 @@ import json
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ import numpy as np
 from . import track
 from .errors import InputError
 from .events import Reporter
-from .inputs import natural_key
+from .inputs import OPENPOSE_ENDING, natural_key, openpose_files_in
 from .keypoints import CONVENTIONS, Keypoints, load_keypoints
 
 DEFAULT_FPS = 30.0
@@ -154,11 +156,11 @@ def _refuse_shares(people: People, path: Path, cure: str) -> None:
 
 
 def _read_openpose(folder: Path) -> tuple[tuple[str, ...], People]:
-    files = sorted(folder.glob("*_keypoints.json"))
+    files = openpose_files_in(folder)
     if not files:
-        raise InputError(f"The folder {folder} has no files named *_keypoints.json; give OpenPose's write_json folder.")
-    people = {number: _openpose_people(_load_json(file), file) for number, file in _numbered(files).items()}
-    counts = {len(rows): file for file, rows in ((f, r) for number, f in _numbered(files).items() for r in people[number])}
+        raise InputError(f"The folder {folder} has no files named *{OPENPOSE_ENDING}; give OpenPose's write_json folder.")
+    people = {number: _openpose_people(_load_json(file), file) for number, file in _numbered(files, folder).items()}
+    counts = {len(rows) for found in people.values() for rows in found}
     if len(counts) > 1:
         raise InputError(f"{folder} mixes people of {' and '.join(str(c) for c in sorted(counts))} keypoints; use one OpenPose model.")
     names = _OPENPOSE[next(iter(counts))] if counts else _OPENPOSE[25]
@@ -167,13 +169,37 @@ def _read_openpose(folder: Path) -> tuple[tuple[str, ...], People]:
     return names, poses
 
 
-def _numbered(files: Sequence[Path]) -> dict[int, Path]:
-    """File by frame number: the last number before "_keypoints", or the position when names lack one or share it."""
-    found = [re.search(r"(\d+)\D*$", f.name.removesuffix("_keypoints.json")) for f in files]
-    numbers = [int(m.group(1)) if m else -1 for m in found]
-    if -1 in numbers or len(set(numbers)) < len(numbers):
+def _numbered(files: Sequence[Path], folder: Path) -> dict[int, Path]:
+    """File by frame number: the last number before "_keypoints", or the position in the order of all numbers where names lack one or share
+    it. Raises InputError where they share it because they are of several videos."""
+    names = [f.name[: -len(OPENPOSE_ENDING)] for f in files]
+    numbers = _last_numbers(names)
+    if None in numbers or len(set(numbers)) < len(numbers):
+        videos = Counter(re.sub(r"\d+\D*$", "", name) for name in names)
+        if len(videos) > 1 and min(videos.values()) > 1:
+            first, second, *_ = videos
+            raise InputError(f"{folder} holds the keypoints of several videos ({first}..., {second}...); give a folder of one.")
         numbers = list(range(len(files)))
-    return dict(sorted(zip(numbers, files, strict=True)))
+    return dict(sorted(zip(_counted(numbers), files, strict=True)))
+
+
+def _last_numbers(names: Sequence[str]) -> list[float | None]:
+    """The last number in each name, None where there is none. "1305031102.53" is one number, a time, unless what stands before the point is
+    the same in all names ("shot2.0012")."""
+    times = [re.search(r"(\d+)\.\d+(?=\D*$)", name) for name in names]
+    if all(times) and len({time[1] for time in times if time}) > 1:
+        return [float(time[0]) for time in times if time]
+    found = [re.findall(r"^-?\d+$|\d+", name) for name in names]
+    return [int(digits[-1]) if digits else None for digits in found]
+
+
+def _counted(numbers: Sequence[float | None]) -> list[int]:
+    """Different numbers as frame numbers: themselves if they are whole, else (they are times) each one's position in their order."""
+    known = [n for n in numbers if n is not None]
+    if all(isinstance(n, int) for n in known):
+        return [int(n) for n in known]
+    place = {n: i for i, n in enumerate(sorted(known))}
+    return [place[n] for n in known]
 
 
 def _openpose_people(content: Any, file: Path) -> list[np.ndarray]:
@@ -183,6 +209,8 @@ def _openpose_people(content: Any, file: Path) -> list[np.ndarray]:
     result = []
     for number, person in enumerate(people):
         values = person.get("pose_keypoints_2d", person.get("pose_keypoints")) if isinstance(person, dict) else None
+        if values == []:  # of whom a hand or the face alone was seen
+            continue
         rows = _triples(values, f"{file}, person {number}")
         if len(rows) not in _OPENPOSE:
             raise InputError(f"{file}, person {number}: {len(rows)} keypoints; 18 (COCO) or 25 (BODY_25) are understood.")
@@ -200,8 +228,10 @@ def _read_coco(file: Path) -> tuple[tuple[str, ...], People, tuple[int, int] | N
     if not isinstance(entries, list) or not isinstance(images, list):
         raise InputError(f"{file} is neither COCO annotations (with a list 'annotations') nor a list of COCO results.")
     images = [i for i in images if isinstance(i, dict)]
-    rows = [_coco_rows(entry, f"{file}, entry {number}") for number, entry in enumerate(entries)]
-    numbers = _image_numbers([entry["image_id"] for entry in entries], [i.get("id") for i in images], file)
+    bodies = [entry for entry in entries if not isinstance(entry, dict) or entry.get("keypoints")]  # others are boxes
+    rows = [_coco_rows(entry, f"{file}, entry {number}") for number, entry in enumerate(bodies or entries)]
+    entries = bodies
+    numbers = _image_numbers([entry["image_id"] for entry in entries], images, file)
     people: People = {numbers[_plain(i.get("id"))]: [] for i in images}
     labels = _are_labels([r[:, 2] for r in rows])
     for entry, row in zip(entries, rows, strict=True):
@@ -213,26 +243,40 @@ def _read_coco(file: Path) -> tuple[tuple[str, ...], People, tuple[int, int] | N
     sizes = {(i.get("width"), i.get("height")) for i in images}
     if len(sizes) > 1:
         raise InputError(f"{file}: the images differ in size ({len(sizes)} sizes); keypoints of one video have one size.")
-    width, height = next(iter(sizes), (None, None))
-    if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
-        return CONVENTIONS["coco17"], people, (width, height)
-    return CONVENTIONS["coco17"], people, None
+    width, height = (int(v) if isinstance(v, int | float) and float(v).is_integer() else 0 for v in next(iter(sizes), (None, None)))
+    return CONVENTIONS["coco17"], people, (width, height) if width > 0 and height > 0 else None
 
 
-def _image_numbers(used: list[Any], listed: list[Any], file: Path) -> dict[str, int]:
-    """Frame number by image id (`_plain`), of those `used` by entries and those `listed` as images: the id itself, or the last number in a
-    name such as "frame_0012.jpg"; where these are the same for different ids of one kind ("walk_0012_1080p.jpg"), the position in the order
-    of all numbers."""
-    numbers: dict[str, int] = {}
-    for name in map(_plain, [*used, *listed]):
-        found = re.findall(r"^-?\d+$|\d+", name)
-        if not found:
-            raise InputError(f"{file}: the image id {name!r} has no number in it, so the images cannot be put in order.")
-        numbers[name] = int(found[-1])
+def _image_numbers(used: list[Any], images: list[dict[str, Any]], file: Path) -> dict[str, int]:
+    """Frame number by image id (`_plain`), of those `used` by entries and those of `images`: the id itself, or the last number in a name
+    such as "frame_0012.jpg"; where these are the same for different ids of one kind ("walk_0012_1080p.jpg"), the position in the order of
+    all numbers. Where the images' file names are in another order than their ids, the names count: some tools number at random."""
+    listed = [i.get("id") for i in images]
+    ids = {_plain(value): value for value in (*used, *listed)}
+    given = list(ids.values())
+    if all(isinstance(value, int | float) for value in given) and not all(float(value).is_integer() for value in given):
+        return dict(zip(ids, _counted([float(value) for value in given]), strict=True))
+    found = _last_numbers(list(ids))
+    if None in found:
+        name = next(name for name, number in zip(ids, found, strict=True) if number is None)
+        raise InputError(f"{file}: the image id {name!r} has no number in it, so the images cannot be put in order.")
+    numbers = dict(zip(ids, _counted(found), strict=True))
     kinds = [set(map(_plain, kind)) for kind in (used, listed)]
     if any(len({numbers[name] for name in kind}) < len(kind) for kind in kinds):
-        return {name: position for position, name in enumerate(sorted(numbers, key=natural_key))}
+        numbers = {name: position for position, name in enumerate(sorted(numbers, key=natural_key))}
+    by_name = _numbers_of_names(images)
+    if by_name.keys() >= ids.keys() and sorted(ids, key=lambda i: by_name[i]) != sorted(ids, key=lambda i: numbers[i]):
+        return by_name
     return numbers
+
+
+def _numbers_of_names(images: list[dict[str, Any]]) -> dict[str, int]:
+    """Frame number by image id (`_plain`), as the images' file names tell; nothing unless all do, each another."""
+    names = {_plain(i.get("id")): i["file_name"].rsplit(".", 1)[0] for i in images if isinstance(i.get("file_name"), str)}
+    found = _last_numbers(list(names.values()))
+    if len(names) < len(images) or None in found or len(set(found)) < len(found):
+        return {}
+    return dict(zip(names, _counted(found), strict=True))
 
 
 def _plain(value: Any) -> str:

@@ -28,7 +28,7 @@ from .export.bvh import is_steady, write_bvh
 from .export.overlay import write_overlay
 from .export.scene import SceneError, write_scene
 from .files import held, refusals_told
-from .inputs import is_keypoint_input
+from .inputs import is_keypoint_input, videos_in
 from .keypoint_files import between, read_people
 from .keypoints import Keypoints
 from .lift import Lifted, Lifter, lift, resolve_lifter
@@ -40,7 +40,7 @@ from .solve import Choices, solve
 from .solve.lens import ANY_LENS, RECORDED_LENS, measured_lens
 from .solve.quality import renumbered, sentences
 from .track import choose_person
-from .video import DEFAULT_IMAGE_FPS, Source, open_source, shortened
+from .video import Source, open_source, shortened
 
 _RESULTS = ("motion.npz", "motion.bvh", "overlay.mp4", "scene.blend", "scene.fbx", "scene.glb")  # besides keypoints.npz
 SCENE_FORMATS = ("blend", "fbx", "glb")
@@ -185,9 +185,13 @@ def _keypoints(path: Path, options: RunOptions, lifter: Lifter, reporter: Report
     from .detect import extract_keypoints
 
     source = open_source(path, options.start, options.end, options.fps)
-    if path.is_dir() and options.fps is None:
-        reporter.warning(f"The images in {path.name} hold no times; {DEFAULT_IMAGE_FPS:g} frames a second are assumed; "
+    if source.untimed:
+        reporter.warning(f"The pictures in {path.name} hold no times; {source.fps:.3g} frames a second are assumed; "
                          "say the frame rate if it is another.")
+    if path.is_dir() and (videos := videos_in(path)):
+        more = f" and {len(videos) - 1} more" * (len(videos) > 1)
+        reporter.warning(f"The images in {path.name} are taken for the frames of one video; the videos beside them "
+                         f"({videos[0].name}{more}) are not read.")
     _check_focal(options.focal, source)
     return source, extract_keypoints(source, options.person, reporter, judge=_judge(lifter))
 
@@ -236,8 +240,9 @@ def _write(motion: Motion, source: Source | None, path: Path, out: Path, options
 
 def _spare_the_input(path: Path, out: Path) -> None:
     """Refuses to write a result over the video that it is made from."""
-    if path.resolve().parent == out and path.name in _RESULTS:
-        raise InputError(f"{path} would be overwritten by this run's own {path.name}; choose another folder for the results.")
+    for result in (out / name for name in _RESULTS):
+        if os.path.exists(path) and result.exists() and path.samefile(result):  # also through a link
+            raise InputError(f"{path} would be overwritten by this run's own {result.name}; choose another folder for the results.")
 
 
 def _clear_leftovers(out: Path) -> None:

@@ -19,30 +19,31 @@ if TYPE_CHECKING:
     from .video import Source
 
 
-def probe(path: Path, reporter: Reporter, start: float | None = None, end: float | None = None) -> dict:
+def probe(path: Path, reporter: Reporter, start: float | None = None, end: float | None = None, fps: float | None = None) -> dict:
     """A JSON-able dict: "input" (size, rate, length), "people" (one entry each, numbered as --person takes them for the same range of
-    seconds), "plan". Raises InputError."""
-    RunOptions(start=start, end=end).check()
+    seconds), "plan". fps: the rate of what tells none, as for a run. Raises InputError."""
+    RunOptions(start=start, end=end, fps=fps).check()
+    look = _probe_keypoints if is_keypoint_input(path) else _probe_pictures
     with refusals_told(path):
-        return _probe_keypoints(path, reporter, start, end) if is_keypoint_input(path) else _probe_pictures(path, reporter, start, end)
+        return look(path, reporter, start, end, fps)
 
 
-def _probe_pictures(path: Path, reporter: Reporter, start: float | None, end: float | None) -> dict:
+def _probe_pictures(path: Path, reporter: Reporter, start: float | None, end: float | None, fps: float | None) -> dict:
     from .detect import list_people
     from .video import open_source, probe_source
 
-    info = dataclasses.asdict(probe_source(path))
-    source = open_source(path, start, end)
+    info = dataclasses.asdict(probe_source(path, fps))
+    source = open_source(path, start, end, fps)
     people = [dataclasses.asdict(person) for person in list_people(source, reporter)]
     if source.problem:
         reporter.warning(source.problem)
     return {"input": info, "people": people, "plan": _plan(source, bool(people))}
 
 
-def _probe_keypoints(path: Path, reporter: Reporter, start: float | None, end: float | None) -> dict:
+def _probe_keypoints(path: Path, reporter: Reporter, start: float | None, end: float | None, fps: float | None) -> dict:
     from .video import shortened
 
-    people = read_people(path, reporter=reporter)
+    people = read_people(path, fps, reporter)
     first = people[0]
     if sentence := shortened(end, first.times[-1] + 1.0 / first.fps, path.name):
         reporter.warning(sentence)

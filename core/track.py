@@ -109,7 +109,7 @@ def follow(people: Sequence[Sequence[Pose]], times: np.ndarray, names: tuple[str
                 track.add(frame, pick, poses[pick], time)
             kept = [i for i in kept if i not in taken]
         live += [_Live(frame, i, poses[i], time) for i in kept]
-    tracks = sorted(done + live, key=lambda t: t.track.frames[0])
+    tracks = sorted(done + live, key=lambda t: (t.track.frames[0], t.track.picks[0]))  # whoever comes or goes later
     lasting = _reunited([t.track for t in tracks if t.lasting and not t.thin], people, times, mirror)
     return _joined(lasting or [t.track for t in tracks], people, times)
 
@@ -271,7 +271,7 @@ def _reunited(tracks: list[Track], people: Sequence[Sequence[Pose]], times: np.n
                 seen[whole] = _Sights.of(Track([f for f, _ in pairs], [p for _, p in pairs]), people)
                 del seen[piece]
                 break
-    return sorted((s.track for s in seen.values()), key=lambda t: t.frames[0])
+    return sorted((s.track for s in seen.values()), key=lambda t: (t.frames[0], t.picks[0]))
 
 
 @dataclass(frozen=True)

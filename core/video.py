@@ -70,7 +70,8 @@ class Source:
 
     width, height: upright pixels; fps: nominal rate; expected_frames: how many the range should hold as the container tells (exact
     for constant rates, good enough for a progress bar else), or None; lens: its 35 mm equivalent in millimetres, or None
-    where the file does not tell; shortened: None, or one sentence about a wanted end that lies beyond the last frame; problem: after a
+    where the file does not tell; untimed: whether the rate is assumed, for nothing tells the
+    pictures' times; shortened: None, or one sentence about a wanted end that lies beyond the last frame; problem: after a
     complete reading None, or one sentence about frames that could not be read or were timed anew.
     """
 
@@ -84,6 +85,7 @@ class Source:
         self.fps = 0.0
         self.expected_frames: int | None = None
         self.lens: float | None = None
+        self.untimed = False
         self.shortened: str | None = None
         self.problem: str | None = None
 
@@ -118,8 +120,9 @@ def shortened(end: float | None, duration: float | None, what: str) -> str | Non
 def open_source(path: str | os.PathLike, start: float | None = None, end: float | None = None, fps: float | None = None) -> Source:
     """Opens a video file or a folder of numbered images; frames with start <= time < end seconds (None: from or to the end).
 
-    fps: the rate of a folder of images (None: 30); a video file has its own. Raises InputError with one sentence when the path is
-    missing, is no video, has no images or differently sized ones, or when the range holds no frame.
+    fps: the rate of a folder of images (None: 30), or of a bare video stream (None: what it names); other video files have their own.
+    Raises InputError with one sentence when the path is missing, is no video, has no images or differently sized ones, or when the range
+    holds no frame.
     """
     path = Path(path)
     if not os.path.exists(path):
@@ -128,7 +131,7 @@ def open_source(path: str | os.PathLike, start: float | None = None, end: float 
         return ImageSource(path, start, end, fps)
     if not path.is_file():  # a device may have no end
         raise InputError(f"{path} is neither a file nor a folder; give a video, or a folder of images.")
-    return VideoSource(path, start, end)
+    return VideoSource(path, start, end, fps)
 
 
 def probe_source(path: str | os.PathLike, fps: float | None = None) -> SourceInfo:
@@ -143,10 +146,10 @@ def probe_source(path: str | os.PathLike, fps: float | None = None) -> SourceInf
 class VideoSource(Source):
     """A video file."""
 
-    def __init__(self, path: Path, start: float | None, end: float | None) -> None:
+    def __init__(self, path: Path, start: float | None, end: float | None, fps: float | None = None) -> None:
         super().__init__(path, start, end)
         with self._open() as container:
-            stream = container.streams.video[0]
+            stream = _films(container)[0]
             self._shown_as_decoded = container.format.name == "avi"
             first = self._first_frame(container, stream)
             self._orientation = _orientation(first)
@@ -159,6 +162,7 @@ class VideoSource(Source):
             self._claimed = stream.frames or None
             self._duration, self._duration_sure = _duration(container, stream, self._origin)
             self.fps, guessed = float(stream.average_rate or 0.0), float(stream.guessed_rate or 0.0)
+            self._given, self._rate_unless_timed = fps, fps or (guessed if _plausible(guessed) else DEFAULT_IMAGE_FPS)
             may_jump = container.format.name in _JOINED_FORMATS
             self._period = _MPEG_PERIOD if may_jump else math.inf
         self._jumps = False  # known from the packets, else once a reading meets a jump
@@ -212,11 +216,10 @@ class VideoSource(Source):
             container = av.open(str(self.path.absolute()))  # absolute: the colon in 12:30.mp4 ends no protocol
         except (av.FFmpegError, OSError, ValueError) as error:
             raise InputError(_unreadable(self.path)) from error
-        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         formats = set(container.format.name.split(","))
         if formats & _NOT_VIDEO_FORMATS or any(n == "image2" or n.endswith("_pipe") for n in formats):
             raise InputError(f"{self.path} is not a video; give a video file, or a folder of numbered images.")
-        if not streams:
+        if not _films(container):
             raise InputError(f"{self.path} has no video track (only sound?); give a file with pictures.")
         return container
 
@@ -232,7 +235,7 @@ class VideoSource(Source):
         """Takes duration and rate from the packets' times."""
         span = times[-1] - times[0]
         self._duration, self._duration_sure = (span + span / max(len(times) - 1, 1)) or None, True
-        self.fps = (len(times) - 1) / max(span, 1e-3) if len(times) > 1 else 30.0
+        self.fps = (len(times) - 1) / max(span, 1e-3) if len(times) > 1 else self._rate_unless_timed
 
     def _decode(self, start: float, end: float | None = None) -> Iterator[tuple[float, av.VideoFrame]]:
         """(time, frame) of every frame of the range from `start` on, until `end` (None: the range's end).
@@ -241,7 +244,7 @@ class VideoSource(Source):
         """
         count, clock = _Count(), Clock(1.0 / self.fps, self._period)
         with self._open() as container:
-            stream = container.streams.video[0]
+            stream = _films(container)[0]
             if start > 0 and not self._seek(container, stream, start):
                 yield from self._decode_from_beginning(start, end)
                 return
@@ -315,15 +318,19 @@ class VideoSource(Source):
     @cached_property
     def _packets(self) -> tuple[list[float], bool]:
         """(Presentation times of all frames in seconds, whether their stamps jump back), from packets alone: nothing is decoded."""
-        stamps = []
+        stamps, untimed = [], 0
         with self._open() as container:
             try:
-                for packet in container.demux(container.streams.video[0]):
+                for packet in container.demux(_films(container)[0]):
                     if packet.pts is not None and packet.size and not packet.is_discard:
                         decoded = packet.pts if packet.dts is None else packet.dts
                         stamps.append((decoded if self._shown_as_decoded else packet.pts, decoded))
+                    untimed += packet.pts is None and packet.size > 0
             except av.FFmpegError:
                 pass  # a damaged end: the packets before it count
+        if not stamps and untimed:  # a bare stream, as some cameras and recorders write it
+            self.untimed = self._given is None
+            return [i / self._rate_unless_timed for i in range(untimed)], False
         return packet_times((np.array(stamps or [(self._origin, self._origin)]) - self._origin) * float(self._time_base), self._period)
 
     def _know_times(self, index: int) -> None:
@@ -347,6 +354,11 @@ class VideoSource(Source):
     def _check_start(self) -> None:
         if self.start > 0 and self._duration is not None and self.start >= self._duration:
             raise self._beyond_end(self._duration)
+
+
+def _films(container: av.container.InputContainer) -> list[av.VideoStream]:
+    """The video streams without cover pictures, which may come before them."""
+    return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
 
 
 def _plausible(fps: float) -> bool:
@@ -468,7 +480,7 @@ class ImageSource(Source):
 
     def __init__(self, path: Path, start: float | None, end: float | None, fps: float | None) -> None:
         super().__init__(path, start, end)
-        self.fps = fps or DEFAULT_IMAGE_FPS
+        self.fps, self.untimed = fps or DEFAULT_IMAGE_FPS, fps is None
         self._all = images_in(path)
         if not self._all:
             raise InputError(f"The folder {path} has no images; give a folder of numbered PNG or JPEG files, OpenPose's JSON, or a video.")

@@ -10,6 +10,7 @@ The cache (~/.cache/video-mocap) holds motions, so it never belongs in the repos
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def load(folder: Path) -> Pack:
     if not cache.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         arrays = {f"{part}_{k}": v for part, paths in files.items() for k, v in _parse_all(paths).items()}
-        temporary = cache.with_suffix(".partial.npz")
+        temporary = cache.with_suffix(f".{os.getpid()}.npz")  # two trainings may begin at once
         np.savez(temporary, **arrays)  # type: ignore[arg-type]  # its allow_pickle confuses mypy
         temporary.replace(cache)
     with np.load(cache) as data:

@@ -36,6 +36,22 @@ def test_a_folder_of_videos_stands_for_them(tmp_path: Path) -> None:
     assert takes_of([str(tmp_path / "one")], None) == [(str(tmp_path / "one" / "only.mp4"), "only-mocap")]
 
 
+def test_cameras_and_older_recorders_endings_are_videos(tmp_path: Path) -> None:
+    names = ["00001.MTS", "a.m2ts", "b.wmv", "c.3gp", "d.flv", "e.VOB", "f.ts"]
+    files(tmp_path, *names)
+    assert sorted(Path(video).name for video, _ in takes_of([str(tmp_path)], "out")) == sorted(names)
+
+
+def test_a_folders_whole_name_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("frames.v1", "frames.v2"):
+        files(tmp_path / name, *(f"{n}.png" for n in range(12)))
+    monkeypatch.chdir(tmp_path)
+    assert takes_of(["frames.v1"], None) == [("frames.v1", "frames.v1-mocap")]
+    assert [out for _, out in takes_of(["frames.v1", "frames.v2"], None)] == ["frames.v1-mocap", "frames.v2-mocap"]
+    monkeypatch.chdir(tmp_path / "frames.v1")
+    assert takes_of(["."], None) == [(".", "frames.v1-mocap")]
+
+
 def test_a_poster_or_a_stray_json_beside_videos_is_no_input(tmp_path: Path) -> None:
     files(tmp_path, "walk.mp4", "poster.jpg", "back.jpg", "info.json")
     assert takes_of([str(tmp_path)], "out") == [(str(tmp_path / "walk.mp4"), str(Path("out/walk")))]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +103,25 @@ def test_the_input_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFi
     code, events = run_json(capsys, str(video), "--out", str(tmp_path), "--overlay")
     assert code == 2 and video.read_bytes() == cli.SAMPLE.read_bytes()
     assert_one_sentence(events, "overlay.mp4", "choose another folder")
+    link = tmp_path / "elsewhere" / "clip.mp4"
+    link.parent.mkdir()
+    link.symlink_to(video)
+    code, events = run_json(capsys, str(link), "--out", str(tmp_path), "--overlay")
+    assert code == 2 and video.read_bytes() == cli.SAMPLE.read_bytes()
+    assert_one_sentence(events, "clip.mp4", "choose another folder")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process at once")
+def test_a_run_that_is_told_to_end_does_so_as_with_ctrl_c(tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "core.cli", "run", str(cli.SAMPLE), "--out", str(tmp_path / "out"), "--json"]
+    variables = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parent.parent)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=variables) as process:
+        assert process.stdout is not None
+        assert any('"progress"' in line for line in iter(process.stdout.readline, ""))
+        process.send_signal(signal.SIGTERM)
+        last = process.stdout.read().splitlines()[-1]
+    assert process.returncode == 130 and json.loads(last)["kind"] == "cancelled"
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_that_never_began_leaves_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,6 +83,40 @@ def test_openpose_missing_file_is_a_frame_without_people(tmp_path: Path) -> None
     assert list(np.flatnonzero(~read_people(folder)[0].seen)) == [3]
 
 
+def in_order(names: list[str], folder: Path) -> list[float]:
+    """Where somebody who goes to the right is in the frames of a folder, of which they were written in the order of `names`."""
+    folder.mkdir()
+    for step, name in enumerate(names):
+        content = {"people": [{"pose_keypoints_2d": body(25, 200 + step).ravel().tolist()}]}
+        (folder / f"{name}_keypoints.json").write_text(json.dumps(content))
+    (folder / f"._{names[0]}_keypoints.json").write_bytes(b"macOS leaves such files on other systems' disks")
+    (keypoints,) = read_people(folder)
+    return (keypoints.xy[:, 0, 0] - body(25, 200)[0, 0]).round(6).tolist()
+
+
+@pytest.mark.parametrize("pattern", ["walk_{}_1080p", "{}", "take2.{:04d}", "stamp{}.5"])
+def test_openpose_files_follow_each_other_by_the_numbers_in_their_names(tmp_path: Path, pattern: str) -> None:
+    names = [pattern.format(step) for step in range(12)]  # 10 comes after 9
+    assert in_order(names, tmp_path / "poses") == list(range(12))
+
+
+def test_openpose_files_may_be_named_by_time(tmp_path: Path) -> None:
+    names = [f"{1305031102.533333 + step / 30:.6f}" for step in range(40)]
+    assert in_order(names, tmp_path / "poses") == list(range(40))
+
+
+def test_openpose_files_of_two_videos_are_no_take(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds the keypoints of several videos \(a_\.\.\., b_\.\.\.\); give a folder of one"):
+        in_order([f"{video}_{step:03d}" for video in "ab" for step in range(5)], tmp_path / "poses")
+
+
+def test_openpose_people_without_a_body_are_left_out(tmp_path: Path) -> None:
+    folder = write_openpose(tmp_path / "poses", [[np.empty((0, 3)), body(25, 200 + t)] for t in range(6)])
+    assert len(read_people(folder)) == 1
+    with pytest.raises(InputError, match="No person is in the 2 frames"):
+        read_people(write_openpose(tmp_path / "nobody", [[np.empty((0, 3))]] * 2))
+
+
 def test_openpose_size_is_guessed_and_told(tmp_path: Path) -> None:
     folder = write_openpose(tmp_path / "poses", [[body(25, 900, 500)]] * 5)
     reporter = Reporter()
@@ -155,6 +189,27 @@ def write_named(file: Path, ids: list) -> Path:
 def test_coco_image_ids_are_frames_in_their_order(tmp_path: Path, ids: list) -> None:
     (keypoints,) = read_people(write_named(tmp_path / "k.json", ids))
     np.testing.assert_allclose(np.diff(keypoints.xy[:, 5, 0]), np.ones(11))
+
+
+def test_coco_ids_may_be_seconds(tmp_path: Path) -> None:
+    ids = [round(step / 30, 4) for step in range(40)]
+    (keypoints,) = read_people(write_named(tmp_path / "k.json", ids))
+    assert (np.diff(keypoints.xy[:, 0, 0]) > 0).all() and len(keypoints) == 40
+
+
+def test_coco_images_count_by_their_file_names_where_ids_are_in_another_order(tmp_path: Path) -> None:
+    ids = np.random.default_rng(0).permutation(12).tolist()
+    bodies = [{"image_id": ids[step], "keypoints": body(17, 200 + 5 * step).ravel().tolist()} for step in range(12)]
+    boxes = [{"image_id": ids[0], "bbox": [0, 0, 5, 5], "category_id": 3}, {"image_id": ids[1], "keypoints": []}]
+    images = [{"id": ids[step], "file_name": f"walk/frame_{step:03d}.jpg", "width": 640.0, "height": 480.0} for step in range(12)]
+    (tmp_path / "k.json").write_text(json.dumps({"annotations": [*boxes, *bodies[::-1]], "images": images}))
+    (keypoints,) = read_people(tmp_path / "k.json")
+    np.testing.assert_allclose(np.diff(keypoints.xy[:, 0, 0]), 5.0)
+    assert (keypoints.width, keypoints.height) == (640, 480)
+    for image in images:  # names that say nothing
+        image["file_name"] = "walk.jpg"
+    (tmp_path / "k.json").write_text(json.dumps({"annotations": bodies, "images": images}))
+    assert (np.diff(read_people(tmp_path / "k.json")[0].xy[:, 0, 0]) < 0).any()
 
 
 def test_coco_ids_of_images_may_be_written_otherwise_than_those_of_people(tmp_path: Path) -> None:

@@ -30,6 +30,11 @@ def test_the_length_counts_the_last_frame(tmp_path: Path) -> None:
     assert [(p["number"], p["frames_seen"]) for p in found["people"]] == [(1, 120), (2, 60)]
 
 
+def test_the_rate_of_what_tells_none_may_be_given(tmp_path: Path) -> None:
+    found = probe(write_coco(tmp_path / "k.json"), Reporter(), 5.0, fps=10.0)
+    assert found["input"]["duration"] == pytest.approx(12.0) and [p["frames_seen"] for p in found["people"]] == [70, 10]
+
+
 @pytest.mark.parametrize("start, end, seen", [(1.0, 3.0, [(1, 60), (2, 30)]), (2.0, None, [(1, 60)]), (None, 0.5, [(1, 15), (2, 15)])])
 def test_the_people_are_those_of_the_range(tmp_path: Path, start: float | None, end: float | None, seen: list[tuple[int, int]]) -> None:
     found = probe(write_coco(tmp_path / "k.json"), Reporter(), start, end)

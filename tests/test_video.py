@@ -201,6 +201,26 @@ def test_avi_with_b_frames_is_evenly_timed(tmp_path: Path) -> None:
     assert source.problem is None and not probe_source(path).variable_rate
 
 
+def box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content) + 8) + kind + content
+
+
+def test_a_cover_that_comes_first_is_not_the_film(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "film.mp4", steady(20))
+    jpeg = cv2.imencode(".jpg", picture(0, 64, 48))[1].tobytes()
+    handler = box(b"hdlr", bytes(8) + b"mdirappl" + bytes(9))
+    cover = box(b"ilst", box(b"covr", box(b"data", struct.pack(">II", 13, 0) + jpeg)))
+    data = path.read_bytes()
+    moov = data.index(b"moov") - 4  # the last box, so that nothing else moves
+    after = moov + 8 + struct.unpack(">I", data[moov + 8: moov + 12])[0]  # its first box is the header
+    whole = data[moov + 8: after] + box(b"udta", box(b"meta", bytes(4) + handler + cover)) + data[after:]
+    path.write_bytes(data[:moov] + box(b"moov", whole))
+    with av.open(str(path)) as container:
+        assert len(container.streams.video) == 2 and container.streams.video[0].width == 64
+    assert (probe_source(path).frames, probe_source(path).width) == (20, W) and len(read(open_source(path))) == 20
+    assert len(list(open_source(path).frames_before(20))) == 20
+
+
 def test_a_bare_stream_is_read_from_its_beginning(tmp_path: Path) -> None:
     path = write_video(tmp_path / "bare.h264", steady(50))
     source = open_source(path)
@@ -208,8 +228,28 @@ def test_a_bare_stream_is_read_from_its_beginning(tmp_path: Path) -> None:
     source._chunk_length = lambda: 7  # type: ignore[method-assign]
     assert [f.index for f in source.frames_before(31)] == list(range(30, -1, -1))
     assert [f[1:] for f in read(open_source(path, 1.01))] == [f[1:] for f in whole if f[1] >= 1.01]
-    with pytest.raises(InputError, match="has no frame between 5 s and its end"):
+    with pytest.raises(InputError, match=r"The start, 5 s, is beyond the end of .*bare\.h264 \(2\.00 s\)"):
         read(open_source(path, 5))
+
+
+@pytest.mark.parametrize("rate", [15, 60])
+def test_a_bare_stream_runs_at_the_rate_that_it_names_or_that_is_given(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "camera.h264"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = W, H, "yuv420p"
+        for t in range(2 * rate):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(t), format="rgb24")))
+        container.mux(stream.encode())
+    source = open_source(path)
+    assert source.fps == pytest.approx(rate) and source.untimed and source.expected_frames == 2 * rate
+    np.testing.assert_allclose([f.time for f in source.frames()], np.arange(2 * rate) / rate, atol=1e-6)
+    assert source.problem is None
+    info = probe_source(path)
+    assert (info.frames, info.fps) == (2 * rate, pytest.approx(rate)) and info.duration == pytest.approx(2.0)
+    given = open_source(path, fps=25.0)
+    assert not given.untimed and list(given.frames())[25].time == pytest.approx(1.0)
+    assert not open_source(write_video(tmp_path / "timed.mp4", steady(5))).untimed
 
 
 def damage(path: Path, packet: int, first: float) -> Path:
@@ -370,8 +410,9 @@ def test_a_gap_in_the_numbers_is_told_and_a_regular_step_is_not(tmp_path: Path) 
     source = open_source(write_images(tmp_path / "gap", [*range(1, 6), *range(8, 12)]))
     assert len(list(source.frames())) == 9
     assert source.problem is not None and "5" in source.problem
-    source = open_source(write_images(tmp_path / "second", [2, 4, 6, 8]))
-    assert len(list(source.frames())) == 4 and source.problem is None
+    for name, numbers in (("second", [2, 4, 6, 8]), ("milliseconds", [0, 33, 67, 100, 133, 167, 200])):
+        source = open_source(write_images(tmp_path / name, numbers))
+        assert len(list(source.frames())) == len(numbers) and source.problem is None
 
 
 @pytest.mark.parametrize("transposed", [False, True])
