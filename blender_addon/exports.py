@@ -30,15 +30,15 @@ _Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 
 
 def export_take(armature: Any, path: Path) -> None:
-    """Writes the armature's present animation (its action, else its NLA strips), from first to last key, and the meshes that it moves.
+    """Writes the armature's present animation (its action and its NLA strips), from first to last key, and the meshes that it moves.
 
     The file's suffix says how: .fbx, .glb, .gltf or .bvh. Raises InputError with one sentence.
     """
     write = _WRITERS.get(path.suffix.lower())
     if write is None:
         raise InputError(f"{path.name} ends in none of {', '.join(_WRITERS)}; choose another name.")
-    keys = [tuple(curve.range()) for curve in versions.curves_of(armature)] or [
-        (strip.frame_start, strip.frame_end) for strip in versions.strips_of(armature)]
+    keys = [tuple(curve.range()) for curve in versions.curves_of(armature)] + [
+        (strip.frame_start, strip.frame_end) for strip in _strips(armature)]
     if not keys:
         raise InputError(f"The armature '{armature.name}' has no action to export.")
     if not path.parent.is_dir():
@@ -53,6 +53,11 @@ def export_take(armature: Any, path: Path) -> None:
             raise InputError(f"Blender's own add-on for {path.suffix} files is switched off; enable it in the preferences.") from error
         except RuntimeError as error:
             raise InputError(f"Blender could not write {path}: {_reason(error)}.") from error
+
+
+def _strips(armature: Any) -> list[Any]:
+    """The NLA strips that play."""
+    return versions.strips_of(armature) if armature.animation_data is not None and armature.animation_data.use_nla else []
 
 
 def _reason(error: RuntimeError) -> str:
@@ -141,11 +146,13 @@ def _write_fbx(armature: Any, path: Path) -> None:
 def _write_gltf(armature: Any, path: Path) -> None:
     """In metres: the exporter writes Blender's own units."""
     kind = "GLB" if path.suffix.lower() == ".glb" else "GLTF_SEPARATE"
-    mode = "ACTIVE_ACTIONS" if versions.curves_of(armature) else "NLA_TRACKS"
+    mode = "NLA_TRACKS"
+    if versions.curves_of(armature):  # what plays beside strips is none of the file's single animations
+        mode = "SCENE" if _strips(armature) else "ACTIVE_ACTIONS"
     with _timed(armature):
         action = armature.animation_data.action
-        bpy.ops.export_scene.gltf(filepath=str(path), export_format=kind, use_selection=True, export_animation_mode=mode,
-                                  export_optimize_animation_size=False,
+        bpy.ops.export_scene.gltf(filepath=str(path), export_format=kind, use_selection=True, use_active_scene=True,
+                                  export_animation_mode=mode, export_optimize_animation_size=False,
                                   export_nla_strips_merged_animation_name=action.name if action is not None else armature.name)
     unit = metres_per_unit(bpy.context.scene)
     if unit != 1.0:

@@ -8,6 +8,7 @@ Blender's cameras have square pixels, and a turned picture fits the frame that t
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from pathlib import Path
@@ -30,6 +31,8 @@ _NEAR, _FAR = 0.1, 1000.0  # metres from the camera: what it shows
 _FILMS = ("MOVIE", "SEQUENCE")  # images that Blender loads anew for each camera
 _TAKE = "Mocap Take"  # custom property of what is made here: of which take it is
 _MADE = "Mocap Camera"  # custom property of a camera: its `_stance` when it was made
+_LOOKS = ("show_background_images", "show_passepartout", "passepartout_alpha", "display_size", "show_limits", "show_name", "show_sensor")
+_LOOKS_OF_FILM = ("alpha", "display_depth", "show_background_image", "show_on_foreground")
 _STILL = 1e-6  # metres and radians: a camera that moves less is not keyed
 
 
@@ -76,6 +79,7 @@ def replace_earlier(scene: Any, camera: Any, take: str) -> None:
     if len(candidates) != 1 or not _is_as_made(candidates[0]):
         return
     (earlier,) = candidates
+    _keep_looks(earlier, camera)
     names, homes = (earlier.name, earlier.data.name), list(earlier.users_collection)
     earlier.user_remap(camera)
     for collection in camera.users_collection:
@@ -85,10 +89,30 @@ def replace_earlier(scene: Any, camera: Any, take: str) -> None:
     camera.name, camera.data.name = names
 
 
-def _stance(camera: Any) -> list[float]:
-    """Where the camera stands, how it is turned and its focal length, as far as nothing animates them."""
-    still = [] if camera.animation_data and camera.animation_data.action else [*camera.location, *camera.rotation_quaternion]
-    return still if camera.data.animation_data and camera.data.animation_data.action else [*still, camera.data.lens]
+def _keep_looks(earlier: Any, camera: Any) -> None:
+    """Gives the camera what was chosen on the earlier one that does not change what it sees."""
+    for name in _LOOKS:
+        setattr(camera.data, name, getattr(earlier.data, name))
+    for old, new in zip(earlier.data.background_images, camera.data.background_images):
+        for name in _LOOKS_OF_FILM:
+            setattr(new, name, getattr(old, name))
+    for old, new in ((earlier, camera), (earlier.data, camera.data)):
+        for name in set(old.keys()) - set(new.keys()):
+            new[name] = old[name]
+
+
+def _stance(camera: Any) -> str:
+    """By which it is known whether the camera still stands, looks and moves as it was made: where it stands and how it is turned, its focal
+    length, and the keys of both."""
+    whole = hashlib.sha256()
+    for owner, still in ((camera, [*camera.location, *camera.rotation_quaternion]), (camera.data, [camera.data.lens])):
+        curves = versions.curves_of(owner)
+        for curve in curves:
+            keys = np.zeros(2 * len(curve.keyframe_points), np.float32)
+            curve.keyframe_points.foreach_get("co", keys)
+            whole.update(f"{curve.data_path} {curve.array_index}".encode() + keys.tobytes())
+        whole.update(b"" if curves else np.array(still, np.float32).tobytes())  # what is animated stands elsewhere in each frame
+    return whole.hexdigest()
 
 
 def _is_as_made(camera: Any) -> bool:
@@ -96,7 +120,7 @@ def _is_as_made(camera: Any) -> bool:
     moving = [owner.animation_data for owner in (camera, camera.data) if owner.animation_data]
     own = any(m.drivers or m.nla_tracks or (m.action and m.action.get(_TAKE) is None) for m in moving)
     more = camera.parent or camera.children or camera.constraints or camera.data.dof.use_dof or camera.data.users > 1
-    return not own and not more and list(camera.get(_MADE, ())) == _stance(camera)
+    return not own and not more and camera.get(_MADE) == _stance(camera)
 
 
 def _remove(camera: Any) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,12 +97,28 @@ def mark_take(action: Any, known: str, start_frame: int) -> None:
 
 
 def takes_on(armature: Any | None) -> dict[str, int]:
-    """Digest -> first frame in the scene of the takes that play on the armature, as `mark_take` noted them: its action's, then those of NLA
-    strips from the top down."""
+    """Digest -> first frame in the scene of the takes that play on the armature, wherever they have been moved to: its action's, then those
+    of NLA strips from the top down."""
     if armature is None or armature.animation_data is None:
         return {}
-    actions = [armature.animation_data.action, *(strip.action for strip in reversed(versions.strips_of(armature)))]
-    return {a[_DIGEST]: int(a[_START]) for a in reversed(actions) if a is not None and a.get(_DIGEST)}
+    takes: dict[str, int] = {}
+    for strip in versions.strips_of(armature):
+        if strip.action is not None and strip.action.get(_DIGEST):
+            first = strip.frame_start + (_first_frame(strip.action, versions.curves_for(strip)) - strip.action_frame_start) * strip.scale
+            takes.pop(strip.action[_DIGEST], None)  # the topmost counts
+            takes[strip.action[_DIGEST]] = round(first)
+    action = armature.animation_data.action
+    if action is not None and action.get(_DIGEST):
+        takes.pop(action[_DIGEST], None)
+        takes[action[_DIGEST]] = round(_first_frame(action, versions.curves_of(armature)))
+    return dict(reversed(takes.items()))
+
+
+def _first_frame(action: Any, curves: list[Any]) -> float:
+    """On which frame of its own a take's action begins: where most of its curves do, for keys may have been moved, and others added; as
+    `mark_take` noted where there are none."""
+    starts = Counter(curve.range()[0] for curve in curves if len(curve.keyframe_points) > 1)
+    return float(starts.most_common(1)[0][0]) if starts else float(action[_START])
 
 
 def edited(clip: Any) -> Edited:

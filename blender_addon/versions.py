@@ -77,15 +77,15 @@ def push_take(owner: Any, action: Any, start: float) -> None:
 
 def curves_of(owner: Any) -> list[Any]:
     """The f-curves that move `owner` now."""
-    return [] if owner.animation_data is None else _curves_for(owner.animation_data)
+    return [] if owner.animation_data is None else curves_for(owner.animation_data)
 
 
 def curves_in_strips(owner: Any) -> list[Any]:
     """The f-curves of the actions in the NLA strips that move `owner`."""
-    return [curve for strip in strips_of(owner) for curve in _curves_for(strip)]
+    return [curve for strip in strips_of(owner) for curve in curves_for(strip)]
 
 
-def _curves_for(player: Any) -> list[Any]:
+def curves_for(player: Any) -> list[Any]:
     """What animation data or an NLA strip plays."""
     if player.action is None:
         return []

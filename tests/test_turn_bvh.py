@@ -42,3 +42,13 @@ def test_not_turned_it_is_the_same(tmp_path: Path) -> None:
     text = (tmp_path / "a.bvh").read_text()
     (tmp_path / "b.bvh").write_text(turned(text, np.eye(3)))
     np.testing.assert_allclose(joints(read_bvh(tmp_path / "b.bvh")), joints(read_bvh(tmp_path / "a.bvh")), atol=1e-6)
+
+
+def test_names_lose_their_spaces_and_stay_different(tmp_path: Path) -> None:
+    write_bvh(planted_walk(20), tmp_path / "a.bvh")
+    text = (tmp_path / "a.bvh").read_text()
+    spaced = text.replace("LeftUpLeg", "Bip001 L Thigh").replace("LeftLeg", "Bip001  L\tCalf").replace("RightLeg", "Bip001_L_Thigh")
+    (tmp_path / "b.bvh").write_text(turned(spaced, np.eye(3)))
+    before, after = read_bvh(tmp_path / "a.bvh"), read_bvh(tmp_path / "b.bvh")
+    assert {"Bip001_L_Thigh", "Bip001_L_Calf"} <= set(after.names) and len(set(after.names)) == len(before.names)
+    np.testing.assert_allclose(joints(after), joints(before), atol=1e-6)

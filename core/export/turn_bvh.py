@@ -1,7 +1,8 @@
 """A BVH of any make, turned: for programs that write one in other axes than importers expect.
 
 Method: offsets and places are turned; a joint's rotation, about axes that all joints share at rest, is turned likewise and written again
-in its own order of channels. Limits: numbers are written with six decimals. numpy only.
+in its own order of channels. Joints' names lose their spaces, at which most readers split a line. Limits: numbers are written with six
+decimals. numpy only.
 """
 
 from __future__ import annotations
@@ -16,15 +17,26 @@ def turned(bvh: str, turn: np.ndarray) -> str:
     lines = bvh.splitlines()
     data = next(i for i, line in enumerate(lines) if line.startswith("Frame Time:")) + 1
     values = np.array([line.split() for line in lines[data:] if line.strip()], dtype=np.float64)
-    column = 0
+    column, names = 0, set[str]()
     for i, line in enumerate(lines[:data]):
         words = line.split()
-        if words[:1] == ["OFFSET"]:
+        if words[:1] in (["ROOT"], ["JOINT"]):
+            name = _unused("_".join(words[1:]), names)
+            lines[i] = line.replace(line.strip(), f"{words[0]} {name}")
+            names.add(name)
+        elif words[:1] == ["OFFSET"]:
             lines[i] = line.replace(" ".join(words), f"OFFSET {_text(turn @ np.array(words[1:], dtype=np.float64))}")
         elif words[:1] == ["CHANNELS"]:
             _turn_joint(values[:, column:], words[2:], turn)
             column += len(words) - 2
     return "\n".join([*lines[:data], *map(_text, values)]) + "\n"
+
+
+def _unused(name: str, others: set[str]) -> str:
+    """The name, with as many more marks as make it another than the others."""
+    while name in others:
+        name += "_"
+    return name
 
 
 def _turn_joint(values: np.ndarray, channels: list[str], turn: np.ndarray) -> None:

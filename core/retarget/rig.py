@@ -81,6 +81,12 @@ class Rig:
         u, _, vt = np.linalg.svd(self.world[:3, :3])
         return rotations.from_matrix(u @ vt)
 
+    @property
+    def stretch(self) -> float:
+        """How many times as large as across the object's scale is in one direction; 1 for an even scale. Limbs miss theirs by the rest."""
+        sizes = np.linalg.svd(self.world[:3, :3], compute_uv=False)
+        return float(sizes[0] / sizes[-1])
+
     def to_world(self, points: np.ndarray) -> np.ndarray:
         """Armature-space points (..., 3) in the world, metres."""
         return points @ self.world[:3, :3].T + self.world[:3, 3]

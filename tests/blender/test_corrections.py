@@ -284,6 +284,26 @@ def test_the_clip_begins_where_the_take_does_and_rates_that_differ_are_told(clip
     assert clip.frame_start == 101 and not DESK.status.warnings
 
 
+@pytest.mark.parametrize("nla", [True, False])
+def test_a_take_that_was_moved_is_edited_where_it_is(keypoints: Keypoints, nla: bool) -> None:
+    DESK.solved = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
+    bpy.ops.video_mocap.apply_again(start_frame=1, nla=nla)
+    armature = bpy.context.object
+    if nla:
+        strip = armature.animation_data.nla_tracks[0].strips[0]
+        strip.frame_end += 100
+        strip.frame_start = 101.0
+    else:
+        for curve in versions.curves_of(armature):
+            for key in curve.keyframe_points:
+                key.co.x += 100
+        versions.curves_of(armature)[0].keyframe_points.insert(3.0, 0.0)  # something of the animator's own before it
+    bpy.ops.video_mocap.edit_keypoints()
+    (clip,) = bpy.data.movieclips
+    assert clip.frame_start == 101 and edited(clip).start_frame == 101
+    assert list(takes_on(armature).values()) == [101]
+
+
 def test_of_two_takes_the_selected_armatures_is_meant(keypoints: Keypoints) -> None:
     scene = bpy.context.scene
     armatures, made = [], []

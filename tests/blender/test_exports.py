@@ -69,6 +69,17 @@ def test_a_rig_comes_back_with_its_motion(shared: Path, tmp_path: Path, rig: str
     compare(armature, truth["measure"], tmp_path / f"take{kind}")
 
 
+@pytest.mark.parametrize("kind", READERS)
+def test_a_take_in_a_strip_comes_along_beside_the_animators_own_action(tmp_path: Path, kind: str) -> None:
+    needs(kind)
+    bpy.context.scene.render.fps = 25
+    armature = make_rig(MIXAMO)
+    armature.pose.bones[MIXAMO["Head"]].keyframe_insert("scale", frame=5)  # which the take leaves alone
+    apply_motion(bpy.context, synthetic_motion(), "take", armature, choices=Choices(nla=True))
+    bpy.context.scene.copy()  # everyday work, and not to be in the file
+    compare(armature, MIXAMO, tmp_path / f"take{kind}", at_rest=kind != ".fbx")
+
+
 @pytest.mark.parametrize("kind", [".fbx", ".bvh"])
 @pytest.mark.parametrize("scale", [1.0, 0.01])
 def test_a_generated_rig_comes_back(tmp_path: Path, kind: str, scale: float) -> None:

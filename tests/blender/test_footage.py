@@ -16,6 +16,7 @@ from blender_addon.core.motion import Motion
 from blender_addon.core.retarget.choices import Choices
 from helpers import MIXAMO, make_rig, synthetic_motion
 
+from blender_addon import versions
 from blender_addon.apply import apply_motion
 from blender_addon.footage import check_footage
 from blender_addon.scene_script import build_scene
@@ -194,12 +195,17 @@ def test_a_take_that_is_applied_again_has_one_camera(tmp_path: Path, pictured: b
     assert other.camera != take.camera and take.camera in bpy.data.objects
 
 
-@pytest.mark.parametrize("change", ["action", "constraint", "parent", "focus", "place", "lens", "copy"])
+@pytest.mark.parametrize("change", ["action", "keys", "constraint", "parent", "focus", "place", "lens", "copy"])
 def test_a_camera_that_the_user_has_changed_is_not_replaced(change: str) -> None:
     motion, armature = synthetic_motion(), make_rig(MIXAMO)
+    if change == "keys":
+        moving = np.array([[0.0, 0, 0.001 * i] for i in range(len(motion))])
+        motion = dataclasses.replace(motion, camera=dataclasses.replace(motion.camera, t=motion.camera.t + moving))
     camera = bpy.data.objects[apply_motion(bpy.context, motion, "walk", armature, camera=True).camera]
     if change == "action":
         camera.keyframe_insert("location", frame=1)
+    elif change == "keys":  # of the action that was made for it
+        versions.curves_of(camera)[2].keyframe_points[3].co.y += 0.5
     elif change == "constraint":
         camera.constraints.new("TRACK_TO")
     elif change == "parent":
@@ -215,6 +221,18 @@ def test_a_camera_that_the_user_has_changed_is_not_replaced(change: str) -> None
     before = {o.name for o in bpy.data.objects if o.type == "CAMERA"}
     again = apply_motion(bpy.context, motion, "walk", armature, camera=True).camera
     assert again not in before and {o.name for o in bpy.data.objects if o.type == "CAMERA"} == before | {again}
+
+
+def test_how_the_footage_is_shown_stays_as_it_was_chosen() -> None:
+    motion, armature = dataclasses.replace(synthetic_motion(), meta={"source_fps": 30.0}), make_rig(MIXAMO)
+    first = apply_motion(bpy.context, motion, "walk", armature, 1.0, SAMPLE, camera=True)
+    camera = bpy.data.objects[first.camera]
+    camera.data.background_images[0].alpha, camera.data.passepartout_alpha, camera["note"] = 0.25, 0.75, "mine"
+    camera.data.show_background_images = False
+    again = bpy.data.objects[apply_motion(bpy.context, motion, "walk", armature, 5.0, SAMPLE, camera=True).camera]
+    assert again.name == first.camera and again["note"] == "mine" and not again.data.show_background_images
+    assert (again.data.background_images[0].alpha, again.data.passepartout_alpha) == (0.25, 0.75)
+    assert again.data.background_images[0].image_user.frame_start == 5
 
 
 def test_the_camera_of_a_strip_stays_beside_a_later_ones() -> None:
