@@ -24,6 +24,8 @@ from .core.retarget.choices import DEFAULTS, Choices
 from .footage import check_footage
 from .keypoint_tracks import digest, mark_take
 
+_EVEN = 1.02  # how many times as large as across an armature may be in one direction without a word
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -85,6 +87,9 @@ class Solved:
             warnings.append(overruled(take))
         if take.unseen:
             warnings.append(take.unseen)
+        if take.stretch > _EVEN:
+            warnings.append(f"The scale of '{take.armature}' is not the same in all directions, so that its limbs miss theirs; apply it "
+                            "(Ctrl A) and press 'Apply Again'.")
         return Applied(take, message, warnings)
 
 

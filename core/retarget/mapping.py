@@ -22,6 +22,8 @@ REQUIRED: tuple[str, ...] = ("Hips",) + tuple(
     side + part for side in ("Left", "Right") for part in ("UpLeg", "Leg", "Arm", "ForeArm"))
 """Without these a rig is no humanoid to us. All other joints may be missing: their rotation is shared or dropped."""
 
+_TO_THE_BACK = -0.5  # cosine between a foot and the front of its figure
+
 _ALL_BUT_CHAINS = set(JOINTS) - {"Spine", "Spine1", "Neck"}
 
 LIMB_OF: dict[str, tuple[str, ...]] = {
@@ -140,13 +142,35 @@ def map_rig(rig: Rig) -> Mapping:
         return check_mapping(rig, declared)
     named = best_map(rig.names)
     if not named.missing:
-        return check_mapping(rig, map_names(rig.names, rig.label))
+        return _sides_by_feet(rig, check_mapping(rig, map_names(rig.names, rig.label)))
     found = _by_words_or_shape(rig)
     if found is None:
         raise InputError(_no_match(rig.label, named))
     if _second_figure(rig, found):
         raise InputError(f"{rig.label} seems to hold two figures; separate them into two armatures.")
-    return check_mapping(rig, found)
+    return _sides_by_feet(rig, check_mapping(rig, found))
+
+
+def _sides_by_feet(rig: Rig, mapping: Mapping) -> Mapping:
+    """With left and right exchanged where both feet say that the names are those of somebody who looks at the figure: they would point to
+    its back."""
+    from .alignment import facing
+
+    heads = {joint: rig.heads_world[rig.index(bone)] for joint, bone in mapping.bones.items()}
+    if not {side + part for side in ("Left", "Right") for part in ("Foot", "Toe")} <= heads.keys():
+        return mapping
+    feet = np.array([heads[side + "Toe"] - heads[side + "Foot"] for side in ("Left", "Right")])
+    ahead = feet @ -facing(rig, mapping)[:, 1] / np.maximum(np.linalg.norm(feet, axis=1), 1e-9)
+    if (ahead > _TO_THE_BACK).any():
+        return mapping
+
+    def other(joint: str) -> str:
+        side = next((side for side in ("Left", "Right") if joint.startswith(side)), "")
+        return {"Left": "Right", "Right": "Left", "": ""}[side] + joint[len(side):]
+
+    return dataclasses.replace(mapping, joints={other(joint): bone for joint, bone in mapping.joints.items()},
+                               scores={other(joint): score for joint, score in mapping.scores.items()},
+                               ik={other(end): controls for end, controls in mapping.ik.items()})
 
 
 def _by_words_or_shape(rig: Rig) -> Mapping | None:

@@ -19,6 +19,7 @@ from blender_addon import versions
 from blender_addon.apply import apply_motion
 from blender_addon.controls import kept_from_the_way, kept_from_turning
 from blender_addon.rigs import read_rig
+from blender_addon.takes import Solved, Wanted
 
 
 def refused(armature: Any, sentence: str, mapping: Mapping | None = None) -> None:
@@ -225,3 +226,28 @@ def test_a_driver_on_a_location_or_a_switch_is_told(value: float) -> None:
     armature.pose.bones[MIXAMO["Hips"]].driver_add("location", 0).driver.expression = "0.0"
     take = apply_motion(bpy.context, synthetic_motion(), "take", armature)
     assert take.overruled == (MIXAMO["Hips"], *([MIXAMO["LeftHand"]] if value == 0.0 else []))
+
+
+@pytest.mark.parametrize("names", [MIXAMO, RIGIFY])
+def test_sides_that_are_named_as_whoever_looks_at_the_figure_sees_them(names: dict[str, str]) -> None:
+    armature, motion = make_rig(names), synthetic_motion()
+    truth = dict(names)
+    bones = armature.data.bones
+    for joint in (j for j in names if j.startswith("Left")):
+        left, right = names[joint], names["Right" + joint[len("Left"):]]
+        bones[left].name, bones[right].name = "a", "b"
+        bones["a"].name, bones["b"].name = right, left
+        truth[joint], truth["Right" + joint[len("Left"):]] = right, left
+    apply_motion(bpy.context, motion, "take", armature)
+    assert limb_error(armature, truth, motion) < 0.1
+
+
+def test_an_uneven_scale_is_told() -> None:
+    armature = make_rig(MIXAMO)
+    armature.scale = (1.0, 1.0, 1.1)
+    bpy.context.view_layer.update()
+    said = Solved(synthetic_motion(), Path("walk.mp4")).put(bpy.context, armature, Wanted()).warnings
+    assert len(said) == 1 and "not the same in all directions" in said[0]
+    armature.scale = (2.0, 2.0, 2.0)
+    bpy.context.view_layer.update()
+    assert not Solved(synthetic_motion(), Path("walk.mp4")).put(bpy.context, armature, Wanted()).warnings
