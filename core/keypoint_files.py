@@ -71,9 +71,10 @@ def read_people(path: str | os.PathLike, fps: float | None = None, reporter: Rep
 def between(keypoints: Keypoints, start: float | None, end: float | None) -> Keypoints:
     """The frames with start <= time < end seconds (None: from or to the end). Raises InputError when there are none."""
     times = keypoints.times
-    wanted = (times >= (start or 0.0)) & (times < (np.inf if end is None else end))
+    wanted = (times >= (-np.inf if start is None else start)) & (times < (np.inf if end is None else end))
     if not wanted.any():
-        raise InputError(f"The keypoints last {times[-1]:.2f} s; there is nothing from {start or 0:g} s on.")
+        part = " ".join(f"{word} {time:g} s" for word, time in (("from", start), ("up to", end)) if time is not None)
+        raise InputError(f"The keypoints are of {times[0]:.2f} s to {times[-1]:.2f} s; there is nothing {part}.")
 
     def cut(value):  # type: ignore[no-untyped-def]
         return None if value is None else value[wanted]

@@ -19,6 +19,7 @@ from .keypoints import NPZ_ERRORS, npz_problem, write_npz
 from .skeleton import END_PARENTS, ENDS, JOINTS, PARENTS, Skeleton
 
 CONTACT_NAMES = ("left heel", "left toe", "right heel", "right toe")
+_AT_A_FRAME = 1e-3  # of the step between two frames: nearer to one is that one
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ class Motion:
             **({} if self.camera.zooms is None else {"camera_zooms": self.camera.zooms}))
 
     def resampled(self, fps: float) -> Motion:
-        """The same take at a steady rate: same first time, same length; rotations by slerp, what is not continuous by nearest frame."""
+        """The same take at a steady rate: same first time, same length; rotations by slerp, what is not continuous by nearest frame, and
+        a foot that leaves the ground between two frames is not on it there."""
         count = max(1, int(round((self.times[-1] - self.times[0]) * fps)) + 1) if len(self) > 1 else 1
         times = np.minimum(self.times[0] + np.arange(count) / fps, self.times[-1])
         after = np.clip(np.searchsorted(self.times, times, side="right"), 1, max(1, len(self) - 1)) if len(self) > 1 else np.zeros(1, int)
@@ -115,6 +117,7 @@ class Motion:
         span = np.maximum(self.times[after] - self.times[before], 1e-9)
         s = np.clip((times - self.times[before]) / span, 0.0, 1.0)
         nearest = np.where(s < 0.5, before, after)
+        whole = np.where(s < _AT_A_FRAME, before, after), np.where(s > 1.0 - _AT_A_FRAME, after, before)
 
         def mix(value: np.ndarray) -> np.ndarray:
             weight = s.reshape((-1,) + (1,) * (value.ndim - 1))
@@ -124,7 +127,8 @@ class Motion:
         camera_rotation = rotations.from_matrix(self.camera.R)
         return dataclasses.replace(
             self, local_rotations=rotations.continuous(turned), root_translation=mix(self.root_translation), times=times,
-            fps=float(fps), confidence=mix(self.confidence), contacts=self.contacts[nearest], keypoints_2d=self.keypoints_2d[nearest],
+            fps=float(fps), confidence=mix(self.confidence), contacts=self.contacts[whole[0]] & self.contacts[whole[1]],
+            keypoints_2d=self.keypoints_2d[nearest],
             camera=dataclasses.replace(
                 self.camera, R=rotations.to_matrix(rotations.slerp(camera_rotation[before], camera_rotation[after], s)),
                 t=mix(self.camera.t), zooms=None if self.camera.zooms is None else mix(self.camera.zooms)))

@@ -38,7 +38,7 @@ from .presence import check_identity, check_presence
 from .skeleton import ASSUMED_STATURE
 from .solve import Choices, solve
 from .solve.lens import ANY_LENS, RECORDED_LENS, measured_lens
-from .solve.quality import renumbered, sentences
+from .solve.quality import contact_slide, renumbered, sentences
 from .track import choose_person
 from .video import Source, open_source, shortened
 
@@ -80,10 +80,10 @@ def _run(path: Path, out: Path, options: RunOptions, lifter: Lifter, reporter: R
     files = {"keypoints": out / "keypoints.npz"}
 
     motion = _solved(keypoints, path.name, options, lifter, reporter)
-    for sentence in sentences(motion.meta["quality"]):
-        reporter.log(sentence)
     if options.fps is not None and (options.fps != motion.fps or not is_steady(motion)):
         motion = _resampled(motion, options.fps)
+    for sentence in sentences(motion.meta["quality"]):
+        reporter.log(sentence)
     problem = source.problem if source else None
     if problem:
         reporter.warning(problem)
@@ -150,7 +150,8 @@ def _resampled(motion: Motion, fps: float) -> Motion:
         return int(np.abs(result.times - motion.times[frame - 1]).argmin()) + 1
 
     quality = motion.meta["quality"]
-    meta = motion.meta | {"quality": quality | {"bad_ranges": [renumbered(s, number) for s in quality["bad_ranges"]]}}
+    meta = motion.meta | {"quality": quality | {
+        "bad_ranges": [renumbered(s, number) for s in quality["bad_ranges"]], "contact_slide_cm": contact_slide(result)}}
     if "stature" in meta:
         flights = [[number(first), number(last)] for first, last in meta["stature"]["flights"]]
         meta["stature"] = meta["stature"] | {"flights": flights}

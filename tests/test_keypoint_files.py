@@ -14,7 +14,7 @@ from synthetic import film, walk
 from core.errors import InputError
 from core.events import Reporter
 from core.inputs import is_keypoint_input
-from core.keypoint_files import read_people
+from core.keypoint_files import between, read_people
 from core.keypoints import CONVENTIONS, Keypoints
 from core.lift import resolve_lifter
 from core.options import RunOptions
@@ -263,6 +263,15 @@ def test_own_npz(tmp_path: Path) -> None:
     (tmp_path / "bad.npz").write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"bad\.npz cannot be read as a keypoint file \(it is not an npz file\)"):
         read_people(tmp_path / "bad.npz")
+
+
+def test_a_clock_that_begins_before_zero_loses_nothing(tmp_path: Path) -> None:
+    names = CONVENTIONS["coco17"]
+    Keypoints(names, np.ones((4, 17, 2)), np.ones((4, 17)), np.arange(4.0) - 2.0, 640, 480, 1.0).save(tmp_path / "k.npz")
+    (keypoints,) = read_people(tmp_path / "k.npz")
+    assert len(between(keypoints, None, None)) == 4 and len(between(keypoints, 0.0, None)) == 2
+    with pytest.raises(InputError, match=r"are of -2\.00 s to 1\.00 s; there is nothing up to -3 s\."):
+        between(keypoints, None, -3.0)
 
 
 def damaged(good: bytes, how: str) -> bytes:

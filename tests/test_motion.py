@@ -66,6 +66,14 @@ def test_resampling_at_the_own_rate_changes_nothing() -> None:
     assert np.allclose(again.joints_world(), motion.joints_world(), atol=1e-6)
 
 
+def test_a_foot_is_on_the_ground_between_two_frames_if_it_is_in_both() -> None:
+    """At twice the rate: the frame between the last one on the ground and the first one in the air is in the air."""
+    motion = random_motion(5, 40)
+    again = motion.resampled(2 * motion.fps)
+    assert np.array_equal(again.contacts[::2], motion.contacts)
+    assert np.array_equal(again.contacts[1::2], motion.contacts[1:] & motion.contacts[:-1])
+
+
 def test_resampling_one_frame() -> None:
     assert len(random_motion(0, 1).resampled(60.0)) == 1
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import synthetic
 
 from core import cli
 from core.errors import InputError
@@ -96,6 +97,19 @@ def test_keypoints_feed_in_again_and_give_the_same_motion(result: RunResult, tmp
 def test_fps_changes_the_rate_and_not_the_length(result: RunResult, tmp_path: Path) -> None:
     motion = run(result.files["keypoints"], tmp_path, RunOptions(fps=12.0), Reporter()).motion
     assert motion.fps == 12.0 and motion.times[-1] == pytest.approx(result.motion.times[-1], abs=1 / 12)
+
+
+def test_what_is_said_of_frames_is_of_those_that_are_written(result: RunResult, tmp_path: Path) -> None:
+    keypoints = load_keypoints(result.files["keypoints"])
+    confidence = keypoints.confidence.copy()
+    hidden = ("l_elbow", "l_wrist", "l_index", "l_pinky", "l_thumb")
+    confidence[10:20, [i for i, n in enumerate(keypoints.names) if n in hidden]] = 0
+    keypoints.replace(confidence=confidence).save(tmp_path / "k.npz")
+    listener = synthetic.Listener()
+    motion = run(tmp_path / "k.npz", tmp_path, RunOptions(fps=2 * keypoints.fps, formats=("npz",)), listener).motion
+    (told,) = [s for s in motion.meta["quality"]["bad_ranges"] if "left arm not seen" in s]
+    assert told.startswith("frames 21 to") and told in listener.said
+    assert motion.meta["quality"]["contact_slide_cm"] < 0.5
 
 
 def test_fps_is_kept_to_where_the_video_only_has_it_on_average(result: RunResult, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_the_people_are_those_of_the_range(tmp_path: Path, start: float | None, 
 
 
 @pytest.mark.parametrize("start, end, words", [
-    (10.0, None, "nothing from 10 s on"), (2.0, 1.0, "end must be after"), (-1.0, None, "negative")])
+    (10.0, None, "are of 0.00 s to 3.97 s; there is nothing from 10 s"), (2.0, 1.0, "end must be after"), (-1.0, None, "negative")])
 def test_a_range_without_frames_is_one_sentence(tmp_path: Path, start: float, end: float | None, words: str) -> None:
     with pytest.raises(InputError, match=words):
         probe(write_coco(tmp_path / "k.json"), Reporter(), start, end)

@@ -549,6 +549,21 @@ def test_sides_that_somebody_has_settled_stay_so() -> None:
     assert not any("left and right" in s for s in motion.meta["quality"]["bad_ranges"])
 
 
+def test_a_point_that_somebody_has_moved_stays_theirs_where_sides_are_exchanged() -> None:
+    """Two of them, or one: its own side's."""
+    scene = film(*wander(0, 60), distance=8.0)
+    states = np.zeros(60, dtype=int)
+    states[30:36] = 1
+    seen = scene.keypoints.replace(xy=exchanged(scene.keypoints.xy, CANONICAL, states))
+    for names in (["l_wrist", "r_wrist"], ["l_wrist"]):
+        columns = [CANONICAL.index(n) for n in names]
+        xy = seen.xy.copy()
+        xy[30:36, columns] = scene.keypoints.xy[30:36, columns] + 2.0
+        motion = solve(scene.lifted, corrected(seen, xy), scene.K)
+        assert any("left and right" in s for s in motion.meta["quality"]["bad_ranges"])
+        assert error(motion, scene)[30:36][:, [INDEX["LeftHand"], INDEX["RightHand"]]].mean() < 0.05
+
+
 def test_a_wrist_that_is_missing_for_a_moment_moves_nothing_else() -> None:
     scene = film(*walk(60), azimuth=1.3, noise=0.02, pixels=2.0)
     confidence = scene.keypoints.confidence.copy()

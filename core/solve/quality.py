@@ -45,7 +45,7 @@ def quality(motion: Motion, canonical: Keypoints, K: np.ndarray, turned: np.ndar
         "stature_m": round(motion.skeleton.stature, 3),
         "reprojection_px": _median(off), "reprojection_percent_of_height": _median(percent),
         "limb_confidence": {limb: round(float(c.mean()), 2) for limb, c in limbs.items()},
-        "contact_slide_cm": round(100 * _slide(motion), 2), "frames_beyond_joint_limit_percent": _limits(motion),
+        "contact_slide_cm": contact_slide(motion), "frames_beyond_joint_limit_percent": _limits(motion),
         "camera_tilt_deg": round(float(np.degrees(np.arctan2(-up[2], -up[1]))), 1),
         "camera_roll_deg": round(float(np.degrees(np.arcsin(np.clip(up[0], -1, 1)))), 1),
         "bad_ranges": _bad_ranges(motion, limbs, percent, turned),
@@ -77,12 +77,12 @@ def _median(values: np.ndarray) -> float | None:
     return round(float(np.median(known)), 2) if len(known) else None
 
 
-def _slide(motion: Motion) -> float:
-    """Metres: the longest way that a foot point strays from its first place in a contact."""
+def contact_slide(motion: Motion) -> float:
+    """Centimetres: the longest way that a foot point strays from its first place in a contact."""
     feet = Body(motion.skeleton, FOOT_POINTS).pose(motion.local_rotations, motion.root_translation).points
     strays = [np.linalg.norm(feet[a:b, i] - feet[a, i], axis=-1).max()
               for i in range(len(FOOT_POINTS)) for a, b in runs(motion.contacts[:, i])]
-    return float(max(strays, default=0.0))
+    return round(100 * float(max(strays, default=0.0)), 2)
 
 
 def _limits(motion: Motion) -> dict[str, float]:

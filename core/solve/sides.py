@@ -4,8 +4,8 @@ Problem: what the detector exchanges, or the network lifts as seen from behind t
 about within a frame and back again later; a network may see through an exchange in the picture, or make one where there is none.
 Method: picture and lifted markers are two witnesses, each searched by `core.flips` for stretches that break its own continuity. What both
 say is believed; what one says alone is believed where the two contradict each other about which side is which, and ends the quarrel. An
-exchange is the body reflected along the line of sight, so that the picture stays what it was. Where somebody has put limbs in the
-picture right by hand, they stay so.
+exchange is the body reflected along the line of sight, so that the picture stays what it was. Points that somebody has put in their
+places by hand stay there, and where these are about a limb or more, so does the frame.
 Limits: those of `core.flips`.
 """
 
@@ -46,10 +46,22 @@ def one_way_round(names: tuple[str, ...], positions: np.ndarray, sigma: np.ndarr
         return positions, sigma, keypoints, np.zeros(len(keypoints), dtype=bool)
     agreement = _agreement(names, facing, keypoints, np.einsum("tij,tkj->tki", view, rays))
     picture, body = _believed(picture, body, agreement), _believed(body, picture, agreement)
-    keypoints = keypoints.replace(xy=exchanged(keypoints.xy, keypoints.names, picture),
-                                  confidence=exchanged(keypoints.confidence, keypoints.names, picture))
+    keypoints = _exchanged_but_by_hand(keypoints, picture)
     turned = np.einsum("tji,tmj->tmi", view, exchanged(facing, names, body, reflect=True))
     return turned, exchanged(sigma, names, body), keypoints, (picture > 0) | (body > 0)
+
+
+def _exchanged_but_by_hand(keypoints: Keypoints, states: np.ndarray) -> Keypoints:
+    """The keypoints with sides exchanged (`core.flips`, states (T,)) but for points that somebody has put in their places: these have said
+    whose they are, and what was there before is not known any more."""
+    xy, confidence = exchanged(keypoints.xy, keypoints.names, states), exchanged(keypoints.confidence, keypoints.names, states)
+    if keypoints.by_hand is not None:
+        named = keypoints.by_hand & (keypoints.confidence > 0)
+        xy, confidence = np.where(named[..., None], keypoints.xy, xy), np.where(named, keypoints.confidence, confidence)
+        own = np.broadcast_to(np.arange(len(keypoints.names)), named.shape)
+        source = exchanged(own, keypoints.names, states)
+        confidence = np.where(np.take_along_axis(named, source, axis=1) & (source != own) & ~named, 0.0, confidence)
+    return keypoints.replace(xy=xy, confidence=confidence)
 
 
 def _agreement(names: tuple[str, ...], facing: np.ndarray, keypoints: Keypoints, rays: np.ndarray) -> np.ndarray:
