@@ -34,7 +34,8 @@ class Take:
     """What an import made, by name: Blender's own objects must not be held across frames.
 
     slide: see `RigMotion`, cm. overruled: bones that the rig's constraints or drivers turn, move or limit, whatever is keyed. unseen: one
-    sentence, what is to be seen instead of the take; empty: it plays. stretch: see `Rig`.
+    sentence, what is to be seen instead of the take; empty: it plays. stretch: see `Rig`. placed: bones above the hips that the user has
+    moved or turned, of which the camera knows nothing.
     """
 
     armature: str
@@ -45,6 +46,7 @@ class Take:
     overruled: tuple[str, ...] = ()
     unseen: str = ""
     stretch: float = 1.0
+    placed: tuple[str, ...] = ()
 
 
 def check_target(armature: Any, mapping: Mapping | None = None) -> str:
@@ -100,7 +102,8 @@ def apply_motion(context: Any, motion: Motion, name: str, armature: Any | None =
             # Of a strip, which plays on beside a later one, the camera stays unless the later one is in its place.
             replace_earlier(context.scene, made, f"{name} on {armature.name}" + (f" at {start_frame:g}" if choices.nla else ""))
         return Take(armature.name, action.name, made.name if made else None, mapping.map_name, moved.slide, overruled,
-                    _unseen(armature, moved, choices), rig.stretch)
+                    _unseen(armature, moved, choices), rig.stretch,
+                    tuple(sorted(left.placed - moved.locations.keys() - moved.rotations.keys())))
     except BaseException:
         before.restore()
         raise

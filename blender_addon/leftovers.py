@@ -27,11 +27,13 @@ _TURNS = (*PATHS.values(), "rotation_euler")
 
 @dataclass(frozen=True)
 class Leftovers:
-    """The bones whose location, rotation and scale are left over."""
+    """The bones whose location, rotation and scale are left over. placed: those above the hips that stay moved or turned, unless the take
+    keys them."""
 
     moved: frozenset[str]
     turned: frozenset[str]
     scaled: frozenset[str]
+    placed: frozenset[str] = frozenset()
 
     def put_to_rest(self, rig: Rig) -> Rig:
         """The rig as it poses when `key` has been at work."""
@@ -65,8 +67,13 @@ def find_leftovers(armature: Any, rig: Rig, mapping: Mapping, controls: str) -> 
     moved |= {b for b in _above(rig, mapping.bones["Hips"]) if _keyed(b, before, "location")}
     turned = {b for b in between if _is_turned(rig, b) or _keyed(b, strips, *_TURNS)}
     scaled = {b for b in carrying if _is_scaled(armature, b) or _keyed(b, strips, "scale")}
-    return Leftovers(*(frozenset(b for b in bones if not has_driver(armature, f"{bone_path(b)}.{channel}"))
-                       for bones, channel in ((moved, "location"), (turned, "rotation"), (scaled, "scale"))))
+    stays = {b for b in _above(rig, mapping.bones["Hips"]) - moved if any(armature.pose.bones[b].location)}
+    placed = stays | {b for b in _above(rig, mapping.bones["Hips"]) if _is_turned(rig, b)}
+
+    def free(bones: set[str], channel: str) -> frozenset[str]:
+        return frozenset(b for b in bones if not has_driver(armature, f"{bone_path(b)}.{channel}"))
+
+    return Leftovers(free(moved, "location"), free(turned, "rotation"), free(scaled, "scale"), frozenset(placed - turned))
 
 
 def _leading(armature: Any, bones: set[str]) -> set[str]:

@@ -87,6 +87,9 @@ class Solved:
             warnings.append(overruled(take))
         if take.unseen:
             warnings.append(take.unseen)
+        if take.placed and wanted.camera:
+            warnings.append(f"'{take.armature}' is moved or turned by its bone '{take.placed[0]}', so that the camera does not see it "
+                            "where the person is; clear that bone's pose (Alt G, Alt R) and move the armature itself instead.")
         if take.stretch > _EVEN:
             warnings.append(f"The scale of '{take.armature}' is not the same in all directions, so that its limbs miss theirs; apply it "
                             "(Ctrl A) and press 'Apply Again'.")

@@ -15,6 +15,15 @@ import numpy as np
 
 _JUMP = 0.5  # seconds back that are no disorder but a new beginning
 _LEAST_STEP = 1e-4  # seconds
+_PAUSE = 0.5  # seconds: longer steps are pauses
+
+
+def usual_step(times: np.ndarray) -> float:
+    """Seconds from one to the next of frames at times (T,) seconds, pauses left out; 1 of a single frame. The mean, for of frames that come
+    in bursts most steps are short."""
+    steps = np.diff(times)
+    running = steps[steps <= _PAUSE]
+    return float((running if len(running) else steps).mean()) if len(steps) else 1.0
 
 
 class Clock:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
+from .frame_times import usual_step
 from .keypoints import Keypoints
 
 UNSURE = 0.1  # metres of expected error: standing people's is half of it, and where it is less no turn is better
@@ -56,7 +57,7 @@ def around_doubt(sigma: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 def _expected_error(sigma: np.ndarray, times: np.ndarray) -> np.ndarray:
     """(T,) the logarithm of the markers' expected errors (T, M) in metres, on average over a while; times: (T,) seconds."""
-    step = max(float(np.median(np.diff(times))) if len(times) > 1 else 1.0, 1e-3)
+    step = max(usual_step(times), 1e-3)
     width = int(np.clip(round(_WHILE / step), 1, len(times)))
     return np.asarray(uniform_filter1d(np.log(sigma).mean(axis=1), width, mode="nearest"))
 

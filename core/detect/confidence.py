@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..frame_times import usual_step
 from .detector import BLAZEPOSE
 
 NEAR = 0.05  # of the body's size: 8 cm of a standing adult
@@ -60,7 +61,7 @@ def steadiness(xy: np.ndarray, times: np.ndarray) -> np.ndarray:
     xy: (T, K, 2) pixels, NaN where missing; times: (T,) seconds. Even motion is its own median and loses nothing.
     """
     result = np.ones(xy.shape[:2])
-    stride = max(1, round(_STEP / max(float(np.median(np.diff(times))), 1e-3))) if len(times) > 1 else 1
+    stride = max(1, round(_STEP / max(usual_step(times), 1e-3)))
     reach = _NEIGHBOURS * stride
     for first in range(0, len(xy), _BLOCK):
         low = max(0, first - reach)

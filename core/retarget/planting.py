@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import rotations
+from ..frame_times import usual_step
 from ..runs import runs
 from .reach import STRETCH
 
@@ -256,7 +257,7 @@ def _cross_matrix(v: np.ndarray) -> np.ndarray:
 def _calmed(path: np.ndarray, times: np.ndarray) -> np.ndarray:
     """(T, 3) whose way over the ground is without what is faster than a figure's weight can move: trembling feet are for the legs to
     make up. Not so the height: legs that are nearly straight would need large bends for little."""
-    step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+    step = usual_step(times)
     half = max(1, round(_CALM / step))
     weights = np.hanning(2 * half + 3)[1:-1]
     padded = np.pad(path[:, :2], ((half, half), (0, 0)), mode="edge")
@@ -294,7 +295,7 @@ def _too_far(legs: list[Leg], ankles: np.ndarray, moved: np.ndarray, times: np.n
 
 def _enveloped(values: np.ndarray, times: np.ndarray) -> np.ndarray:
     """(T,) a smooth curve that is nowhere below `values` >= 0."""
-    step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+    step = usual_step(times)
     half = max(1, round(0.5 * _FADE / step))
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, 2 * half, mode="edge"), 2 * half + 1)
     weights = np.hanning(2 * half + 3)[1:-1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..frame_times import usual_step
 from ..runs import runs
 from .gaps import stretches
 
@@ -32,7 +33,7 @@ def detect_contacts(points: np.ndarray, times: np.ndarray, beneath: np.ndarray |
     speed, height = speeds(points, times), points[..., 2] - beneath
     certain = (height < _LOW) & (speed < _SLOW)
     possible = (height < _STILL_LOW) & (speed < _STILL_SLOW)
-    frame_time = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+    frame_time = usual_step(times)
     shortest = max(1, int(round(_SHORTEST / frame_time)))
     return np.stack([_clean(certain[:, i], possible[:, i], shortest, times) for i in range(points.shape[1])], axis=1)
 

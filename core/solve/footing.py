@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..frame_times import usual_step
 from ..keypoints import Keypoints
 from .bones import weighted_median
 from .contacts import FLESH, FOOT_POINTS, SOLE, SOLE_POINTS
@@ -112,7 +113,7 @@ def stillness(keypoints: Keypoints, seen: np.ndarray, depth: np.ndarray, focal: 
     xy, confidence, times = keypoints.xy[seen][:, columns], keypoints.confidence[seen][:, columns] * trust, keypoints.times[seen]
     if len(times) < 2:
         return np.zeros((len(times), len(TOUCHING)))
-    reach = max(1, int(round(_REACH / float(np.median(np.diff(times))))))
+    reach = max(1, int(round(_REACH / usual_step(times))))
     rows = np.arange(len(times))
     before, after = np.maximum(rows - reach, 0), np.minimum(rows + reach, len(times) - 1)
     speed = np.linalg.norm(xy[after] - xy[before], axis=-1) / (times[after] - times[before])[:, None] * depth[:, None] / focal

@@ -21,6 +21,7 @@ import numpy as np
 from scipy.ndimage import minimum_filter1d
 
 from ..events import Reporter
+from ..frame_times import usual_step
 from ..runs import runs
 from ..skeleton import Skeleton
 from .body import Body
@@ -172,7 +173,7 @@ def _aloft(low: np.ndarray, height: np.ndarray, times: np.ndarray) -> list[tuple
     """Half-open ranges in the air, long enough; low (T,): the lowest point of the feet, height (T,): the centre of mass, metres."""
     if len(times) < _FEWEST:
         return []
-    frame_time = float(np.median(np.diff(times)))
+    frame_time = usual_step(times)
     reach, margin = max(1, round(_REACH / frame_time)), round(_MARGIN / frame_time)
     found = set()
     for first, last in runs(low > minimum_filter1d(low, 2 * reach + 1, mode="nearest") + _CLEAR):

@@ -15,6 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 
+from ..frame_times import usual_step
 from .contacts import speeds
 from .gaps import stretches
 
@@ -36,7 +37,7 @@ def levels_beneath(feet: np.ndarray, hips: np.ndarray, times: np.ndarray, up: np
     height, slow = feet @ up, speeds(feet, times) < _SLOW
     lowest = np.where(slow, height, np.inf).min(1, keepdims=True)  # on stairs a foot that swings is lower for a while
     carrying = (height < lowest + _NEAR_LOWEST) & ((hips @ up)[:, None] > height + _UNDER)
-    frame_time = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+    frame_time = usual_step(times)
     stances = []  # foot, start, stop, place of its points' middle
     for foot in range(2):
         points = slice(2 * foot, 2 * foot + 2)

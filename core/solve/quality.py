@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..frame_times import usual_step
 from ..keypoints import Keypoints
 from ..motion import Motion, project, to_camera
 from ..runs import runs
@@ -99,7 +100,7 @@ def _bad_ranges(motion: Motion, limbs: dict[str, np.ndarray], percent: np.ndarra
     found = [(nobody, "nobody seen"), (far & ~nobody, "the body does not lie on the keypoints")]
     found += [(turned, "left and right were the other way round and go by the frames before and after")]
     found += [((c < _UNSEEN) & ~nobody, f"{limb} not seen") for limb, c in limbs.items()]
-    step = float(np.median(np.diff(motion.times))) if len(motion) > 1 else 1.0
+    step = usual_step(motion.times)
     shortest = max(1, round(_SHORTEST / max(step, 1e-3)))
     ranges = [(a, b, text) for flags, text in found for a, b in runs(flags) if b - a >= min(shortest, len(motion))]
     return [f"{_frames(a + 1, b)}: {text}" for a, b, text in sorted(ranges)]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import rotations
+from ..frame_times import usual_step
 from ..skeleton import JOINTS, mirror_name
 from .limits import inverse_right_jacobian
 
@@ -51,7 +52,7 @@ class Smoothness:
 def independence(times: np.ndarray) -> float:
     """What a frame at times (T,) seconds counts, 1 at most: of more than 30 a second, errors are alike, and together they say no more than
     that many do. So with all that speaks frame by frame: evidence, and priors beside it."""
-    return min(1.0, _INDEPENDENT_RATE * float(np.median(np.diff(times)))) if len(times) > 1 else 1.0
+    return min(1.0, _INDEPENDENT_RATE * usual_step(times))
 
 
 def smoothness(local: np.ndarray, root: np.ndarray, times: np.ndarray, restlessness: float = 1.0) -> Smoothness:

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from .. import rotations
 from ..errors import InputError
 from ..events import Reporter
+from ..frame_times import usual_step
 from ..keypoints import ATTACHMENTS, CANONICAL, Keypoints
 from ..motion import Camera, Motion
 from ..place import locate
@@ -201,23 +202,22 @@ def _fit_all(body: Body, evidence: Evidence, start: State, still: np.ndarray, st
     evidence, state, skeleton = _with_bones(body, evidence, state, stature, choices)
     body = Body(skeleton, body.names)
     if choices.ground:
-        ground = footing(still, times, *_touching(skeleton, state), _world(skeleton, state, times, choices))
+        ground = footing(still, times, *_touching(skeleton, state), _world(skeleton, state, evidence, choices))
         still_rows = ground.still if choices.contacts else evidence.footing.still
         evidence = dataclasses.replace(evidence, footing=dataclasses.replace(ground, still=still_rows))
     if not choices.contacts:  # this fit is the last
         evidence = dataclasses.replace(evidence, footing=evidence.footing.firm())
     state = _fit_windows(body, evidence, state, reporter, 1)
-    world = _world(skeleton, state, times, choices)
+    world = _world(skeleton, state, evidence, choices)
     measured = None
     if stature is not None and choices.stature_is_a_guess:
         measured = measured_stature(find_flights(skeleton, state, evidence, body.names, world), stature)
         if measured and measured.counts:
             evidence, state, skeleton = _scaled(evidence, state, skeleton, measured.metres / stature)
-            body, world = Body(skeleton, body.names), _world(skeleton, state, times, choices)
+            body, world = Body(skeleton, body.names), _world(skeleton, state, evidence, choices)
     feet, rests = _touching(skeleton, state)
     contacts = detect_contacts(world.from_camera(feet), times, 0.0 if world.beneath is None else world.beneath)
-    seen_feet = np.stack([(evidence.weight_2d[:, foot] > 0).any(1) for foot in _FOOT_KEYPOINTS], axis=1)
-    contacts = of_seen_feet(contacts, seen_feet, times)
+    contacts = of_seen_feet(contacts, _seen_feet(evidence), times)
     if choices.contacts:
         ground = footing(still, times, feet, rests, world) if choices.ground else evidence.footing
         evidence = dataclasses.replace(evidence, footing=ground.planted(feet, contacts, _soles(skeleton), times).firm())
@@ -241,7 +241,7 @@ def _with_bones(body: Body, evidence: Evidence, state: State, stature: float | N
     skeleton = refine_skeleton(body.skeleton, body.names[:markers], evidence.positions, evidence.weight_3d, points, stature)
     if choices.camera_height is None:
         return evidence, state, skeleton
-    world = _world(skeleton, state, evidence.times, choices)
+    world = _world(skeleton, state, evidence, choices)
     scale = _scale_at(choices.camera_height, world, skeleton, state, choices.camera_pitch is not None)
     return _scaled(evidence, state, skeleton, scale)
 
@@ -322,7 +322,7 @@ def _windows(times: np.ndarray, seen: np.ndarray) -> list[tuple[int, int]]:
     a window that ends in a gap does not know where it leads."""
     if len(times) < 3:
         return [(0, len(times))]
-    frame_time = float(np.median(np.diff(times)))
+    frame_time = usual_step(times)
     size = int(np.clip(round(WINDOW / frame_time), 60, _MOST_FRAMES))
     overlap = int(np.clip(round(OVERLAP / frame_time), 8, size // 4))
     unseen = np.concatenate([[0], np.cumsum(~seen)])
@@ -334,13 +334,18 @@ def _windows(times: np.ndarray, seen: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(starts, [s + overlap for s in starts[1:]] + [len(times)], strict=True))
 
 
-def _world(skeleton: Skeleton, state: State, times: np.ndarray, choices: Choices) -> World:
+def _seen_feet(evidence: Evidence) -> np.ndarray:
+    """(S, 2) bool: whether anything of the left and of the right foot is seen."""
+    return np.stack([(evidence.weight_2d[:, foot] > 0).any(1) for foot in _FOOT_KEYPOINTS], axis=1)
+
+
+def _world(skeleton: Skeleton, state: State, evidence: Evidence, choices: Choices) -> World:
     pose = Body(skeleton, GROUND_POINTS + REST_POINTS).pose(state.local, state.root)
     feet, rests = pose.points[:, :len(GROUND_POINTS)], Rests(pose.points[:, len(GROUND_POINTS):], flesh(skeleton.stature))
     ankles = pose.joints[:, [INDEX["LeftFoot"], INDEX["RightFoot"]]].mean(1)
     forward = -pose.rotations[:, INDEX["Hips"], :, 1]
-    return find_world(feet, rests, ankles, pose.joints[:, INDEX["Neck"]], pose.joints[:, INDEX["Hips"]], forward, times,
-                      choices.camera_pitch)
+    return find_world(feet, rests, ankles, pose.joints[:, INDEX["Neck"]], pose.joints[:, INDEX["Hips"]], forward,
+                      evidence.times, choices.camera_pitch, _seen_feet(evidence))
 
 
 def _motion(fitted: _Fitted, keypoints: Keypoints, K: np.ndarray, rows: np.ndarray, confidence: np.ndarray) -> Motion:

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from .. import rotations
+from ..frame_times import usual_step
 from ..skeleton import INDEX, PARENTS
 from .body import Body
 from .gaps import stretches
@@ -81,7 +82,7 @@ def unwound(local: np.ndarray, there: np.ndarray, times: np.ndarray) -> np.ndarr
     """
     result = rotations.continuous(local)
     for start, stop in stretches(there, times):
-        own, frame_time = result[start:stop], max(float(np.median(np.diff(times[start:stop]))), 1e-3) if stop - start > 1 else 1.0
+        own, frame_time = result[start:stop], max(usual_step(times[start:stop]), 1e-3)
         mean = gaussian_filter1d(rotations.to_matrix(own), _BESIDE / frame_time, axis=0, mode="nearest")
         average = rotations.continuous(rotations.from_matrix(rotations.nearest(mean)))
         winds = np.diff((own * average).sum(-1) < 0, axis=0, prepend=False)

@@ -12,6 +12,7 @@ postures seen from -20 to 50 degrees, now and then by 60 to 90; the camera must 
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,10 @@ _RESTING = 0.35  # metres a second: slower foot points may be resting
 _MOSTLY = 0.5  # of the frames: who is upright less often does not say which of two floors is the higher one
 _NEARLY_ALL = 0.8  # of the frames: who is upright more often tells as much of up as who always is
 _START = 0.3  # seconds that count as the start
+_ENOUGH = 0.15
+"""Of the frames: where feet are seen in fewer, guessed ones count as seen; else nothing is made of them. On 8 rendered clips with the legs
+taken away but for 20, 40 or 70 % of the frames up was off by 4.4, 3.8 and 2.7 degrees with them, by 3.2, 2.0 and 2.1 without; with 10 % it
+was 4.5 and 4.7 (exact keypoints otherwise; measured once)."""
 _LYING, _THROUGHOUT = np.radians(60.0), 0.95  # from up, and of the frames
 
 
@@ -60,20 +65,24 @@ class World:
 
 
 def find_world(feet: np.ndarray, rests: Rests, ankles: np.ndarray, neck: np.ndarray, hips: np.ndarray, forward: np.ndarray,
-               times: np.ndarray, pitch: float | None = None) -> World:
+               times: np.ndarray, pitch: float | None = None, seen_feet: np.ndarray | None = None) -> World:
     """The world of a clip; all in the camera's axes, metres, only frames in which the person was seen.
 
     feet: (T, 4, 3) `GROUND_POINTS`; rests: what else may be on the ground; ankles: (T, 3) their middle; neck, hips: (T, 3); forward:
     (T, 3) where the hips face.
-    pitch: radians that the camera looks down, where it is known.
+    pitch: radians that the camera looks down, where it is known; seen_feet: (T, 2) bool, left and right; None: all.
     """
     body = _Body.of(ankles, hips, neck, forward)
+    believed = np.ones((len(times), 2), dtype=bool)
+    if seen_feet is not None and seen_feet.any(1).mean() > _ENOUGH:  # else guessed feet are better than none
+        believed = seen_feet
+        body = dataclasses.replace(body, straight=body.straight * seen_feet.any(1))
     upright, share = _upright(body, pitch)
     beneath = levels_beneath(feet, hips, times, upright) if share > _MOSTLY else None
     if beneath is not None:
         feet = feet - beneath[..., None] * upright
         rests = Rests(rests.points[:, :0], rests.flesh[:0])  # nobody knows which floor a knee is over
-    up, height = _ground(_Touching.of(feet, rests), body, times, pitch)
+    up, height = _ground(_Touching.of(feet, rests), body, times, pitch, believed)
     at_start = times <= times[0] + _START
     facing = _level(forward[at_start].mean(0), up)
     y = -facing
@@ -176,9 +185,10 @@ class _Touching:
         return cls(np.concatenate([feet, rests.points], axis=1), np.concatenate([np.zeros(feet.shape[1]), rests.flesh - _TOES]))
 
 
-def _ground(touching: _Touching, body: _Body, times: np.ndarray, pitch: float | None) -> tuple[np.ndarray, float]:
-    """Up (3,) and the ground's height along it (metres from the camera, negative below it)."""
+def _ground(touching: _Touching, body: _Body, times: np.ndarray, pitch: float | None, believed: np.ndarray) -> tuple[np.ndarray, float]:
+    """Up (3,) and the ground's height along it (metres from the camera, negative below it); believed: (T, 2), which feet may rest."""
     slow = speeds(touching.points, times) < _RESTING
+    slow[:, :len(GROUND_POINTS)] &= np.repeat(believed, 2, axis=1)
     roll, tilt = 0.0, 0.0 if pitch is None else pitch
     for _ in range(12):
         up = _up(roll, tilt)

@@ -251,3 +251,19 @@ def test_an_uneven_scale_is_told() -> None:
     armature.scale = (2.0, 2.0, 2.0)
     bpy.context.view_layer.update()
     assert not Solved(synthetic_motion(), Path("walk.mp4")).put(bpy.context, armature, Wanted()).warnings
+
+
+def test_a_figure_that_is_placed_by_its_root_bone_is_told_of_beside_a_camera() -> None:
+    armature = make_rig(MIXAMO)
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode="EDIT")
+    root = armature.data.edit_bones.new("root")
+    root.head, root.tail = (0, 0, 0), (0, 0.2, 0)
+    armature.data.edit_bones[MIXAMO["Hips"]].parent = root
+    bpy.ops.object.mode_set(mode="OBJECT")
+    solved = Solved(synthetic_motion(), Path("walk.mp4"))
+    for location, camera, told in ((2.0, True, 1), (2.0, False, 0), (0.0, True, 0)):
+        armature.pose.bones["root"].location.x = location
+        bpy.context.view_layer.update()
+        warnings = [w for w in solved.put(bpy.context, armature, Wanted(camera=camera)).warnings if "by its bone 'root'" in w]
+        assert len(warnings) == told
