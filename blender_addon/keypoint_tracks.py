@@ -27,8 +27,9 @@ from .core.motion import Motion
 from .core.skeleton import mirror_name
 from .footage import first_picture, lacking_turn, picture_numbers
 
-_KEYPOINTS, _ABOUT = "Mocap Keypoints", "Mocap About"  # custom properties of the clip,
-_DIGEST, _START = "Mocap Digest", "Mocap Start"  # and, of a take's action: which keypoints it is of, on which frame of the scene it begins
+_KEYPOINTS, _ABOUT = "Mocap Keypoints", "Mocap About"  # custom properties of the clip
+_DIGEST, _START, _END = "Mocap Digest", "Mocap Start", "Mocap End"
+"""Custom properties of a take's action: which keypoints it is of, on which frame it began when it was made, and its last key then."""
 _COLOURS = {"l_": (1.0, 0.45, 0.2), "r_": (0.2, 0.6, 1.0)}  # as in overlay.mp4
 _PATTERN, _SEARCH = 0.012, 0.04  # of the picture's height: half the sides of what Blender's own tracker looks for, and where
 _OF_THE_RUN = ("source_fps", "source_rotation", "options")  # of a motion's meta: what one made from keypoints alone would not know
@@ -92,8 +93,8 @@ def digest(keypoints: Keypoints) -> str:
 
 
 def mark_take(action: Any, known: str, start_frame: int) -> None:
-    """Notes on a take's action of which keypoints it is, and the scene's frame that it begins on."""
-    action[_DIGEST], action[_START] = known, start_frame
+    """Notes on a take's action of which keypoints it is, the scene's frame that it begins on, and its last key."""
+    action[_DIGEST], action[_START], action[_END] = known, start_frame, float(action.frame_range[1])
 
 
 def takes_on(armature: Any | None) -> dict[str, int]:
@@ -115,10 +116,14 @@ def takes_on(armature: Any | None) -> dict[str, int]:
 
 
 def _first_frame(action: Any, curves: list[Any]) -> float:
-    """On which frame of its own a take's action begins: where most of its curves do, for keys may have been moved, and others added; as
-    `mark_take` noted where there are none."""
-    starts = Counter(curve.range()[0] for curve in curves if len(curve.keyframe_points) > 1)
-    return float(starts.most_common(1)[0][0]) if starts else float(action[_START])
+    """On which frame of its own a take's action begins. As `mark_take` noted, unless all keys have been moved since: most curves then end
+    as much later as they begin. What is cut off or added at an end moves nothing."""
+    noted, end = float(action[_START]), action.get(_END)
+    whole = [curve for curve in curves if len(curve.keyframe_points) > 1] or curves
+    if end is None or not whole:
+        return noted
+    first, last = (Counter(curve.range()[side] for curve in whole).most_common(1)[0][0] for side in (0, 1))
+    return noted + last - end if abs((first - noted) - (last - end)) < 1.0 else noted
 
 
 def edited(clip: Any) -> Edited:

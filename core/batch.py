@@ -39,7 +39,7 @@ def takes_of(given: Sequence[str], out: str | None) -> list[Take]:
 
 def _name_of(path: Path) -> str:
     """A file's name without its ending; all of a folder's, which has none (frames.v2), also where it is named "."."""
-    return path.resolve().name or "root" if os.path.isdir(path) else path.stem
+    return Path(os.path.abspath(path)).name or "root" if os.path.isdir(path) else path.stem
 
 
 def _videos_of(path: str) -> list[Path]:

@@ -40,7 +40,7 @@ def first_gap(images: list[Path]) -> Path | None:
     steps = np.diff(numbers)
     if len(numbers) != len(images) or not len(steps):
         return None
-    usual = np.median(steps)
+    usual = np.quantile(steps, 0.5, method="lower")  # of two, so that short sequences tell their gaps, too
     wide = steps >= 2 * usual
     if usual < 1 or not wide.any() or (steps[~wide] != usual).any():
         return None

@@ -177,6 +177,7 @@ def _numbered(files: Sequence[Path], folder: Path) -> dict[int, Path]:
     numbers = _last_numbers(names)
     if None in numbers or len(set(numbers)) < len(numbers):
         videos = Counter(re.sub(r"\d+\D*$", "", name) for name in names)
+        videos = Counter() if len({re.sub(r"\d", "", video) for video in videos}) == 1 else videos  # minutes before seconds
         if len(videos) > 1 and min(videos.values()) > 1:
             first, second, *_ = videos
             raise InputError(f"{folder} holds the keypoints of several videos ({first}..., {second}...); give a folder of one.")
@@ -229,9 +230,9 @@ def _read_coco(file: Path) -> tuple[tuple[str, ...], People, tuple[int, int] | N
     if not isinstance(entries, list) or not isinstance(images, list):
         raise InputError(f"{file} is neither COCO annotations (with a list 'annotations') nor a list of COCO results.")
     images = [i for i in images if isinstance(i, dict)]
-    bodies = [entry for entry in entries if not isinstance(entry, dict) or entry.get("keypoints")]  # others are boxes
-    rows = [_coco_rows(entry, f"{file}, entry {number}") for number, entry in enumerate(bodies or entries)]
-    entries = bodies
+    bodies = [(i, entry) for i, entry in enumerate(entries) if not isinstance(entry, dict) or entry.get("keypoints")]  # others are boxes
+    rows = [_coco_rows(entry, f"{file}, entry {number}") for number, entry in bodies or enumerate(entries)]
+    entries = [entry for _, entry in bodies]
     numbers = _image_numbers([entry["image_id"] for entry in entries], images, file)
     people: People = {numbers[_plain(i.get("id"))]: [] for i in images}
     labels = _are_labels([r[:, 2] for r in rows])
@@ -272,12 +273,14 @@ def _image_numbers(used: list[Any], images: list[dict[str, Any]], file: Path) ->
 
 
 def _numbers_of_names(images: list[dict[str, Any]]) -> dict[str, int]:
-    """Frame number by image id (`_plain`), as the images' file names tell; nothing unless all do, each another."""
+    """Frame number by image id (`_plain`), as the images' file names tell; nothing unless all do, each another, and their last numbers are
+    in the order of all of them (seconds that follow minutes are not)."""
     names = {_plain(i.get("id")): i["file_name"].rsplit(".", 1)[0] for i in images if isinstance(i.get("file_name"), str)}
     found = _last_numbers(list(names.values()))
     if len(names) < len(images) or None in found or len(set(found)) < len(found):
         return {}
-    return dict(zip(names, _counted(found), strict=True))
+    result = dict(zip(names, _counted(found), strict=True))
+    return result if sorted(names, key=lambda i: natural_key(names[i])) == sorted(names, key=lambda i: result[i]) else {}
 
 
 def _plain(value: Any) -> str:

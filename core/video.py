@@ -120,7 +120,7 @@ def shortened(end: float | None, duration: float | None, what: str) -> str | Non
 def open_source(path: str | os.PathLike, start: float | None = None, end: float | None = None, fps: float | None = None) -> Source:
     """Opens a video file or a folder of numbered images; frames with start <= time < end seconds (None: from or to the end).
 
-    fps: the rate of a folder of images (None: 30), or of a bare video stream (None: what it names); other video files have their own.
+    fps: the rate of a folder of images (None: 30), or of a bare H.264 or HEVC stream (None: what it names); other videos have their own.
     Raises InputError with one sentence when the path is missing, is no video, has no images or differently sized ones, or when the range
     holds no frame.
     """

@@ -10,7 +10,7 @@ from test_retarget import pose_rig
 from walking import own_rig, planted_walk
 
 from core import rotations
-from core.retarget import Mapping, Rig, retarget
+from core.retarget import Mapping, Rig, map_rig, retarget
 from core.retarget.alignment import facing, rest_alignment, stood_up
 from core.retarget.placement import place
 from core.skeleton import END_PARENTS, ENDS, INDEX, JOINT_PARENTS, JOINTS, Skeleton
@@ -186,6 +186,22 @@ LYING = {"face up": turned(X, -90), "face down": turned(X, 90), "left side": tur
 def test_however_a_rig_lies_it_is_stood_up(lying: str, yaw: float) -> None:
     """On a turned side limbs were off by 38 to 179 degrees; exactly upside down a rig was back to front."""
     assert degrees_off(*figure(A_POSE, rotations.multiply(turned(Z, yaw), LYING[lying])), EVERYWHERE) < 0.1
+
+
+@pytest.mark.parametrize("slope", [-20, 0, 5, 20, 30])
+@pytest.mark.parametrize("lying", [*LYING, "upright", "tilted"])
+def test_however_a_rig_lies_its_names_are_believed(lying: str, slope: float) -> None:
+    """Feet that go down steeply were taken for ones that point to the back, and all sides exchanged."""
+    bent = A_POSE | both("Foot", X, slope)
+    world = LYING.get(lying, turned(X, 80 if lying == "tilted" else 0))
+    assert map_rig(figure(bent, world)[0]).joints["LeftFoot"] == "LeftFoot"
+
+
+@pytest.mark.parametrize("knee", [60, 90, 130])
+def test_whoever_kneels_has_feet_that_point_to_the_back(knee: float) -> None:
+    for bend in (-knee, knee):
+        kneeling = A_POSE | both("Leg", X, bend) | both("Foot", X, 60)
+        assert map_rig(figure(kneeling)[0]).joints["LeftFoot"] == "LeftFoot"
 
 
 @pytest.mark.parametrize("yaw", [0, 70, 180])

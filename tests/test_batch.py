@@ -48,6 +48,8 @@ def test_a_folders_whole_name_counts(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     assert takes_of(["frames.v1"], None) == [("frames.v1", "frames.v1-mocap")]
     assert [out for _, out in takes_of(["frames.v1", "frames.v2"], None)] == ["frames.v1-mocap", "frames.v2-mocap"]
+    (tmp_path / "walk").symlink_to(tmp_path / "frames.v1")
+    assert takes_of(["walk"], None) == [("walk", "walk-mocap")]
     monkeypatch.chdir(tmp_path / "frames.v1")
     assert takes_of(["."], None) == [(".", "frames.v1-mocap")]
 

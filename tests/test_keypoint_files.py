@@ -94,9 +94,9 @@ def in_order(names: list[str], folder: Path) -> list[float]:
     return (keypoints.xy[:, 0, 0] - body(25, 200)[0, 0]).round(6).tolist()
 
 
-@pytest.mark.parametrize("pattern", ["walk_{}_1080p", "{}", "take2.{:04d}", "stamp{}.5"])
+@pytest.mark.parametrize("pattern", ["walk_{0}_1080p", "{0}", "take2.{0:04d}", "stamp{0}.5", "t_{1:02d}_{2:03d}"])
 def test_openpose_files_follow_each_other_by_the_numbers_in_their_names(tmp_path: Path, pattern: str) -> None:
-    names = [pattern.format(step) for step in range(12)]  # 10 comes after 9
+    names = [pattern.format(step, step // 6, step % 6 * 100) for step in range(12)]  # 10 comes after 9
     assert in_order(names, tmp_path / "poses") == list(range(12))
 
 
@@ -206,6 +206,15 @@ def test_coco_images_count_by_their_file_names_where_ids_are_in_another_order(tm
     (keypoints,) = read_people(tmp_path / "k.json")
     np.testing.assert_allclose(np.diff(keypoints.xy[:, 0, 0]), 5.0)
     assert (keypoints.width, keypoints.height) == (640, 480)
+    for names in ([f"2024-05-01_12-30-{55 + s}.png" if s < 5 else f"2024-05-01_12-31-{s - 5:02d}.png" for s in range(12)],
+                  [f"t_{s // 6}_{s % 6}.png" for s in range(12)]):  # whose last numbers begin anew: the ids count
+        for step, image in enumerate(images):
+            image["file_name"], image["id"] = names[step], step
+        named = [body | {"image_id": step} for step, body in enumerate(bodies)]
+        (tmp_path / "k.json").write_text(json.dumps({"annotations": named, "images": images}))
+        np.testing.assert_allclose(np.diff(read_people(tmp_path / "k.json")[0].xy[:, 0, 0]), 5.0)
+    for step, image in enumerate(images):
+        image["id"] = ids[step]
     for image in images:  # names that say nothing
         image["file_name"] = "walk.jpg"
     (tmp_path / "k.json").write_text(json.dumps({"annotations": bodies, "images": images}))

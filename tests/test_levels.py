@@ -16,7 +16,8 @@ from core.skeleton import INDEX, Skeleton
 from core.solve import levels, solve
 from core.solve.body import Body
 from core.solve.levels import _groups, levels_beneath
-from core.solve.world import GROUND_POINTS
+from core.solve.rests import Rests
+from core.solve.world import GROUND_POINTS, find_world
 
 UP = np.array([0.0, 0.0, 1.0])
 
@@ -125,3 +126,16 @@ def test_one_floor_is_not_spoken_of() -> None:
     motion = solve(scene.lifted, scene.keypoints, scene.K, 1.7)
     assert "floors_m" not in motion.meta
     assert np.abs(motion.joints_world()[:, [INDEX["LeftToe"], INDEX["RightToe"]], 2].min(1)).max() < 0.12
+
+
+def test_stairs_of_which_feet_are_seen_now_and_then_are_floors() -> None:
+    """Frames in which no foot is seen counted as ones in which nobody is upright."""
+    feet, hips, times = climb(12, 0.18)
+    feet, hips = feet + [0.0, 8.0, -1.3], hips + [0.1, 8.0, -1.3]
+    feet[:, 2:, 0] += 0.2
+    view = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+    neck, ankles, forward = hips + [0.0, 0.0, 0.5], feet.mean(1) + [0.0, 0.0, 0.08], np.tile([0.0, -1.0, 0.0], (len(times), 1))
+    seen = np.repeat((np.arange(len(times)) % 30 < 12)[:, None], 2, axis=1)
+    rests = Rests(np.zeros((len(times), 0, 3)), np.zeros(0))
+    world = find_world(feet @ view.T, rests, ankles @ view.T, neck @ view.T, hips @ view.T, forward @ view.T, times, seen_feet=seen)
+    assert world.beneath is not None and np.ptp(world.beneath) == pytest.approx(12 * 0.18, abs=0.02)

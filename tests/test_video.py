@@ -410,6 +410,8 @@ def test_a_gap_in_the_numbers_is_told_and_a_regular_step_is_not(tmp_path: Path) 
     source = open_source(write_images(tmp_path / "gap", [*range(1, 6), *range(8, 12)]))
     assert len(list(source.frames())) == 9
     assert source.problem is not None and "5" in source.problem
+    short = open_source(write_images(tmp_path / "short", [1, 2, 4]))
+    assert len(list(short.frames())) == 3 and short.problem is not None and "2" in short.problem
     for name, numbers in (("second", [2, 4, 6, 8]), ("milliseconds", [0, 33, 67, 100, 133, 167, 200])):
         source = open_source(write_images(tmp_path / name, numbers))
         assert len(list(source.frames())) == len(numbers) and source.problem is None

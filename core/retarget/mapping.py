@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .. import rotations
 from ..errors import InputError
 from ..skeleton import JOINT_PARENTS, JOINTS
 from .rig import Rig
@@ -22,7 +23,7 @@ REQUIRED: tuple[str, ...] = ("Hips",) + tuple(
     side + part for side in ("Left", "Right") for part in ("UpLeg", "Leg", "Arm", "ForeArm"))
 """Without these a rig is no humanoid to us. All other joints may be missing: their rotation is shared or dropped."""
 
-_TO_THE_BACK = -0.5  # cosine between a foot and the front of its figure
+_TO_THE_BACK, _FLAT, _STRAIGHT = 0.5, 0.3, 0.7  # of a foot's level part, of its length; cosine of a knee
 
 _ALL_BUT_CHAINS = set(JOINTS) - {"Spine", "Spine1", "Neck"}
 
@@ -153,15 +154,19 @@ def map_rig(rig: Rig) -> Mapping:
 
 def _sides_by_feet(rig: Rig, mapping: Mapping) -> Mapping:
     """With left and right exchanged where both feet say that the names are those of somebody who looks at the figure: they would point to
-    its back."""
-    from .alignment import facing
-
+    the back of a body with straight legs, however it lies."""
     heads = {joint: rig.heads_world[rig.index(bone)] for joint, bone in mapping.bones.items()}
     if not {side + part for side in ("Left", "Right") for part in ("Foot", "Toe")} <= heads.keys():
         return mapping
-    feet = np.array([heads[side + "Toe"] - heads[side + "Foot"] for side in ("Left", "Right")])
-    ahead = feet @ -facing(rig, mapping)[:, 1] / np.maximum(np.linalg.norm(feet, axis=1), 1e-9)
-    if (ahead > _TO_THE_BACK).any():
+    along, feet, thighs, shins = (np.array([heads[side + end] - heads[side + start] for side in ("Left", "Right")])
+                                  for start, end in (("Foot", "Arm"), ("Foot", "Toe"), ("UpLeg", "Leg"), ("Leg", "Foot")))
+    up = rotations.unit(along.mean(0))
+    back = rotations.unit(np.cross(up, heads["LeftUpLeg"] - heads["RightUpLeg"]))
+    level = feet - (feet @ up)[:, None] * up
+    to_the_back = level @ back > _TO_THE_BACK * np.linalg.norm(level, axis=1)
+    flat = np.linalg.norm(level, axis=1) > _FLAT * np.linalg.norm(feet, axis=1)
+    straight = np.sum(rotations.unit(thighs) * rotations.unit(shins), axis=1) > _STRAIGHT  # whoever kneels has toes to the back
+    if not (to_the_back & flat & straight).all():
         return mapping
 
     def other(joint: str) -> str:

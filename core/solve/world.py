@@ -72,13 +72,14 @@ def find_world(feet: np.ndarray, rests: Rests, ankles: np.ndarray, neck: np.ndar
     (T, 3) where the hips face.
     pitch: radians that the camera looks down, where it is known; seen_feet: (T, 2) bool, left and right; None: all.
     """
-    body = _Body.of(ankles, hips, neck, forward)
     believed = np.ones((len(times), 2), dtype=bool)
     if seen_feet is not None and seen_feet.any(1).mean() > _ENOUGH:  # else guessed feet are better than none
         believed = seen_feet
-        body = dataclasses.replace(body, straight=body.straight * seen_feet.any(1))
-    upright, share = _upright(body, pitch)
-    beneath = levels_beneath(feet, hips, times, upright) if share > _MOSTLY else None
+    there = believed.any(1)
+    body = _Body.of(ankles, hips, neck, forward)
+    body = dataclasses.replace(body, straight=body.straight * there)
+    upright = _upright(body, pitch)
+    beneath = levels_beneath(feet, hips, times, upright) if body.upright(upright)[there].mean() > _MOSTLY else None
     if beneath is not None:
         feet = feet - beneath[..., None] * upright
         rests = Rests(rests.points[:, :0], rests.flesh[:0])  # nobody knows which floor a knee is over
@@ -137,15 +138,14 @@ class _Body:
         return np.asarray(self.straight * np.exp(-0.5 * (angle / _UPRIGHT) ** 2))
 
 
-def _upright(body: _Body, pitch: float | None) -> tuple[np.ndarray, float]:
-    """Up (3,) as the camera and the body alone tell it, and the share of frames in which the body agrees."""
+def _upright(body: _Body, pitch: float | None) -> np.ndarray:
+    """Up (3,) as the camera and the body alone tell it."""
     roll, tilt = 0.0, 0.0 if pitch is None else pitch
     for _ in range(12):
         _, normal, right = _lean(body, roll, tilt, pitch)
         step = np.linalg.solve(normal, right)
         roll, tilt = roll + step[0], float(np.clip(tilt + step[1], -1.4, 1.4))
-    up = _up(roll, tilt)
-    return up, float(body.upright(up).mean())
+    return _up(roll, tilt)
 
 
 def _lean(body: _Body, roll: float, tilt: float, pitch: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -304,6 +304,19 @@ def test_a_take_that_was_moved_is_edited_where_it_is(keypoints: Keypoints, nla: 
     assert list(takes_on(armature).values()) == [101]
 
 
+def test_a_take_that_was_trimmed_begins_where_it_did(keypoints: Keypoints) -> None:
+    DESK.solved = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
+    bpy.context.scene.render.fps = 30
+    bpy.ops.video_mocap.apply_again(start_frame=1)
+    armature = bpy.context.object
+    for first, last in ((10, 30), (10, 25)):
+        for curve in versions.curves_of(armature):
+            for key in reversed(curve.keyframe_points):
+                if not first <= key.co.x <= last:
+                    curve.keyframe_points.remove(key)
+        assert list(takes_on(armature).values()) == [1]
+
+
 def test_of_two_takes_the_selected_armatures_is_meant(keypoints: Keypoints) -> None:
     scene = bpy.context.scene
     armatures, made = [], []
