@@ -84,8 +84,8 @@ def test_only_what_is_unsure_is_lifted_in_other_turns() -> None:
 
 @pytest.mark.parametrize("seed", [0, 4])
 def test_a_take_of_a_turned_camera_is_lifted_as_well_as_an_upright_one(seed: int) -> None:
-    """Nobody tells which way is up. Without the turns the errors of seed 4 are 61, 83, 100 and 105 mm."""
-    scene, lifter = film(*wander(seed, 30)), resolve_lifter("temporal", "cpu")
+    """Nobody tells which way is up. Without the turns the worst errors are 1.5 times as large."""
+    scene, lifter = film(*wander(seed, 30)), resolve_lifter("default", "cpu")
     errors = []
     for quarters in range(4):
         take, K = turned(scene.keypoints, scene.K, quarters)
