@@ -16,8 +16,8 @@ from .frame_times import usual_step
 from .keypoints import Keypoints
 
 UNSURE = 0.09
-"""Metres of expected error: standing people's is half of it. With 0.1 twelve takes in turned pictures were lifted by up to 7 % worse than in
-upright ones, with this by up to 2 % (measured once)."""
+"""Metres of expected error: standing people's is half of it. With 0.1 twelve takes in turned pictures were lifted by up to 7 % worse than
+in upright ones, with this by up to 2 % (measured once)."""
 _WHILE = 0.7  # seconds over which expected errors are averaged: a turn must not come and go from frame to frame
 _AROUND = 2.0  # seconds around what is unsure that are lifted in other turns, for a network looks around as well
 _ODDS = 20.0  # of answers: the inverse expected error to this power
