@@ -103,16 +103,14 @@ def takes_on(armature: Any | None) -> dict[str, int]:
     if armature is None or armature.animation_data is None:
         return {}
     takes: dict[str, int] = {}
-    for strip in versions.strips_of(armature):
-        if strip.action is not None and strip.action.get(_DIGEST):
-            first = strip.frame_start + (_first_frame(strip.action, versions.curves_for(strip)) - strip.action_frame_start) * strip.scale
-            takes.pop(strip.action[_DIGEST], None)  # the topmost counts
-            takes[strip.action[_DIGEST]] = round(first)
     action = armature.animation_data.action
     if action is not None and action.get(_DIGEST):
-        takes.pop(action[_DIGEST], None)
         takes[action[_DIGEST]] = round(_first_frame(action, versions.curves_of(armature)))
-    return dict(reversed(takes.items()))
+    for strip in reversed(versions.strips_of(armature)):
+        if strip.action is not None and strip.action.get(_DIGEST):
+            first = strip.frame_start + (_first_frame(strip.action, versions.curves_for(strip)) - strip.action_frame_start) * strip.scale
+            takes.setdefault(strip.action[_DIGEST], round(first))
+    return takes
 
 
 def _first_frame(action: Any, curves: list[Any]) -> float:
@@ -156,7 +154,8 @@ def rate_of(clip: Any) -> float:
 def exchange_sides(clip: Any, first: int, last: int) -> int:
     """Exchanges left and right of the selected tracks (of all where none is) in the clip's frames first to last; in how many there was
     something to exchange."""
-    tracks, chosen = clip.tracking.objects[0].tracks, _chosen(clip)
+    tracks = clip.tracking.objects[0].tracks
+    chosen = _selected(clip) or tracks.keys()
     touched: set[int] = set()
     for name in sorted({n if n.startswith("l_") else mirror_name(n) for n in chosen if mirror_name(n) != n}):
         pair = [tracks.get(name), tracks.get(mirror_name(name))]
@@ -177,8 +176,8 @@ def restore(clip: Any, first: int, last: int) -> int:
     how many something had been changed. Raises InputError where the clip is damaged."""
     now, about = edited(clip), _about(clip)
     frames, tracks = np.array(about["frames"]), clip.tracking.objects[0].tracks
-    selected = set(_chosen(clip) if any(track.select for track in tracks) else now.detected.names)
-    chosen = [name for name in now.detected.names if name in selected]
+    wanted = _selected(clip) or now.detected.names
+    chosen = [name for name in now.detected.names if name in wanted]
     columns = [now.detected.names.index(name) for name in chosen]
     within = (frames >= first) & (frames <= last)
     same = np.isclose(now.keypoints.xy, now.detected.xy, equal_nan=True).all(-1) & (now.keypoints.confidence == now.detected.confidence)
@@ -198,10 +197,9 @@ def restore(clip: Any, first: int, last: int) -> int:
     return int(changed.sum())
 
 
-def _chosen(clip: Any) -> list[str]:
-    """Names of the selected tracks, or of all where none is."""
-    tracks = clip.tracking.objects[0].tracks
-    return [track.name for track in tracks if track.select] or tracks.keys()
+def _selected(clip: Any) -> list[str]:
+    """Names of the selected tracks."""
+    return [track.name for track in clip.tracking.objects[0].tracks if track.select]
 
 
 def _about(clip: Any) -> dict[str, Any]:

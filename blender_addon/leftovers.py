@@ -64,11 +64,11 @@ def find_leftovers(armature: Any, rig: Rig, mapping: Mapping, controls: str) -> 
     strips = {curve.data_path for curve in versions.curves_in_strips(armature)}
     before = strips | {curve.data_path for curve in versions.curves_of(armature)}
     moved = {b for b in mapped | between if any(armature.pose.bones[b].location) or _keyed(b, strips, "location")}
-    moved |= {b for b in _above(rig, mapping.bones["Hips"]) if _keyed(b, before, "location")}
+    above_hips = _above(rig, mapping.bones["Hips"])
+    moved |= {b for b in above_hips if _keyed(b, before, "location")}
     turned = {b for b in between if _is_turned(rig, b) or _keyed(b, strips, *_TURNS)}
     scaled = {b for b in carrying if _is_scaled(armature, b) or _keyed(b, strips, "scale")}
-    stays = {b for b in _above(rig, mapping.bones["Hips"]) - moved if any(armature.pose.bones[b].location)}
-    placed = stays | {b for b in _above(rig, mapping.bones["Hips"]) if _is_turned(rig, b)}
+    placed = {b for b in above_hips if (b not in moved and any(armature.pose.bones[b].location)) or _is_turned(rig, b)}
 
     def free(bones: set[str], channel: str) -> frozenset[str]:
         return frozenset(b for b in bones if not has_driver(armature, f"{bone_path(b)}.{channel}"))

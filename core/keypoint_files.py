@@ -177,8 +177,8 @@ def _numbered(files: Sequence[Path], folder: Path) -> dict[int, Path]:
     numbers = _last_numbers(names)
     if None in numbers or len(set(numbers)) < len(numbers):
         videos = Counter(re.sub(r"\d+\D*$", "", name) for name in names)
-        videos = Counter() if len({re.sub(r"\d", "", video) for video in videos}) == 1 else videos  # minutes before seconds
-        if len(videos) > 1 and min(videos.values()) > 1:
+        words = {re.sub(r"\d", "", video) for video in videos}  # those that differ in numbers only are minutes before seconds
+        if len(words) > 1 and min(videos.values()) > 1:
             first, second, *_ = videos
             raise InputError(f"{folder} holds the keypoints of several videos ({first}..., {second}...); give a folder of one.")
         numbers = list(range(len(files)))

@@ -117,7 +117,7 @@ class Motion:
         span = np.maximum(self.times[after] - self.times[before], 1e-9)
         s = np.clip((times - self.times[before]) / span, 0.0, 1.0)
         nearest = np.where(s < 0.5, before, after)
-        whole = np.where(s < _AT_A_FRAME, before, after), np.where(s > 1.0 - _AT_A_FRAME, after, before)
+        earlier, later = np.where(s > 1.0 - _AT_A_FRAME, after, before), np.where(s < _AT_A_FRAME, before, after)
 
         def mix(value: np.ndarray) -> np.ndarray:
             weight = s.reshape((-1,) + (1,) * (value.ndim - 1))
@@ -127,7 +127,7 @@ class Motion:
         camera_rotation = rotations.from_matrix(self.camera.R)
         return dataclasses.replace(
             self, local_rotations=rotations.continuous(turned), root_translation=mix(self.root_translation), times=times,
-            fps=float(fps), confidence=mix(self.confidence), contacts=self.contacts[whole[0]] & self.contacts[whole[1]],
+            fps=float(fps), confidence=mix(self.confidence), contacts=self.contacts[earlier] & self.contacts[later],
             keypoints_2d=self.keypoints_2d[nearest],
             camera=dataclasses.replace(
                 self.camera, R=rotations.to_matrix(rotations.slerp(camera_rotation[before], camera_rotation[after], s)),

@@ -159,15 +159,14 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
         follow(average, network, min(settings.average, (step + 1) / (step + 10)))
         losses.append(float(loss.detach()))
         if (step + 1) % VALIDATE_EVERY == 0 or step + 1 == settings.steps:
-            shown, answers, figures = _judged(kept, parent, judges)
-            history.append({"step": step + 1, "loss": float(np.mean(losses)), "seconds": time.time() - begin, **figures})
+            shown, answers, figures, way = _judged(kept, parent, judges)
+            history.append({"step": step + 1, "loss": float(np.mean(losses)), "seconds": time.time() - begin, **figures, **way})
             losses.clear()
             bar.write(json.dumps(history[-1]))
             if score(history[-1]) <= min(map(score, history)):
                 scale = sigma_scale([(answers[name], t) for name, t in judges.items()])
                 minutes = round((time.time() - begin) / 60, 1)
-                registry.save(best, shown, about | {"steps": step + 1, "minutes": minutes, "sigma_scale": scale, "figures": {
-                    name: figures[name] for name in judges}} | {k: v for k, v in figures.items() if k == "kept"})
+                registry.save(best, shown, about | way | {"steps": step + 1, "figures": figures, "minutes": minutes, "sigma_scale": scale})
             _keep(folder, {"recipe": recipe, "step": step + 1, "history": history} | code_of(about), network, optimiser, schedule, average)
             plot(history, folder / "loss.png", ("mpjpe", "pa"), "mm")
     if not best.exists():
@@ -175,10 +174,10 @@ def fit(settings: Config, draw: Callable[[np.random.Generator], Tensors], judges
     return best
 
 
-def _judged(network: nn.Module, parent: nn.Module | None, judges: dict[str, Tensors]) -> tuple[nn.Module, dict[str, Tensor],
-                                                                                          dict[str, Any]]:
-    """What is kept of a network: itself, or of a fine-tuned one the best part of the way from its parent; its answers to the judges, and
-    its figures by judge, with the share of the way as "kept"."""
+def _judged(network: nn.Module, parent: nn.Module | None, judges: dict[str, Tensors]) -> tuple[
+        nn.Module, dict[str, Tensor], dict[str, dict[str, float]], dict[str, float]]:
+    """What is kept of a network: itself, or of a fine-tuned one the best part of the way from its parent; its answers to the judges and
+    its figures, both by judge; and the share of the way as "kept", if there was one."""
     ways = [(1.0, network)]
     if parent is not None:
         ways = [(share, copy.deepcopy(network)) for share in _SHARES]
@@ -188,7 +187,7 @@ def _judged(network: nn.Module, parent: nn.Module | None, judges: dict[str, Tens
     for share, other in ways:
         answers = {name: answers_to(Symmetric(other), t) for name, t in judges.items()}
         figures = {name: judge(answers[name], t) for name, t in judges.items()}
-        tried.append((other, answers, figures if parent is None else figures | {"kept": share}))
+        tried.append((other, answers, figures, {} if parent is None else {"kept": share}))
     return min(tried, key=lambda one: score(one[2]))
 
 

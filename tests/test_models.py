@@ -660,10 +660,10 @@ def test_of_a_fine_tuning_that_part_of_the_way_is_kept_that_is_judged_best(windo
     monkeypatch.setattr(train, "Symmetric", lambda network: network)
     judges = {"val": train.validation(windows)}
     truth = judges["val"][3]
-    network, _, figures = train._judged(Fixed(1.0), Fixed(0.0), judges)
-    assert figures["kept"] == 0.5 and network.share.item() == 0.5 and figures["val"]["mpjpe"] == 0.0
-    network, _, figures = train._judged(Fixed(1.0), None, judges)
-    assert "kept" not in figures and network.share.item() == 1.0
+    network, _, figures, way = train._judged(Fixed(1.0), Fixed(0.0), judges)
+    assert way["kept"] == 0.5 and network.share.item() == 0.5 and figures["val"]["mpjpe"] == 0.0
+    network, _, _, way = train._judged(Fixed(1.0), None, judges)
+    assert "kept" not in way and network.share.item() == 1.0
 
 
 def test_the_loss_sees_position_and_expectation() -> None:

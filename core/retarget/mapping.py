@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import rotations
 from ..errors import InputError
-from ..skeleton import JOINT_PARENTS, JOINTS
+from ..skeleton import JOINT_PARENTS, JOINTS, mirror_name
 from .rig import Rig
 
 REQUIRED: tuple[str, ...] = ("Hips",) + tuple(
@@ -168,14 +168,9 @@ def _sides_by_feet(rig: Rig, mapping: Mapping) -> Mapping:
     straight = np.sum(rotations.unit(thighs) * rotations.unit(shins), axis=1) > _STRAIGHT  # whoever kneels has toes to the back
     if not (to_the_back & flat & straight).all():
         return mapping
-
-    def other(joint: str) -> str:
-        side = next((side for side in ("Left", "Right") if joint.startswith(side)), "")
-        return {"Left": "Right", "Right": "Left", "": ""}[side] + joint[len(side):]
-
-    return dataclasses.replace(mapping, joints={other(joint): bone for joint, bone in mapping.joints.items()},
-                               scores={other(joint): score for joint, score in mapping.scores.items()},
-                               ik={other(end): controls for end, controls in mapping.ik.items()})
+    return dataclasses.replace(mapping, joints={mirror_name(joint): bone for joint, bone in mapping.joints.items()},
+                               scores={mirror_name(joint): score for joint, score in mapping.scores.items()},
+                               ik={mirror_name(end): controls for end, controls in mapping.ik.items()})
 
 
 def _by_words_or_shape(rig: Rig) -> Mapping | None:
