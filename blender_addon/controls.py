@@ -33,7 +33,7 @@ _CLIPPED = np.radians(5.0)  # what a limit may take off unnoticed
 
 
 def with_constraints(armature: Any, rig: Rig, mapping: Mapping) -> tuple[Rig, tuple[str, ...]]:
-    """The rig with `held_by` and `hold` as the armature's constraints make them, and the bones that do not follow their own
+    """The rig with `held_by`, `hold` and `placed_by` as the armature's constraints make them, and the bones that do not follow their own
     channels: mapped ones that constraints or drivers turn, and those with a switch that a driver keeps as it is.
 
     Inverse kinematics that reaches mapped bones would overrule the motion: turning it off becomes a switch of the rig.
@@ -51,17 +51,17 @@ def with_constraints(armature: Any, rig: Rig, mapping: Mapping) -> tuple[Rig, tu
     if not solvers and not any(bone.name in passed and c not in limits for bone, c in active):
         return rig, tuple(sorted(overruled | kept))
     with _at_rest(armature, names), _muted([*(c for _, c in solvers), *limits]):
-        shares, rigid = _probed(armature, rig, driven)
+        shares, along = _probed(armature, rig, driven)
     overruled |= {rig.names[b] for b in driven if shares[b].pop(b, 0.0) < _FREE}
     if len(overruled) == len(driven):
         raise InputError(f"None of the bones of the armature '{armature.name}' follows its own keys: constraints or drivers move them all, "
                          "or Blender does not show the armature; switch these off, or choose the armature that they follow.")
-    held_by, hold, carried = rig.held_by.copy(), rig.hold.copy(), rig.carried.copy()
+    held_by, hold, placed_by = rig.held_by.copy(), rig.hold.copy(), rig.placed_by.copy()
     for bone in driven:
         parent = next((a for a in rig.ancestors(bone) if a in driven), -1)
         held_by[bone], hold[bone] = _held(bone, parent, shares)
-        carried[bone] = hold[bone] > 0.99 and (bone, int(held_by[bone])) in rigid
-    return dataclasses.replace(rig, held_by=held_by, hold=hold, carried=carried, switches=switches), tuple(sorted(overruled | kept))
+        placed_by[bone] = _placed(bone, parent, int(held_by[bone]), along)
+    return dataclasses.replace(rig, held_by=held_by, hold=hold, placed_by=placed_by, switches=switches), tuple(sorted(overruled | kept))
 
 
 def kept_from_the_way(armature: Any, rig: Rig, locations: dict[str, np.ndarray]) -> tuple[str, ...]:
@@ -161,12 +161,19 @@ def _held(bone: int, parent: int, shares: dict[int, dict[int, float]]) -> tuple[
     return nearest, 1.0 if parent in fully else 1.0 - shares[bone].get(parent, 0.0)
 
 
-def _probed(armature: Any, rig: Rig, driven: list[int]) -> tuple[dict[int, dict[int, float]], set[tuple[int, int]]]:
+def _placed(bone: int, parent: int, held_by: int, along: dict[tuple[int, int], bool]) -> int:
+    """With whose place the bone goes along when not with that of `parent`, the nearest mapped bone above it; else -1."""
+    fellows = [a for (b, a), moved in along.items() if b == bone and (moved or a in (parent, held_by))]
+    nearest = max(fellows, key=lambda a: sum((a, b) in along for b in fellows), default=-1)
+    return -1 if nearest == parent else nearest
+
+
+def _probed(armature: Any, rig: Rig, driven: list[int]) -> tuple[dict[int, dict[int, float]], dict[tuple[int, int], bool]]:
     """bone -> bones that turn it, itself among them -> how far, 1 for all the way; and (bone, other) where it goes along with the other's
-    place as well."""
+    place as well -> whether that moved it (where both begin at one point nothing does)."""
     still = _frames(armature, rig, driven)
     shares: dict[int, dict[int, float]] = {b: {} for b in driven}
-    rigid = set()
+    along: dict[tuple[int, int], bool] = {}
     whole = rotations.angle_between(rotations.IDENTITY, _TURN)
     for bone in driven:
         posed = armature.pose.bones[rig.names[bone]]
@@ -182,8 +189,8 @@ def _probed(armature: Any, rig: Rig, driven: list[int]) -> tuple[dict[int, dict[
                 shares[other][bone] = share
             near = 1e-3 * np.abs(still[other][:3, 3]).max()
             if other != bone and np.allclose((change @ still[other])[:3, 3], turned[other][:3, 3], atol=near):
-                rigid.add((other, bone))
-    return shares, rigid
+                along[other, bone] = not np.allclose(still[other][:3, 3], turned[other][:3, 3], atol=near)
+    return shares, along
 
 
 def _frames(armature: Any, rig: Rig, bones: list[int]) -> dict[int, np.ndarray]:

@@ -160,9 +160,9 @@ def test_legs_that_hang_from_nothing_are_refused_unless_constraints_carry_them()
     loose = reparented(rig, {"RightUpLeg": None})
     with pytest.raises(InputError, match=r"^The armature has legs that do not hang from 'Hips' \(Hips\), nor from a bone above it .*\.$"):
         retarget(motion, loose, mapping)
-    held_by, carried = loose.held_by.copy(), loose.carried.copy()
-    held_by[loose.index("RightUpLeg")], carried[loose.index("RightUpLeg")] = loose.index("Hips"), True
-    assert retarget(motion, dataclasses.replace(loose, held_by=held_by, carried=carried), mapping).root_bone == "Hips"
+    held_by, placed_by = loose.held_by.copy(), loose.placed_by.copy()
+    held_by[loose.index("RightUpLeg")] = placed_by[loose.index("RightUpLeg")] = loose.index("Hips")
+    assert retarget(motion, dataclasses.replace(loose, held_by=held_by, placed_by=placed_by), mapping).root_bone == "Hips"
 
 
 def test_the_motions_own_skeleton_is_moved_exactly() -> None:

@@ -1,6 +1,6 @@
 """Where a rig's bones are when some of them are turned: Blender's parenting in numpy.
 
-Limits: of the rig's constraints only those count that `Rig.held_by` tells of; bone scale is ignored.
+Limits: of the rig's constraints only those count that `Rig.held_by` and `placed_by` tell of; bone scale is ignored.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Pose:
         return 0.5 * (self.head(self._rig.index(a)) + self.head(self._rig.index(b)))
 
     def _at_its_parent(self, bone: int) -> np.ndarray:
-        parent = int(self._rig.held_by[bone] if self._rig.carried[bone] else self._rig.parents[bone])
+        parent = self._rig.carrier(bone)
         place = self._rig.rest[bone, :3, 3]
         if parent < 0:
             return place

@@ -20,8 +20,8 @@ class Rig:
     inherits_rotation, local_location: (B,) bool, Blender's flags of the same names.
     basis: (B, 4) quaternions (w, x, y, z), the present pose; it counts for bones that the motion does not drive.
     controls: (B,) bool, bones that animators are meant to move: with a custom shape, free to turn and without constraints.
-    held_by, hold: (B,) a bone that constraints of the rig make this one follow instead of its parent (-1: none, or the armature itself),
-    and how much, in [0, 1]; carried: (B,) bool, it also goes along with that one's place, not only with its turning.
+    held_by, hold: (B,) a bone that constraints of the rig make this one turn with instead of its parent (-1: none, or the armature itself),
+    and how much, in [0, 1]. placed_by: (B,) a bone with whose place this one goes along instead of its parent's (-1: none).
     switches: (bone, property, value) of what must be set before the controls of joints act; property as it follows the bone in a path.
     declared: joint -> bone, as the rig's own metadata say (VRM).
     """
@@ -40,20 +40,20 @@ class Rig:
     controls: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     held_by: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
     hold: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    carried: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    placed_by: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
     switches: tuple[tuple[str, str, float], ...] = ()
     declared: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.names)
-        for name, default in (("controls", False), ("held_by", -1), ("hold", 0.0), ("carried", False)):
+        for name, default in (("controls", False), ("held_by", -1), ("hold", 0.0), ("placed_by", -1)):
             if not len(getattr(self, name)):
                 object.__setattr__(self, name, np.full(count, default))
         for name, shape, kind in (
                 ("parents", (count,), int), ("rest", (count, 4, 4), float), ("tails", (count, 3), float), ("world", (4, 4), float),
                 ("connected", (count,), bool), ("inherits_rotation", (count,), bool), ("local_location", (count,), bool),
                 ("basis", (count, 4), float), ("controls", (count,), bool), ("held_by", (count,), int), ("hold", (count,), float),
-                ("carried", (count,), bool)):
+                ("placed_by", (count,), int)):
             value = np.asarray(getattr(self, name), dtype=kind)
             if value.shape != shape:
                 raise ValueError(f"{name} must be {shape}, got {value.shape}")
@@ -110,9 +110,13 @@ class Rig:
     def carriers(self, bone: int) -> list[int]:
         """The bones that this one goes along with when they are moved: its ancestors, or whom constraints make it go along with."""
         chain = []
-        while (bone := int(self.held_by[bone] if self.carried[bone] else self.parents[bone])) >= 0:
+        while (bone := self.carrier(bone)) >= 0:
             chain.append(bone)
         return chain
+
+    def carrier(self, bone: int) -> int:
+        """The nearest of them, or -1."""
+        return int(self.placed_by[bone] if self.placed_by[bone] >= 0 else self.parents[bone])
 
     def children(self, bone: int) -> list[int]:
         """The bones whose parent this is."""

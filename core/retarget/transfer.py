@@ -82,7 +82,7 @@ def retarget(motion: Motion, rig: Rig, mapping: Mapping, plant_feet: bool = True
     mover = _mover(original, mapping)
     moved, travel = _divided(rig, mapping, mover, moved, way)
     alone = Pose(original, wanted)
-    beside = {b: posed.head(b) - alone.head(b) for b in range(len(rig.names)) if rig.carried[b] != original.carried[b]}
+    beside = {b: posed.head(b) - alone.head(b) for b in range(len(rig.names)) if rig.placed_by[b] != original.placed_by[b]}
     places = {rig.names[b]: rotations.rotate(rotations.inverse(posed.location_axes(b)), path)
               for b, path in {mover: moved, **travel, **beside}.items()}
     return RigMotion(basis, rig.names[mover], places.pop(rig.names[mover]), placement, slide, places)
@@ -90,15 +90,15 @@ def retarget(motion: Motion, rig: Rig, mapping: Mapping, plant_feet: bool = True
 
 def _hung(rig: Rig, mapping: Mapping) -> Rig:
     """The rig with a trunk and thighs that the hips carry, where they begin apart from them, hang from elsewhere and can be moved."""
-    held_by, carried = rig.held_by.copy(), rig.carried.copy()
+    held_by, placed_by = rig.held_by.copy(), rig.placed_by.copy()
     hips, left, right, knee = (rig.index(mapping.bones[joint]) for joint in ("Hips", "LeftUpLeg", "RightUpLeg", "LeftLeg"))
     near = _TOGETHER * np.linalg.norm(rig.heads_world[knee] - rig.heads_world[left])
     for bone in (*(rig.index(name) for name in mapping.spine[:1]), left, right):
         apart = np.linalg.norm(rig.heads_world[bone] - rig.heads_world[hips]) >= near
         parted = hips not in rig.carriers(bone) and bone not in rig.carriers(hips)
         if apart and parted and not rig.connected[bone] and rig.held_by[bone] < 0:
-            held_by[bone], carried[bone] = hips, True
-    return dataclasses.replace(rig, held_by=held_by, carried=carried)
+            held_by[bone] = placed_by[bone] = hips
+    return dataclasses.replace(rig, held_by=held_by, placed_by=placed_by)
 
 
 def _divided(rig: Rig, mapping: Mapping, mover: int, moved: np.ndarray, way: str) -> tuple[np.ndarray, dict[int, np.ndarray]]:

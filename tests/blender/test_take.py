@@ -13,13 +13,15 @@ import pytest
 from blender_addon.core import rotations
 from blender_addon.core.errors import InputError
 from blender_addon.core.motion import Motion
-from blender_addon.core.retarget import map_rig
+from blender_addon.core.retarget import map_rig, retarget
 from blender_addon.core.retarget.choices import Choices
+from blender_addon.core.retarget.pose import Pose
 from blender_addon.core.skeleton import INDEX
 from helpers import CANONICAL, MIXAMO, RIGIFY, joints_in_blender, limb_error, make_rig, open_rig, snapshot, synthetic_motion
 
 from blender_addon import versions
 from blender_addon.apply import apply_motion
+from blender_addon.controls import with_constraints
 from blender_addon.rigs import read_rig
 
 
@@ -204,7 +206,6 @@ def test_nothing_else_is_touched(constrained: bool) -> None:
 
 def test_reading_a_control_rig_leaves_its_pose(shared: Path) -> None:
     """The probing of constraints turns bones; all of it is put back to the last bit."""
-    from blender_addon.controls import with_constraints
     armature, _ = open_rig(shared, "rigify_generated")
     armature.animation_data_create()
     for i, bone in enumerate(armature.pose.bones):
@@ -243,14 +244,44 @@ def test_inverse_kinematics_on_mapped_bones_gives_way() -> None:
     assert len(curve.keyframe_points) == 1 and curve.keyframe_points[0].co[1] == 0.0
 
 
+@pytest.mark.parametrize("follow", [{}, {"FK_limb_follow": 1.0}, {"neck_follow": 1.0, "head_follow": 0.3}])
+def test_a_control_rigs_bones_are_where_the_pose_says(shared: Path, follow: dict[str, float]) -> None:
+    """Neck, head and arms turn with one bone and are carried by another, as the rig's own switches have it."""
+    armature, _ = open_rig(shared, "rigify_generated")
+    _switch(armature, follow)
+    motion, rig = synthetic_motion(), read_rig(armature)
+    mapping = map_rig(rig)
+    held, _ = with_constraints(armature, rig, mapping)
+    apply_motion(bpy.context, motion, "take", armature, choices=Choices(plant_feet=False))
+    moved = retarget(motion, held, mapping, plant_feet=False)
+    posed = Pose(held, {}, {rig.index(name): turns for name, turns in moved.rotations.items()},
+                 {rig.index(name): path for name, path in moved.locations.items()})
+    names = {name: name for name in (*mapping.joints.values(), *mapping.spine, *mapping.neck)}
+    for i in range(0, len(motion), 5):
+        there = joints_in_blender(armature, names, 1 + (motion.times[i] - motion.times[0]) * bpy.context.scene.render.fps)
+        for name, point in there.items():
+            said = rig.to_world(np.broadcast_to(posed.head(rig.index(name)), (len(motion), 3))[i])
+            np.testing.assert_allclose(point, said, atol=2e-3, err_msg=f"{name} in frame {i}")
+
+
+def _switch(armature: Any, values: dict[str, float]) -> None:
+    """Sets the rig's switches of these names, wherever they are."""
+    for bone in armature.pose.bones:
+        for name in values.keys() & bone.keys():
+            bone[name] = values[name]
+    bpy.context.view_layer.update()
+
+
+@pytest.mark.parametrize("follow", [0.0, 1.0])
 @pytest.mark.parametrize("controls", ["ik", "both"])
-def test_the_rigify_rig_follows_with_its_ik_controls(shared: Path, controls: str) -> None:
+def test_the_rigify_rig_follows_with_its_ik_controls(shared: Path, controls: str, follow: float) -> None:
     path = shared / "rigs" / "rigify_generated.blend"
     if not path.exists():
         pytest.skip(f"no rigs in {shared}")
     bpy.ops.wm.open_mainfile(filepath=str(path))
     truth, motion = json.loads(path.with_suffix(".json").read_text()), synthetic_motion()
     armature = bpy.data.objects[truth["armature_object"]]
+    _switch(armature, {"FK_limb_follow": follow})
     apply_motion(bpy.context, motion, "take", armature, choices=Choices(controls=controls))
     paths = {c.data_path for c in versions.curves_of(armature)}
     assert 'pose.bones["foot_ik.L"].location' in paths and 'pose.bones["hand_ik.R"].rotation_quaternion' in paths
