@@ -39,8 +39,9 @@ from .skeleton import ASSUMED_STATURE
 from .solve import Choices, solve
 from .solve.lens import ANY_LENS, RECORDED_LENS, measured_lens
 from .solve.quality import contact_slide, renumbered, sentences
+from .source import Source, shortened
 from .track import choose_person
-from .video import Source, open_source, shortened
+from .video import open_source
 
 _RESULTS = ("motion.npz", "motion.bvh", "overlay.mp4", "scene.blend", "scene.fbx", "scene.glb")  # besides keypoints.npz
 SCENE_FORMATS = ("blend", "fbx", "glb")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .camera import assume_intrinsics, focal_in_pixels
 from .events import Reporter
@@ -14,9 +13,7 @@ from .keypoint_files import between, read_people
 from .keypoints import Keypoints
 from .lift import resolve_lifter
 from .options import RunOptions
-
-if TYPE_CHECKING:
-    from .video import Source
+from .source import Source, shortened
 
 
 def probe(path: Path, reporter: Reporter, start: float | None = None, end: float | None = None, fps: float | None = None) -> dict:
@@ -41,8 +38,6 @@ def _probe_pictures(path: Path, reporter: Reporter, start: float | None, end: fl
 
 
 def _probe_keypoints(path: Path, reporter: Reporter, start: float | None, end: float | None, fps: float | None) -> dict:
-    from .video import shortened
-
     people = read_people(path, fps, reporter)
     first = people[0]
     if sentence := shortened(end, first.times[-1] + 1.0 / first.fps, path.name):

@@ -41,7 +41,8 @@ from core.options import RunOptions
 from core.pipeline import run
 from core.skeleton import INDEX
 from core.solve import solve
-from core.video import Frame, Source, open_source
+from core.source import Frame, Source
+from core.video import open_source
 from tests.synthetic import film, walk
 
 WIDTH, HEIGHT, FOCAL = 320, 240, 0.8

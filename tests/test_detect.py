@@ -20,7 +20,8 @@ from core.detect.mediapipe_detector import MediaPipeDetector, default_bundle
 from core.errors import Cancelled, InputError
 from core.events import Reporter
 from core.keypoints import LIMB_KEYPOINTS
-from core.video import Frame, Source, open_source
+from core.source import Frame, Source
+from core.video import open_source
 
 W, H, FPS = 640, 360, 30.0
 SHAPE = np.random.default_rng(0).uniform(-0.5, 0.5, (33, 2)) * (0.4, 1.0)

@@ -15,7 +15,9 @@ import pytest
 from PIL import Image
 
 from core.errors import InputError
-from core.video import Source, open_source, probe_source, upright
+from core.orientation import upright
+from core.source import Source
+from core.video import open_source, probe_source
 
 W, H = 96, 64
 # 16.16 fixed point (a, b, c, d) of the display matrix for a clockwise turn.

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from ..skeleton import mirror_order
+from ..source import Source
 from ..track import Follower, Pose, assigned, distinct, same_person
-from ..video import Source
 from . import tiles
 from .appearance import dressed
 from .detector import BLAZEPOSE, Detection, pose

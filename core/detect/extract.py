@@ -22,8 +22,8 @@ from ..events import Reporter
 from ..keypoints import Keypoints
 from ..presence import check_identity, check_one_shot, check_presence
 from ..runs import runs
+from ..source import Source
 from ..track import Pose, Track, choose_person, company, follow, median_centre, median_height
-from ..video import Source
 from .appearance import dressed, looks_changed
 from .background import BackgroundTracker
 from .both_ways import BothWays

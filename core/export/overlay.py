@@ -18,7 +18,7 @@ import numpy as np
 from ..events import Reporter
 from ..motion import Motion, project, to_camera
 from ..skeleton import END_PARENTS, ENDS, INDEX, JOINTS, PARENTS
-from ..video import Source
+from ..source import Source
 
 _LEFT, _RIGHT, _MIDDLE = (255, 140, 40), (60, 160, 255), (240, 240, 240)  # RGB
 _TIME_BASE = Fraction(1, 90000)
