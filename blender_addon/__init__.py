@@ -20,6 +20,7 @@ from .jobs import DESK, ImportJob, Status
 
 _CLASSES = (*bones.PROPERTIES, settings.VideoMocapSettings, *operators.CLASSES, *bones.CLASSES, *exports.CLASSES, *corrections.CLASSES,
             *panel.CLASSES)
+_HISTORY = (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post)
 
 
 @bpy.app.handlers.persistent
@@ -32,12 +33,21 @@ def _before_another_file(*_: Any) -> None:
         DESK.tell(Status())
 
 
+@bpy.app.handlers.persistent
+def _after_undo(*_: Any) -> None:
+    """What is said of the last import may not be so any more."""
+    if DESK.job is None:
+        DESK.tell(Status())
+
+
 def register() -> None:
     """Called by Blender when the add-on is enabled."""
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Scene.video_mocap = bpy.props.PointerProperty(type=settings.VideoMocapSettings)
     bpy.app.handlers.load_pre.append(_before_another_file)
+    for handlers in _HISTORY:
+        handlers.append(_after_undo)
 
 
 def unregister() -> None:
@@ -45,6 +55,8 @@ def unregister() -> None:
     operators.stop_going()
     DESK.clear()
     bpy.app.handlers.load_pre.remove(_before_another_file)
+    for handlers in _HISTORY:
+        handlers.remove(_after_undo)
     del bpy.types.Scene.video_mocap
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)

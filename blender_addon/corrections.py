@@ -10,11 +10,12 @@ from bpy.props import IntProperty
 
 from .core.errors import InputError
 from .jobs import DESK, ImportJob, Job, Status
-from .keypoint_tracks import begin_at, clip_of, clips, digest_of, edited, exchange_sides, find_clip, is_clip, rate_of, restore, takes_on
+from .keypoint_tracks import begin_at, clip_of, clips, digest_of, edited, exchange_sides, find_clip, frames_of, is_clip, rate_of, restore
 from .operators import JobOperator, WhileIdle, given, wanted
 from .rigs import chosen_armature
 from .settings import choice_properties, option_properties, options_again, take_properties
-from .takes import footage_of
+from .take_marks import actions_on, has_keypoints, known_keypoints, latest, takes_on
+from .takes import Solved, footage_of
 
 _SAME_RATE = 1e-3  # by what share rates may differ that run together
 
@@ -28,8 +29,9 @@ class EditKeypoints(WhileIdle, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        """After an import whose keypoints are at hand, or in a file in which some are edited."""
-        there = (DESK.solved is not None and DESK.solved.keypoints is not None) or bool(clips())
+        """In a file that has a take whose keypoints are at hand, or in which some are edited."""
+        unplaced = DESK.unplaced is not None and DESK.unplaced.keypoints is not None
+        there = unplaced or any(map(has_keypoints, bpy.data.actions)) or bool(clips())
         if not there:
             cls.poll_message_set("There are no keypoints at hand; import a video first")
         return there and super().poll(context)
@@ -42,6 +44,9 @@ class EditKeypoints(WhileIdle, bpy.types.Operator):
             DESK.tell(Status(error=str(error)))
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        first, last = frames_of(clip)
+        if not first <= context.scene.frame_current <= last:  # else there would be nothing to see
+            context.scene.frame_set(first)
         _show(context, clip)
         status = Status(message=f"The keypoints are the tracks of '{clip.name}' in the Movie Clip Editor; correct them there, then press "
                                 "'Solve Again'.")
@@ -55,17 +60,20 @@ class EditKeypoints(WhileIdle, bpy.types.Operator):
 
 def _clip_to_edit(context: Any) -> Any:
     """The clip of the selected armature's take, else of the last import; made where there is none yet. Raises InputError."""
-    solved, armature = DESK.solved, chosen_armature(context)
-    takes = takes_on(armature)
-    if armature is not None and takes and (solved is None or solved.digest not in takes):
-        clip = _clip_of_takes(takes)
+    armature = chosen_armature(context)
+    takes, actions = takes_on(armature), actions_on(armature)
+    solved = next((Solved.of(action) for action in actions if has_keypoints(action)), None)
+    if armature is None or not takes:
+        solved = DESK.last()
+    elif solved is None:
+        clip = _clip_of(actions)
         if clip is None:
             raise InputError(f"The keypoints of the take on '{armature.name}' are not at hand any more; import its video again.")
         begin_at(clip, takes[digest_of(clip)])
         return clip
     if solved is None or solved.keypoints is None:
         return clip_in_question(context)
-    footage = footage_of(solved.source)
+    footage = footage_of(solved.source) if find_clip(solved.digest) is None else solved.source
     if footage is None:
         raise InputError("The take was made from keypoints alone; there is no video to show them on.")
     return clip_of(solved.keypoints, solved.motion, footage, takes.get(solved.digest or "", solved.start_frame))
@@ -73,7 +81,9 @@ def _clip_to_edit(context: Any) -> Any:
 
 def clip_in_question(context: Any) -> Any:
     """The clip that a button means. Raises InputError."""
-    clip = probable_clip(context)
+    clip, armature = probable_clip(context), chosen_armature(context)
+    if clip is None and armature is not None and actions_on(armature):
+        raise InputError(f"The keypoints of the take on '{armature.name}' are not shown yet; press 'Edit Keypoints' first.")
     if clip is None:
         names = ", ".join(f"'{clip.name}'" for clip in clips())
         raise InputError(f"Several clips hold keypoints ({names}); press the button in the Movie Clip Editor, on the one that you mean."
@@ -82,25 +92,33 @@ def clip_in_question(context: Any) -> Any:
 
 
 def probable_clip(context: Any) -> Any | None:
-    """The clip with keypoints that this editor shows, else that of the selected armature's take, else the one that other editors show,
-    else that of the last import, else the only one; None where that says nothing."""
-    shown, solved = getattr(context.space_data, "clip", None), DESK.solved
+    """The clip with keypoints that this editor shows, else that of the selected armature's take. Without such a take the one that other
+    editors show, else that of the last import, else the only one. None where that says nothing."""
+    shown = getattr(context.space_data, "clip", None)
     if is_clip(shown):
         return shown
-    takes, last = takes_on(chosen_armature(context)), solved.digest if solved is not None else None
-    clip = (last in takes and find_clip(last)) or _clip_of_takes(takes)
-    if clip is not None:
-        return clip
+    if actions := actions_on(chosen_armature(context)):
+        return _clip_of(actions)
     elsewhere = {area.spaces.active.clip for area in _clip_editors(context) if is_clip(area.spaces.active.clip)}
     if len(elsewhere) == 1:
         return elsewhere.pop()
-    there = clips()
+    there, last = clips(), DESK.unplaced.digest if DESK.unplaced is not None else known_keypoints(latest())
     return find_clip(last) or (there[0] if len(there) == 1 else None)
 
 
-def _clip_of_takes(takes: dict[str, int]) -> Any | None:
-    """The clip of the first of these takes (`takes_on`) that has one."""
-    return next(filter(None, map(find_clip, takes)), None)
+def target_of(context: Any, clip: Any) -> Any | None:
+    """The armature onto which the clip's take goes when it is solved again: the selected one, or the one that the take is on where none is
+    selected, or one with a take of something else. None: a new one."""
+    chosen, known = chosen_armature(context), digest_of(clip)
+    on_chosen = takes_on(chosen)
+    if chosen is not None and (known in on_chosen or not on_chosen):
+        return chosen
+    return next((thing for thing in context.scene.objects if thing.type == "ARMATURE" and known in takes_on(thing)), chosen)
+
+
+def _clip_of(actions: list[Any]) -> Any | None:
+    """The clip of the first of these takes that has one."""
+    return next((clip for action in actions if (clip := find_clip(known_keypoints(action))) is not None), None)
 
 
 def _clips_there(operator: Any) -> bool:
@@ -112,7 +130,7 @@ def _clips_there(operator: Any) -> bool:
 
 
 class SolveAgain(JobOperator, bpy.types.Operator):
-    """Make the take anew from the keypoints as they stand in the Movie Clip Editor, where it was, on the selected armature or a new one"""
+    """Make the take anew from the keypoints as they stand in the Movie Clip Editor, where it was, on the selected armature or its own"""
 
     bl_idname = "video_mocap.solve_again"
     bl_label = "Solve Again"
@@ -130,8 +148,8 @@ class SolveAgain(JobOperator, bpy.types.Operator):
 
     def begin(self, context: Any) -> Job:
         """Starts the worker on the keypoints, with the options of the run that they are of but for what the panel or a script says."""
-        clip, armature = clip_in_question(context), chosen_armature(context)
-        found = edited(clip)
+        clip = clip_in_question(context)
+        found, armature = edited(clip), target_of(context, clip)
         options = options_again(found.options, given(self, context.scene))
         how = wanted(self, context.scene, armature)
         if not self.properties.is_property_set("start_frame"):

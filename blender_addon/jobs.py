@@ -26,7 +26,11 @@ from .core.motion import load_motion
 from .core.options import RunOptions
 from .keypoint_tracks import Edited
 from .process import JsonProcess
+from .take_marks import latest
 from .takes import Solved, Wanted, footage_of, keypoints_beside
+
+_KILLED = -9  # by Linux itself, where memory runs out
+_CRASHED = 2**30  # Windows' codes of programs that it has ended; elsewhere they are below 0
 
 
 @dataclass
@@ -45,7 +49,6 @@ class Job:
     """A process at work. `step` returns True when it is finished; raises InputError (one sentence) or Cancelled when it failed."""
 
     what = ""
-    solved: Solved | None = None
 
     def __init__(self, process: JsonProcess) -> None:
         self.process = process
@@ -79,7 +82,7 @@ class Job:
             raise InputError(self._failure["text"])
         if self._result is None:
             words = self.process.last_words()
-            raise InputError(f"{self.what} ended before it was finished (code {code}{': ' + words if words else ''}); try again.")
+            raise InputError(f"{self.what} ended before it was finished (code {code}{': ' + words if words else ''}); {_cure(code)}.")
         if self._failure is not None and self._failure["text"] not in self.status.warnings:  # what could be done is kept
             self.status.warnings.append(self._failure["text"])
         self.finish(context, self._result)
@@ -91,6 +94,15 @@ class Job:
     def close(self) -> None:
         """Ends the process if it still runs and removes what it has left."""
         self.process.close()
+
+
+def _cure(code: int) -> str:
+    """What to do after a process that has left no word of its own."""
+    if code == _KILLED:
+        return "the system may have run out of memory: close other programs, or take a part of the video by Start and End"
+    if code < 0 or code >= _CRASHED:
+        return "it crashed, perhaps for want of something that a library needs, which 'python3 build.py doctor' looks for"
+    return "try again"
 
 
 class _Named:
@@ -145,7 +157,7 @@ class ImportJob(Job):
         if self._edited:
             motion = dataclasses.replace(motion, meta=motion.meta | self._edited.meta)
         keypoints = self._edited.detected if self._edited else keypoints_beside(path, motion)
-        self.solved = Solved(motion, self._video, keypoints, self._wanted.start_frame)
+        DESK.unplaced = solved = Solved(motion, self._video, keypoints, self._wanted.start_frame)
         armature = self._armature.found_in(bpy.data.objects) if self._armature else None
         # One that was deleted may still be in the file, for a list of bones or a fake user keeps it.
         if self._armature and (armature is None or armature.type != "ARMATURE" or not armature.users_scene):
@@ -157,9 +169,10 @@ class ImportJob(Job):
             scene = context.scene
         try:
             with _in_scene(context, scene):
-                applied = self.solved.put(context, armature, self._wanted)
+                applied = solved.put(context, armature, self._wanted)
         except InputError as error:
             raise InputError(f"{error} The motion is kept: press 'Apply Again' when this is mended.") from error
+        DESK.unplaced = None
         self.take, self.status.message = applied.take, applied.message
         self.status.warnings += applied.warnings
 
@@ -198,12 +211,24 @@ def _in_scene(context: Any, scene: Any) -> Iterator[None]:
 
 
 class _Desk:
-    """The one job that runs, if any, the status of the last one, and the last motion that was solved."""
+    """The one job that runs, if any, the status of the last one, and a motion that was solved but could not be put onto its armature."""
 
     def __init__(self) -> None:
         self.job: Job | None = None
-        self.solved: Solved | None = None
+        self.unplaced: Solved | None = None
         self._last = Status()
+
+    def last(self) -> Solved | None:
+        """The motion that was solved last: one that is on no armature yet, else that of this file's latest take. Raises InputError."""
+        action = latest()
+        return self.unplaced or (None if action is None else Solved.of(action))
+
+    def last_name(self) -> str | None:
+        """By which the panel tells whose motion that is; None where there is none."""
+        action = latest()
+        if self.unplaced is not None:
+            return self.unplaced.source.name
+        return None if action is None else str(action.name)
 
     @property
     def status(self) -> Status:
@@ -243,7 +268,7 @@ class _Desk:
     def clear(self) -> None:
         """Ends the present job at once, if there is one; its status stays to be seen."""
         if self.job is not None:
-            self._last, self.solved = self.job.status, self.job.solved or self.solved
+            self._last = self.job.status
             self.job.close()
             self.job = None
 

@@ -8,10 +8,8 @@ scene runs at another rate than the video, clip and take do not run together, bu
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +17,15 @@ from typing import Any
 import bpy
 import numpy as np
 
-from . import versions
 from .core.corrections import corrected
 from .core.errors import InputError
 from .core.keypoints import CANONICAL, Keypoints, load_keypoints
 from .core.motion import Motion
 from .core.skeleton import mirror_name
 from .footage import first_picture, lacking_turn, picture_numbers
+from .take_marks import digest
 
-_KEYPOINTS, _ABOUT = "Mocap Keypoints", "Mocap About"  # custom properties of the clip
-_DIGEST, _START, _END = "Mocap Digest", "Mocap Start", "Mocap End"
-"""Custom properties of a take's action: which keypoints it is of, on which frame it began when it was made, and its last key then."""
+_KEYPOINTS, _DIGEST, _ABOUT = "Mocap Keypoints", "Mocap Digest", "Mocap About"  # custom properties of the clip
 _COLOURS = {"l_": (1.0, 0.45, 0.2), "r_": (0.2, 0.6, 1.0)}  # as in overlay.mp4
 _PATTERN, _SEARCH = 0.012, 0.04  # of the picture's height: half the sides of what Blender's own tracker looks for, and where
 _OF_THE_RUN = ("source_fps", "source_rotation", "options")  # of a motion's meta: what one made from keypoints alone would not know
@@ -65,6 +61,12 @@ def begin_at(clip: Any, start_frame: int) -> None:
     clip.frame_start = start_frame - _about(clip)["frames"][0] + 1
 
 
+def frames_of(clip: Any) -> tuple[int, int]:
+    """The first and the last frame of the scene that the clip's take has a picture for. Raises InputError where the clip is damaged."""
+    frames = _about(clip)["frames"]
+    return clip.frame_start + frames[0] - 1, clip.frame_start + frames[-1] - 1
+
+
 def is_clip(clip: Any) -> bool:
     """Whether keypoints are to be corrected in it."""
     return clip is not None and _KEYPOINTS in clip.keys()  # noqa: SIM118 (not a dict; its value is large)
@@ -83,45 +85,6 @@ def find_clip(known: str | None) -> Any | None:
 def digest_of(clip: Any) -> str:
     """The `digest` of the clip's keypoints."""
     return str(clip.get(_DIGEST))
-
-
-def digest(keypoints: Keypoints) -> str:
-    """By which keypoints are known again, in whatever Blender; those of a file and those that went into it are alike."""
-    k = keypoints.canonical()
-    parts = [np.ascontiguousarray(a, dtype=np.float32).tobytes() for a in (k.xy, k.confidence, k.times)]
-    return hashlib.sha256(b"".join(parts)).hexdigest()
-
-
-def mark_take(action: Any, known: str, start_frame: int) -> None:
-    """Notes on a take's action of which keypoints it is, the scene's frame that it begins on, and its last key."""
-    action[_DIGEST], action[_START], action[_END] = known, start_frame, float(action.frame_range[1])
-
-
-def takes_on(armature: Any | None) -> dict[str, int]:
-    """Digest -> first frame in the scene of the takes that play on the armature, wherever they have been moved to: its action's, then those
-    of NLA strips from the top down."""
-    if armature is None or armature.animation_data is None:
-        return {}
-    takes: dict[str, int] = {}
-    action = armature.animation_data.action
-    if action is not None and action.get(_DIGEST):
-        takes[action[_DIGEST]] = round(_first_frame(action, versions.curves_of(armature)))
-    for strip in reversed(versions.strips_of(armature)):
-        if strip.action is not None and strip.action.get(_DIGEST):
-            first = strip.frame_start + (_first_frame(strip.action, versions.curves_for(strip)) - strip.action_frame_start) * strip.scale
-            takes.setdefault(strip.action[_DIGEST], round(first))
-    return takes
-
-
-def _first_frame(action: Any, curves: list[Any]) -> float:
-    """On which frame of its own a take's action begins. As `mark_take` noted, unless all keys have been moved since: most curves then end
-    as much later as they begin. What is cut off or added at an end moves nothing."""
-    noted, end = float(action[_START]), action.get(_END)
-    whole = [curve for curve in curves if len(curve.keyframe_points) > 1] or curves
-    if end is None or not whole:
-        return noted
-    first, last = (Counter(curve.range()[side] for curve in whole).most_common(1)[0][0] for side in (0, 1))
-    return noted + last - end if abs((first - noted) - (last - end)) < 1.0 else noted
 
 
 def edited(clip: Any) -> Edited:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from .core.retarget.choices import Choices
 from .jobs import DESK, ImportJob, Job, SetupJob, Status
 from .rigs import chosen_armature
 from .settings import choice_properties, option_properties, run_options, take_properties, video_path
+from .take_marks import latest
 from .takes import Solved, Wanted
 
 _TICK = 0.1  # seconds between steps; what a step may take is stated in `jobs`
@@ -138,10 +138,10 @@ class _Apply(WhileIdle):
     def execute(self, context: Any) -> set[str]:
         """At once; an error reaches a script as RuntimeError with the sentence, and leaves the scene as it was."""
         try:
-            armature = chosen_armature(context)
-            how = wanted(self, context.scene, armature)
-            DESK.solved = dataclasses.replace(self.solved(), start_frame=how.start_frame)
-            applied = DESK.solved.put(context, armature, how)
+            armature, solved = chosen_armature(context), self.solved()
+            DESK.unplaced = solved
+            applied = solved.put(context, armature, wanted(self, context.scene, armature))
+            DESK.unplaced = None
         except InputError as error:
             DESK.tell(Status(error=str(error)))
             self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
@@ -160,14 +160,16 @@ class ApplyAgain(_Apply, bpy.types.Operator):
     @classmethod
     def poll(cls, context: Any) -> bool:
         """After an import."""
-        if DESK.solved is None:
-            cls.poll_message_set("Nothing was imported since Blender was started")
-        return DESK.solved is not None and super().poll(context)
+        there = DESK.unplaced is not None or latest() is not None
+        if not there:
+            cls.poll_message_set("Nothing was imported into this file yet")
+        return there and super().poll(context)
 
     def solved(self) -> Solved:
         """The last import's."""
-        assert DESK.solved is not None
-        return DESK.solved
+        solved = DESK.last()
+        assert solved is not None
+        return solved
 
 
 class ImportMotion(_Apply, bpy.types.Operator):

@@ -13,7 +13,7 @@ from . import engine
 from .bones import draw_bones, mapping_in_force
 from .core.inputs import VIDEO_SUFFIXES
 from .core.retarget.choices import Choices
-from .corrections import probable_clip
+from .corrections import probable_clip, target_of
 from .jobs import DESK, Status
 from .keypoint_tracks import is_clip
 from .rigs import chosen_armature
@@ -69,6 +69,8 @@ class TakePanel(_Part, bpy.types.Panel):
             self.layout.prop(context.scene.video_mocap, choice.name)
         column = self.layout.column(align=True)
         column.operator("video_mocap.apply_again", icon="FILE_REFRESH")
+        if (name := DESK.last_name()) is not None:
+            column.label(text=f"Of: {name}", icon="ACTION")
         column.operator("video_mocap.import_motion", icon="IMPORT")
         column.operator("video_mocap.export_take", icon="EXPORT")
 
@@ -109,7 +111,7 @@ class CorrectionsPanel(bpy.types.Panel):
         column.operator("video_mocap.restore_keypoints", icon="LOOP_BACK")
         if DESK.job is None:
             column.operator("video_mocap.solve_again", icon="FILE_REFRESH")
-            armature = chosen_armature(context)
+            armature = target_of(context, context.space_data.clip)
             column.label(text=f"Onto: {armature.name if armature else 'a new armature'}", icon="OUTLINER_OB_ARMATURE")
         else:
             _draw_progress(self.layout, DESK.status)

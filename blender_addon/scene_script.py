@@ -23,9 +23,11 @@ from .apply import Take, apply_motion
 from .core.errors import InputError
 from .core.events import JsonReporter
 from .core.files import refusals_told
-from .core.motion import Motion, load_motion
+from .core.motion import Motion
 from .exports import export_take
 from .footage import check_footage
+from .take_marks import mark
+from .takes import Solved
 
 _FLOOR = 10.0  # metres, side of the grid
 
@@ -157,9 +159,10 @@ def main() -> int:
     """Does what stdin asks for; returns the exit code."""
     try:
         request = json.loads(sys.stdin.readline())
-        motion, footage = load_motion(request["motion"]), request["footage"]
+        solved, footage = Solved.load(Path(request["motion"])), request["footage"]
         name = Path(footage).stem if footage else "Take"
-        take = build_scene(motion, _that_can_be_shown(footage), name)
+        take = build_scene(solved.motion, _that_can_be_shown(footage), name)
+        mark(bpy.data.actions[take.action], solved.motion, solved.source, solved.keypoints, 1)
         files = {kind: Path(path) for kind, path in request["files"].items()}
         for kind, path in files.items():
             with in_place(path) as partial:

@@ -11,6 +11,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, Po
 
 from .bones import BoneList
 from .core.errors import InputError
+from .core.inputs import images_in, is_keypoint_input, videos_in
 from .core.options import RunOptions
 from .core.retarget.choices import Choices
 
@@ -98,6 +99,8 @@ def video_path(text: str) -> Path:
     path = Path(bpy.path.abspath(text.strip())).resolve()
     if not path.exists():
         raise InputError(f"There is no file {path}; choose another video.")
+    if path.is_dir() and not is_keypoint_input(path) and not images_in(path) and (videos := videos_in(path)):
+        raise InputError(f"The folder {path} holds videos, and one is imported at a time; choose one of them, such as {videos[0].name}.")
     return path
 
 

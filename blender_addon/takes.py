@@ -1,7 +1,7 @@
 """A solved motion that goes onto armatures as often as wanted: the last import's, or that of a motion.npz.
 
-A video is solved once; which rig, which bones and which choices is tried out afterwards, without the engine. The last import's motion is
-kept until Blender ends (some 5 MB for a minute of video).
+A video is solved once; which rig, which bones and which choices is tried out afterwards, without the engine. Each take's action keeps what
+it was made from (`take_marks`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .core.motion import Motion, load_motion
 from .core.retarget import Mapping
 from .core.retarget.choices import DEFAULTS, Choices
 from .footage import check_footage
-from .keypoint_tracks import digest, mark_take
+from .take_marks import digest, made_from, mark
 
 _EVEN = 1.02  # how many times as large as across an armature may be in one direction without a word
 
@@ -63,6 +63,11 @@ class Solved:
         return None if self.keypoints is None else digest(self.keypoints)
 
     @classmethod
+    def of(cls, action: Any) -> Solved:
+        """Of the take on an action that `take_marks` knows. Raises InputError where that is damaged."""
+        return cls(*made_from(action))
+
+    @classmethod
     def load(cls, path: Path) -> Solved:
         """Of a motion.npz; it knows its source, and a run leaves its keypoints beside it. Raises InputError with one sentence."""
         motion = load_motion(path)
@@ -81,8 +86,7 @@ class Solved:
         message = f"{len(self.motion)} frames ({seconds:.1f} s) on '{take.armature}'."
         if take.slide >= 0.1:
             message += f" Feet on the ground slide by up to {take.slide:.1f} cm."
-        if self.digest is not None:
-            mark_take(bpy.data.actions[take.action], self.digest, wanted.start_frame)
+        mark(bpy.data.actions[take.action], self.motion, self.source, self.keypoints, wanted.start_frame)
         if take.overruled:
             warnings.append(overruled(take))
         if take.unseen:

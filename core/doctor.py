@@ -9,10 +9,13 @@ Limits:  bpy is looked for, not started: the tests do that.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 
 from . import environment
@@ -41,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
         "Exit code 0 only if all that is needed works.")).parse_args(argv)
     problems = 0
     print(f"{'ok':<9}Python {sys.version.split()[0]} in {sys.prefix}")
-    for finding in [*dependencies(ROOT), *checks(ROOT), *blenders(ROOT)]:
+    for finding in chain(dependencies(ROOT), checks(ROOT), blenders(ROOT)):
         print(f"{finding.state:<9}{finding.name}: {finding.text}", flush=True)
         problems += finding.state == "problem"
     print(f"{problems} problem{'' if problems == 1 else 's'}.")
@@ -67,21 +70,19 @@ def _dependency(name: str, pinned: str) -> Finding:
     return Finding("ok", name, f"{found} (pinned {pinned})")
 
 
-def checks(root: Path) -> list[Finding]:
-    """Model files, device, encoder, and each part of a run tried out."""
+def checks(root: Path) -> Iterator[Finding]:
+    """Model files, device, encoder, and each part of a run tried out, one after the other."""
     names = [f.stem for f in sorted(WEIGHTS.glob("*.safetensors")) if f.stem != "correction"]  # which is no lifter
-    findings = [
-        _check("MediaPipe bundle", lambda: check_bundle(root / "core" / "detect" / BUNDLE_NAME)),
-        *(_check(f"weights {name}", lambda name=name: check_weights(name)) for name in names),  # type: ignore[misc]
-        _check("weights correction", check_correction),
-        _check("device", check_device),
-        _check("video encoder", check_encoder),
-        _check("self-test, kinematics", check_kinematics),
-        _check("self-test, detector", lambda: check_detector(SAMPLE)),
-    ]
+    yield _check("MediaPipe bundle", lambda: check_bundle(root / "core" / "detect" / BUNDLE_NAME))
+    for name in names:
+        yield _check(f"weights {name}", partial(check_weights, name))
     if not names:
-        findings.append(Finding("problem", "weights", f"no lifting network in {WEIGHTS}; get it again or run 'python3 build.py train'."))
-    return findings
+        yield Finding("problem", "weights", f"no lifting network in {WEIGHTS}; get it again or run 'python3 build.py train'.")
+    yield _check("weights correction", check_correction)
+    yield _check("device", check_device)
+    yield _check("video encoder", check_encoder)
+    yield _check("self-test, kinematics", check_kinematics)
+    yield _check("self-test, detector", partial(apart, check_detector))
 
 
 def blenders(root: Path) -> list[Finding]:
@@ -179,7 +180,19 @@ def check_kinematics() -> str:
     return f"{len(JOINTS)} joints, the rest pose is reproduced"
 
 
-def check_detector(sample: Path) -> str:
+def apart(check: Callable[[], str]) -> str:
+    """The check in a process of its own: where a machine lacks what it needs, MediaPipe ends the process that it is in."""
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from {check.__module__} import {check.__name__}; print({check.__name__}())"
+    child = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, errors="replace")
+    if child.returncode == 0:
+        return child.stdout.strip().rpartition("\n")[2]
+    words = child.stderr.strip().rpartition("\n")[2]
+    if child.returncode == 1:  # an exception: its name says nothing to the user
+        raise ValueError(words.partition(": ")[2] or words)
+    raise ValueError(f"it crashes on this machine (code {child.returncode}{': ' * bool(words)}{words})")
+
+
+def check_detector(sample: Path = SAMPLE) -> str:
     """MediaPipe on the first frames of the sample video: it must find the person."""
     from itertools import islice
 

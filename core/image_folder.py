@@ -21,7 +21,8 @@ class ImageSource(Source):
         self.fps, self.untimed = fps or DEFAULT_IMAGE_FPS, fps is None
         self._all = images_in(path)
         if not self._all:
-            raise InputError(f"The folder {path} has no images; give a folder of numbered PNG or JPEG files, OpenPose's JSON, or a video.")
+            raise InputError(f"The folder {path} has neither images nor videos; give a video, or a folder of numbered PNG or JPEG files or "
+                             "of OpenPose's JSON.")
         sample, first = next(((p, rgb) for p in self._all if (rgb := read_image(p)) is not None), (path, None))
         if first is None:
             raise InputError(f"None of the {len(self._all)} images in {path} can be read; export them again as PNG or JPEG.")

@@ -10,6 +10,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import IO, Any
 
 import numpy as np
 
@@ -92,20 +93,25 @@ class Motion:
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes motion.npz."""
+        write_npz(path, **self.to_arrays())
+
+    def to_arrays(self) -> dict[str, Any]:
+        """What motion.npz holds."""
         world, global_rotations = self.skeleton.forward_kinematics(self.local_rotations, self.root_translation)
         f32 = np.float32
-        write_npz(
-            path, kind="video-mocap motion", joint_names=np.array(JOINTS), parents=np.array(PARENTS),
-            rest_offsets=self.skeleton.rest_offsets.astype(f32), end_names=np.array(ENDS),
-            end_parents=np.array([JOINTS.index(p) for p in END_PARENTS.values()]),
-            end_offsets=self.skeleton.end_offsets.astype(f32), local_rotations=self.local_rotations.astype(f32),
-            root_translation=self.root_translation.astype(f32), joints_world=world.astype(f32),
-            ends_world=self.skeleton.end_positions(world, global_rotations).astype(f32),
-            joints_camera=to_camera(world, self.camera).astype(f32), keypoints_2d=self.keypoints_2d.astype(f32),
-            keypoint_names=np.array(self.keypoint_names), confidence=self.confidence.astype(f32),
-            contacts=self.contacts.astype(bool), times=self.times, fps=self.fps, camera_K=self.camera.K, camera_R=self.camera.R,
-            camera_t=self.camera.t, image_size=np.array([self.camera.width, self.camera.height]), meta=json.dumps(self.meta),
-            **({} if self.camera.zooms is None else {"camera_zooms": self.camera.zooms}))
+        zooms = {} if self.camera.zooms is None else {"camera_zooms": self.camera.zooms}
+        return {
+            "kind": "video-mocap motion", "joint_names": np.array(JOINTS), "parents": np.array(PARENTS),
+            "rest_offsets": self.skeleton.rest_offsets.astype(f32), "end_names": np.array(ENDS),
+            "end_parents": np.array([JOINTS.index(p) for p in END_PARENTS.values()]),
+            "end_offsets": self.skeleton.end_offsets.astype(f32), "local_rotations": self.local_rotations.astype(f32),
+            "root_translation": self.root_translation.astype(f32), "joints_world": world.astype(f32),
+            "ends_world": self.skeleton.end_positions(world, global_rotations).astype(f32),
+            "joints_camera": to_camera(world, self.camera).astype(f32), "keypoints_2d": self.keypoints_2d.astype(f32),
+            "keypoint_names": np.array(self.keypoint_names), "confidence": self.confidence.astype(f32),
+            "contacts": self.contacts.astype(bool), "times": self.times, "fps": self.fps, "camera_K": self.camera.K,
+            "camera_R": self.camera.R, "camera_t": self.camera.t,
+            "image_size": np.array([self.camera.width, self.camera.height]), "meta": json.dumps(self.meta), **zooms}
 
     def resampled(self, fps: float) -> Motion:
         """The same take at a steady rate: same first time, same length; rotations by slerp, what is not continuous by nearest frame, and
@@ -153,8 +159,9 @@ def _unit(quaternions: np.ndarray) -> np.ndarray:
         return rotations.normalise(quaternions)
 
 
-def load_motion(path: str | os.PathLike) -> Motion:
-    """Reads motion.npz. Raises InputError with one sentence when it is missing, damaged or something else, or holds what cannot be."""
+def load_motion(path: str | os.PathLike | IO[bytes]) -> Motion:
+    """Reads motion.npz, a file or its bytes. Raises InputError with one sentence when it is missing, damaged or something else, or holds
+    what cannot be."""
     try:
         with np.load(path, allow_pickle=False) as data:
             if "kind" not in data or str(data["kind"]) != "video-mocap motion":

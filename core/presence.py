@@ -38,8 +38,11 @@ def check_presence(keypoints: Keypoints, what: str, reporter: Reporter) -> None:
         raise InputError(f"The person is {size:.2g} pixels large in {what}; give positions in pixels, not as shares of the picture "
                          "(OpenPose: its option keypoint_scale 0).")
     if seen < _WHOLE * frames:
-        parts = ", ".join(f"{a:.1f} s to {b:.1f} s" for a, b in _stretches(keypoints))
-        reporter.warning(f"The person is seen in {seen} of the {frames} frames ({parts}); the rest is made up.")
+        gaps = sorted(runs(~keypoints.seen), key=lambda run: run[0] - run[1])
+        times = [*keypoints.times, keypoints.times[-1]]
+        longest = ", ".join(f"{times[a]:.1f} s to {times[b]:.1f} s" for a, b in sorted(gaps[:_MOST_TOLD]))
+        reporter.warning(f"The person is not seen in {frames - seen} of the {frames} frames ({longest}{_more(gaps)}); what they do there "
+                         "is made up.")
 
 
 def check_one_shot(keypoints: Keypoints, cuts: list[int], reporter: Reporter) -> None:
@@ -83,9 +86,3 @@ def _more(told: list) -> str:
     """How often more than is told one by one."""
     left = len(told) - _MOST_TOLD
     return "" if left < 1 else " (and once more)" if left == 1 else f" (and {left} times more)"
-
-
-def _stretches(keypoints: Keypoints, most: int = 6) -> list[tuple[float, float]]:
-    """First and last second of each stretch in which the person is seen; the longest `most` in order of time."""
-    longest = sorted(sorted(runs(keypoints.seen), key=lambda run: run[0] - run[1])[:most])
-    return [(float(keypoints.times[a]), float(keypoints.times[b - 1])) for a, b in longest]

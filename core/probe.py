@@ -14,6 +14,7 @@ from .keypoints import Keypoints
 from .lift import resolve_lifter
 from .options import RunOptions
 from .source import Source, shortened
+from .track import choose_person
 
 
 def probe(path: Path, reporter: Reporter, start: float | None = None, end: float | None = None, fps: float | None = None) -> dict:
@@ -31,10 +32,11 @@ def _probe_pictures(path: Path, reporter: Reporter, start: float | None, end: fl
 
     info = dataclasses.asdict(probe_source(path, fps))
     source = open_source(path, start, end, fps)
-    people = [dataclasses.asdict(person) for person in list_people(source, reporter)]
+    people = list_people(source, reporter)
     if source.problem:
         reporter.warning(source.problem)
-    return {"input": info, "people": people, "plan": _plan(source, bool(people))}
+    followed = max(people, key=lambda person: person.frames_seen * person.height).number if people else None  # as `choose_person`
+    return {"input": info, "people": [dataclasses.asdict(person) for person in people], "plan": _plan(source, followed)}
 
 
 def _probe_keypoints(path: Path, reporter: Reporter, start: float | None, end: float | None, fps: float | None) -> dict:
@@ -44,20 +46,23 @@ def _probe_keypoints(path: Path, reporter: Reporter, start: float | None, end: f
         reporter.warning(sentence)
     info = {"path": str(path), "kind": "2D keypoints", "width": first.width, "height": first.height, "fps": first.fps,
             "frames": len(first), "duration": float(first.times[-1] - first.times[0] + 1.0 / first.fps), "keypoints": len(first.names)}
-    counts = [int(between(p, start, end).seen.sum()) for p in people]
-    listed = [{"number": i, "frames_seen": count} for i, count in enumerate(counts, start=1) if count]
-    return {"input": info, "people": listed, "plan": _plan(first, bool(listed))}
+    parts = [between(p, start, end) for p in people]
+    listed = [{"number": i, "frames_seen": int(part.seen.sum())} for i, part in enumerate(parts, start=1) if part.seen.any()]
+    chosen = choose_person(parts, "largest")
+    followed = next(i for i, part in enumerate(parts, start=1) if part is chosen) if listed else None
+    return {"input": info, "people": listed, "plan": _plan(first, followed)}
 
 
-def _plan(picture: Source | Keypoints, anybody: bool) -> str:
-    if not anybody:
+def _plan(picture: Source | Keypoints, followed: int | None) -> str:
+    if followed is None:
         return "A run would end with an error: no person is seen."
     lifter = resolve_lifter("default", "auto").describe()
     size = picture.width, picture.height
     focal = focal_in_pixels(picture.lens, *size) if picture.lens else assume_intrinsics(*size)[0, 0]
     lens = f", as of the {picture.lens:g} mm lens that the camera wrote down," if picture.lens else ""
-    return (f"A run would follow the largest person, lift with '{lifter['name']}' on {lifter['device']}, and assume a focal length of "
-            f"{focal:.0f} pixels{lens} unless a walk or a pan tells another (say --focal if you know it).")
+    return (f"A run would follow person {followed} (height times frames seen decides), lift with '{lifter['name']}' on "
+            f"{lifter['device']}, and assume a focal length of {focal:.0f} pixels{lens} "
+            "unless a walk or a pan tells another (say --focal if you know it).")
 
 
 def describe(found: dict) -> str:

@@ -9,12 +9,15 @@ The libraries underneath print what they like: their stdout is turned to stderr 
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
 import threading
 
 from .events import JsonReporter
+
+_PACKAGES = ("numpy", "scipy", "cv2", "av", "mediapipe", "torch")  # without which no run gets anywhere
 
 
 def main() -> int:
@@ -28,6 +31,10 @@ def main() -> int:
     except (ValueError, KeyError, TypeError) as error:
         reporter.error(f"The worker was not told what to do ({error!r}).", "fault")
         return 1
+    if missing := [name for name in _PACKAGES if importlib.util.find_spec(name) is None]:
+        reporter.error(f"The Python {sys.executable} lacks {', '.join(missing)}, so that it is no engine; correct Engine Python in the "
+                       "add-on's preferences, or empty it there and press 'Set up engine'.", "input")
+        return 2
     threading.Thread(target=_watch_for_cancel, args=(reporter,), daemon=True).start()
 
     from .jobs import run_job

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -43,16 +44,39 @@ def test_encoder_and_kinematics_work_here() -> None:
     assert "21 joints" in doctor.check_kinematics()
 
 
+def crash() -> str:
+    os.abort()
+
+
+def fail() -> str:
+    raise ValueError("nobody was found")
+
+
+def work() -> str:
+    print("libraries say what they like")
+    return "a person"
+
+
+def test_a_check_that_ends_its_process_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MediaPipe did so in a chroot without /sys, and the doctor said no more (2026-11-23)."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    assert doctor.apart(work) == "a person"
+    with pytest.raises(ValueError, match="nobody was found"):
+        doctor.apart(fail)
+    with pytest.raises(ValueError, match=r"it crashes on this machine \(code "):
+        doctor.apart(crash)
+
+
 def test_every_weights_file_is_checked_and_works(monkeypatch: pytest.MonkeyPatch) -> None:
     """The correction is no lifter: on a fresh clone the doctor called it a problem."""
-    monkeypatch.setattr(doctor, "check_detector", lambda sample: "not tried here")
+    monkeypatch.setattr(doctor, "apart", lambda check: "not tried here")
     weights = {f.name.removeprefix("weights "): f for f in doctor.checks(doctor.ROOT) if f.name.startswith("weights")}
     assert set(weights) == {p.stem for p in doctor.WEIGHTS.glob("*.safetensors")}
     assert {f.state for f in weights.values()} == {"ok"}, weights
 
 
 def test_without_torch_there_are_findings_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "check_detector", lambda sample: "not tried here")
+    monkeypatch.setattr(doctor, "apart", lambda check: "not tried here")
     for module in ("torch", "models.registry", "models.correction"):
         monkeypatch.setitem(sys.modules, module, None)  # an import of it fails
     assert {f.state for f in doctor.checks(doctor.ROOT) if f.name in ("device", "weights correction")} == {"problem"}

@@ -376,7 +376,7 @@ def test_numbered_images(tmp_path: Path, suffix: str) -> None:
 
 def test_image_folder_faults(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="has no images"):
+    with pytest.raises(InputError, match="has neither images nor videos"):
         open_source(tmp_path / "empty")
     folder = write_images(tmp_path / "mixed", [1, 2])
     write_images(folder, [3], size=(50, 50))

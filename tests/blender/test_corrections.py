@@ -16,13 +16,15 @@ from blender_addon.core.errors import InputError
 from blender_addon.core.keypoints import CANONICAL, CONVENTIONS, Keypoints, load_keypoints
 from blender_addon.core.options import RunOptions
 from blender_addon.core.skeleton import mirror_order
-from helpers import snapshot, synthetic_motion, write_order
+from helpers import MIXAMO, limb_error, make_rig, snapshot, synthetic_motion, write_order
 from test_footage import SAMPLE, filmed, pictures, turned
 
 from blender_addon import engine, versions
-from blender_addon.corrections import clip_in_question
+from blender_addon.corrections import clip_in_question, target_of
 from blender_addon.jobs import DESK
-from blender_addon.keypoint_tracks import clip_of, digest, edited, takes_on
+from blender_addon.keypoint_tracks import clip_of, edited
+from blender_addon.rigs import chosen_armature
+from blender_addon.take_marks import digest, takes_on
 from blender_addon.takes import Solved
 
 FRAMES = 30
@@ -64,7 +66,7 @@ def keypoints(tmp_path: Path) -> Keypoints:
 def clip(keypoints: Keypoints) -> Any:
     """What Edit Keypoints makes of the last import."""
     motion = dataclasses.replace(synthetic_motion(FRAMES, 30.0), meta={"source_fps": 30.0, "source_rotation": 0, "options": OPTIONS})
-    DESK.solved = Solved(motion, SAMPLE, keypoints, start_frame=11)
+    DESK.unplaced = Solved(motion, SAMPLE, keypoints, start_frame=11)
     assert bpy.ops.video_mocap.edit_keypoints() == {"FINISHED"}
     (made,) = bpy.data.movieclips
     return made
@@ -170,22 +172,71 @@ def test_the_work_goes_on_after_the_file_was_saved_and_opened(clip: Any, tmp_pat
     path = str(tmp_path / "later.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
-    DESK.solved = None
+    DESK.unplaced = None
     assert bpy.ops.video_mocap.solve_again.poll() and bpy.ops.video_mocap.edit_keypoints() == {"FINISHED"}
     assert list(bpy.data.movieclips) == [bpy.data.movieclips[name]] and same(edited(bpy.data.movieclips[name]).keypoints, kept)
+
+
+def test_a_take_is_corrected_and_applied_in_a_file_that_was_opened_later(keypoints: Keypoints, tmp_path: Path) -> None:
+    """Its action keeps what it was made from; another file knows nothing of it."""
+    DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
+    bpy.ops.video_mocap.apply_again(start_frame=11)
+    assert DESK.unplaced is None
+    path = str(tmp_path / "later.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    assert not bpy.ops.video_mocap.apply_again.poll() and not bpy.ops.video_mocap.edit_keypoints.poll()
+    bpy.ops.wm.open_mainfile(filepath=path)
+    bpy.context.scene.frame_set(3)
+    assert bpy.ops.video_mocap.edit_keypoints() == {"FINISHED"}
+    (clip,) = bpy.data.movieclips
+    assert same(edited(clip).keypoints, keypoints) and edited(clip).start_frame == 11
+    assert bpy.context.scene.frame_current == 11  # the first that shows something
+    rig = make_rig(MIXAMO)
+    assert bpy.ops.video_mocap.apply_again() == {"FINISHED"}
+    assert limb_error(rig, MIXAMO, synthetic_motion(FRAMES, 30.0)) < 0.1
+
+
+def test_what_an_action_keeps_may_be_damaged(keypoints: Keypoints) -> None:
+    DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
+    bpy.ops.video_mocap.apply_again()
+    bpy.context.object.animation_data.action["Mocap Motion"] = b"no"
+    for button in (bpy.ops.video_mocap.apply_again, bpy.ops.video_mocap.edit_keypoints):
+        with pytest.raises(RuntimeError, match="What the action 'sample' keeps of its take is damaged; import the video anew"):
+            button()
+
+
+def test_a_take_is_solved_again_where_it_is(keypoints: Keypoints) -> None:
+    """Not on a rig with a take of something else, which happens to be selected."""
+    armatures = []
+    for shift in (0.0, 5.0):
+        bpy.ops.object.select_all(action="DESELECT")
+        DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + shift))
+        bpy.ops.video_mocap.apply_again()
+        armatures.append(bpy.context.object)
+        if not shift:
+            bpy.ops.video_mocap.edit_keypoints()
+    (clip,) = bpy.data.movieclips
+    assert chosen_armature(bpy.context) == armatures[1] and target_of(bpy.context, clip) == armatures[0]
+    with pytest.raises(RuntimeError, match=rf"of the take on '{armatures[1].name}' are not shown yet; press 'Edit Keypoints' first"):
+        bpy.ops.video_mocap.solve_again()
+    bpy.ops.object.select_all(action="DESELECT")
+    assert target_of(bpy.context, clip) == armatures[0]
+    other = make_rig(MIXAMO)  # without a take: it is meant
+    assert target_of(bpy.context, clip) == other
 
 
 def test_editing_again_shows_what_was_corrected_and_another_take_is_another_clip(clip: Any, keypoints: Keypoints) -> None:
     tracks(clip)["nose"].markers[0].mute = True
     bpy.ops.video_mocap.edit_keypoints()
     assert list(bpy.data.movieclips) == [clip]
-    DESK.solved = dataclasses.replace(DESK.solved, keypoints=keypoints.replace(xy=keypoints.xy + 5))
+    DESK.unplaced = dataclasses.replace(DESK.unplaced, keypoints=keypoints.replace(xy=keypoints.xy + 5))
     bpy.ops.video_mocap.edit_keypoints()
     other = next(c for c in bpy.data.movieclips if c != clip)
     assert clip_in_question(bpy.context) == other  # the last import's
-    DESK.solved = dataclasses.replace(DESK.solved, keypoints=keypoints)
+    DESK.unplaced = dataclasses.replace(DESK.unplaced, keypoints=keypoints)
     assert clip_in_question(bpy.context) == clip
-    DESK.solved = None
+    DESK.unplaced = None
     with pytest.raises(RuntimeError, match="Several clips hold keypoints"):
         bpy.ops.video_mocap.solve_again()
 
@@ -206,11 +257,12 @@ def test_solving_again_makes_the_take_of_the_corrected_keypoints(clip: Any, keyp
     assert same(load_keypoints(seen), stored(corrected, tmp_path))
     options = json.loads(seen.with_suffix(".json").read_text())["options"]
     assert (options["focal"], options["start"], options["person"]) == (700.0, None, "largest") and options["height"] == pytest.approx(1.9)
-    assert bpy.context.object.animation_data.action.name == "sample" and DESK.solved.source == SAMPLE
-    assert same(DESK.solved.keypoints, keypoints)  # so that 'Edit Keypoints' finds this clip again
+    last = DESK.last()
+    assert last is not None and bpy.context.object.animation_data.action.name == "sample" and last.source == SAMPLE
+    assert last.keypoints is not None and same(last.keypoints, keypoints)  # so that 'Edit Keypoints' finds this clip again
     assert (options["smooth"], options["camera_pitch"]) == ("strong", 12.0)  # as in the run that is corrected
     assert versions.curves_of(bpy.context.object)[0].range()[0] == 11.0  # where the take was
-    assert DESK.solved.motion.meta == {"source": str(SAMPLE), "source_fps": 30.0, "source_rotation": 0}
+    assert last.motion.meta == {"source": str(SAMPLE), "source_fps": 30.0, "source_rotation": 0}
     assert "30 frames" in DESK.status.message
 
 
@@ -223,10 +275,10 @@ def test_what_cannot_be_is_one_sentence(clip: Any, keypoints: Keypoints, tmp_pat
     clip["Mocap Keypoints"] = b"no"
     with pytest.raises(InputError, match="is damaged; delete it and import the video anew"):
         edited(clip)
-    DESK.solved = Solved(synthetic_motion(), tmp_path / "gone.mp4", keypoints_of(320, 240))
+    DESK.unplaced = Solved(synthetic_motion(), tmp_path / "gone.mp4", keypoints_of(320, 240))
     with pytest.raises(RuntimeError, match=r"gone\.mp4 cannot be opened to show the keypoints on it"):
         bpy.ops.video_mocap.edit_keypoints()
-    DESK.solved = Solved(synthetic_motion(), tmp_path / "keypoints.npz", keypoints)
+    DESK.unplaced = Solved(synthetic_motion(), tmp_path / "keypoints.npz", keypoints_of(fps=25.0))
     with pytest.raises(RuntimeError, match="there is no video to show them on"):
         bpy.ops.video_mocap.edit_keypoints()
 
@@ -286,7 +338,7 @@ def test_the_clip_begins_where_the_take_does_and_rates_that_differ_are_told(clip
 
 @pytest.mark.parametrize("nla", [True, False])
 def test_a_take_that_was_moved_is_edited_where_it_is(keypoints: Keypoints, nla: bool) -> None:
-    DESK.solved = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
+    DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
     bpy.ops.video_mocap.apply_again(start_frame=1, nla=nla)
     armature = bpy.context.object
     if nla:
@@ -305,7 +357,7 @@ def test_a_take_that_was_moved_is_edited_where_it_is(keypoints: Keypoints, nla: 
 
 
 def test_a_take_that_was_trimmed_begins_where_it_did(keypoints: Keypoints) -> None:
-    DESK.solved = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
+    DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
     bpy.context.scene.render.fps = 30
     bpy.ops.video_mocap.apply_again(start_frame=1)
     armature = bpy.context.object
@@ -322,7 +374,7 @@ def test_of_two_takes_the_selected_armatures_is_meant(keypoints: Keypoints) -> N
     armatures, made = [], []
     for shift in (0.0, 5.0):
         bpy.ops.object.select_all(action="DESELECT")
-        DESK.solved = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + shift))
+        DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + shift))
         bpy.ops.video_mocap.apply_again(start_frame=7)
         armatures.append(bpy.context.object)
         bpy.ops.video_mocap.edit_keypoints()
@@ -339,27 +391,32 @@ def test_of_two_takes_the_selected_armatures_is_meant(keypoints: Keypoints) -> N
     bpy.ops.object.select_all(action="DESELECT")
     armatures[0].select_set(True)
     bpy.context.view_layer.objects.active = armatures[0]
+    assert bpy.ops.video_mocap.edit_keypoints() == {"FINISHED"} and clip_in_question(bpy.context) not in made  # anew
+    bpy.data.movieclips.remove(clip_in_question(bpy.context))
+    action = armatures[0].animation_data.action
+    for name in ("Mocap Motion", "Mocap Keypoints"):  # as in files of a version that did not keep them
+        del action[name]
     with pytest.raises(RuntimeError, match="The keypoints of the take on 'Video Mocap' are not at hand any more"):
         bpy.ops.video_mocap.edit_keypoints()
 
 
 def test_a_take_in_a_strip_is_the_armatures_too(keypoints: Keypoints) -> None:
     """Beside an older take that is still the active action."""
-    DESK.solved = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
+    DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
     bpy.ops.video_mocap.apply_again()
     bpy.ops.video_mocap.edit_keypoints()
     older = clip_in_question(bpy.context)
-    DESK.solved = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + 5))
+    DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + 5))
     bpy.ops.video_mocap.apply_again(nla=True, start_frame=50)
     assert bpy.ops.video_mocap.edit_keypoints() == {"FINISHED"}
     newer = clip_in_question(bpy.context)
     assert newer != older and edited(newer).start_frame == 50
-    DESK.solved = None
+    DESK.unplaced = None
     assert clip_in_question(bpy.context) in (older, newer)
 
 
 def test_the_same_keypoints_on_two_armatures_begin_where_each_take_does(keypoints: Keypoints) -> None:
-    DESK.solved = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
+    DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
     armatures = []
     for start in (7, 200):
         bpy.ops.object.select_all(action="DESELECT")
@@ -378,8 +435,8 @@ def test_the_same_keypoints_on_two_armatures_begin_where_each_take_does(keypoint
 def test_a_clip_knows_the_options_of_the_last_run(clip: Any, keypoints: Keypoints) -> None:
     """Of the same video, and so of the same keypoints."""
     assert edited(clip).options["smooth"] == "strong"
-    meta = DESK.solved.motion.meta | {"options": OPTIONS | {"smooth": "none"}}
-    DESK.solved = dataclasses.replace(DESK.solved, motion=dataclasses.replace(DESK.solved.motion, meta=meta))
+    meta = DESK.unplaced.motion.meta | {"options": OPTIONS | {"smooth": "none"}}
+    DESK.unplaced = dataclasses.replace(DESK.unplaced, motion=dataclasses.replace(DESK.unplaced.motion, meta=meta))
     bpy.ops.video_mocap.edit_keypoints()
     assert edited(clip).options["smooth"] == "none" and len(bpy.data.movieclips) == 1
 
@@ -394,7 +451,7 @@ def test_a_video_that_was_moved_is_found_where_the_clip_finds_it(clip: Any, tmp_
 def test_without_keypoints_there_is_nothing_to_edit() -> None:
     assert not bpy.ops.video_mocap.solve_again.poll() and not bpy.ops.video_mocap.swap_sides.poll()
     assert not bpy.ops.video_mocap.restore_keypoints.poll()
-    DESK.solved = Solved(synthetic_motion(), SAMPLE)
+    DESK.unplaced = Solved(synthetic_motion(), SAMPLE)
     assert not bpy.ops.video_mocap.edit_keypoints.poll()
 
 

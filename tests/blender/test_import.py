@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,12 +119,15 @@ def test_one_undo_takes_it_all_back(order: Order) -> None:
     before = snapshot()
     bpy.ops.video_mocap.import_video("EXEC_DEFAULT", True, filepath=str(order()), footage=False)
     assert snapshot() != before
+    assert DESK.status.message and bpy.ops.video_mocap.apply_again.poll()
     bpy.ops.ed.undo()
     assert snapshot() == before
+    assert not DESK.status.message and not bpy.ops.video_mocap.apply_again.poll()
 
 
 @pytest.mark.parametrize(("behaviour", "sentence"), [
-    ("bad input", "There is no person in this video."), ("killed", "ended before it was finished (code -9)"),
+    ("bad input", "There is no person in this video."),
+    ("killed", "ended before it was finished (code -9); the system may have run out of memory"),
     ("crash", "ended before it was finished (code 1: SystemError: out of order)"), ("damaged", "cannot be read as a motion file")])
 @pytest.mark.parametrize("rig", [None, MIXAMO])
 def test_a_failure_is_one_sentence_and_changes_nothing(order: Order, behaviour: str, sentence: str, rig: dict[str, str] | None) -> None:
@@ -143,6 +147,8 @@ def test_what_cannot_work_is_refused_before_the_engine_starts(order: Order, monk
         import_video(video.with_name("nothing.mp4"))
     with pytest.raises(RuntimeError, match="Choose a video first"):
         bpy.ops.video_mocap.import_video()
+    with pytest.raises(RuntimeError, match=r"holds videos, and one is imported at a time; choose one of them, such as walk\.mp4"):
+        import_video(video.parent)
     with pytest.raises(RuntimeError, match=r"from 5 s to 2 s is empty: the end must be after the start\."):
         import_video(video, start=5.0, end=2.0)
     below_the_knees = ("Leg", "Foot", "Toe")
@@ -153,6 +159,15 @@ def test_what_cannot_work_is_refused_before_the_engine_starts(order: Order, monk
         bone.name = f"b{bone.name[::-1]}"
     with pytest.raises(RuntimeError, match="holds no figure that this add-on finds"):
         import_video(video)
+
+
+def test_a_python_that_is_no_engine_is_told(tmp_path: Path, bpy_python: str) -> None:
+    """Blender's own, for instance, has no torch."""
+    request = json.dumps({"input": "a.mp4", "out": str(tmp_path)})
+    answer = subprocess.run([bpy_python, "-m", "core.worker"], cwd=Path(__file__).parents[2], input=request, text=True,
+                            capture_output=True, timeout=60)
+    (event,) = map(json.loads, answer.stdout.splitlines())
+    assert answer.returncode == 2 and "torch" in event["text"] and "is no engine; correct Engine Python" in event["text"]
 
 
 def test_without_an_engine_the_sentence_says_what_to_press(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

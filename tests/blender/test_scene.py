@@ -13,7 +13,7 @@ import bpy
 import numpy as np
 import pytest
 from blender_addon.core.motion import Motion, project
-from helpers import CANONICAL, MIXAMO, joints_in_blender, make_rig, synthetic_motion
+from helpers import CANONICAL, MIXAMO, joints_in_blender, limb_error, make_rig, synthetic_motion
 
 from blender_addon import versions
 from blender_addon.apply import apply_motion
@@ -170,6 +170,18 @@ def test_a_file_that_has_no_room_leaves_the_older_one(kind: str, tmp_path: Path,
     (event,) = (json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{"))
     assert answer.returncode == 1 and event["event"] == "error" and older.name in event["text"]
     assert older.read_text() == "an older one" and {p.name for p in tmp_path.iterdir()} == {"motion.npz", older.name}
+
+
+def test_the_scenes_take_can_be_applied_and_corrected(tmp_path: Path, bpy_python: str) -> None:
+    dataclasses.replace(synthetic_motion(), meta={"source": str(SAMPLE)}).save(tmp_path / "motion.npz")
+    request = {"motion": str(tmp_path / "motion.npz"), "footage": None, "files": {"blend": str(tmp_path / "scene.blend")}}
+    subprocess.run([bpy_python, "-m", "blender_addon.scene_script"], cwd=REPO, input=json.dumps(request), text=True,
+                   capture_output=True, check=True, timeout=120)
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
+    bpy.ops.object.select_all(action="DESELECT")
+    rig = make_rig(MIXAMO)
+    assert bpy.ops.video_mocap.apply_again() == {"FINISHED"} and limb_error(rig, MIXAMO, synthetic_motion()) < 0.1
+    assert not bpy.ops.video_mocap.edit_keypoints.poll()  # there were none beside the motion
 
 
 def test_images_that_cannot_be_shown_are_left_out_with_a_warning(tmp_path: Path, bpy_python: str) -> None:

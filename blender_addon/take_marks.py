@@ -1,0 +1,107 @@
+"""What a take's action keeps of what it was made from: the solved motion, the keypoints, the video, and where the take began.
+
+So a take goes onto other rigs and is corrected after its file was saved and opened again, elsewhere too, and undoing an import undoes what
+the add-on knows of it. Size: about a quarter of what the take's own curves need, some 3 MB for a minute of video.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from . import versions
+from .core.errors import InputError
+from .core.keypoints import Keypoints, load_keypoints
+from .core.motion import Motion, load_motion
+
+_MOTION, _KEYPOINTS, _SOURCE, _MADE = "Mocap Motion", "Mocap Keypoints", "Mocap Source", "Mocap Made"
+_DIGEST, _START, _END = "Mocap Digest", "Mocap Start", "Mocap End"
+"""Custom properties of a take's action: which keypoints it is of, on which frame it began when it was made, and its last key then."""
+
+
+def digest(keypoints: Keypoints) -> str:
+    """By which keypoints are known again, in whatever Blender; those of a file and those that went into it are alike."""
+    k = keypoints.canonical()
+    parts = [np.ascontiguousarray(a, dtype=np.float32).tobytes() for a in (k.xy, k.confidence, k.times)]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def mark(action: Any, motion: Motion, source: Path, keypoints: Keypoints | None, start_frame: int) -> None:
+    """Notes on a take's action what it was made from, the scene's frame that it begins on, and its last key."""
+    action[_MOTION], action[_SOURCE], action[_MADE] = _packed(motion), str(source), time.time()
+    action[_START], action[_END] = start_frame, float(action.frame_range[1])
+    if keypoints is not None:
+        action[_KEYPOINTS], action[_DIGEST] = _packed(keypoints), digest(keypoints)
+
+
+def _packed(of: Motion | Keypoints) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **of.to_arrays())
+    return buffer.getvalue()
+
+
+def made_from(action: Any) -> tuple[Motion, Path, Keypoints | None, int]:
+    """What `mark` noted, but for the last key. Raises InputError where it is damaged."""
+    try:
+        keypoints = load_keypoints(io.BytesIO(action[_KEYPOINTS])) if has_keypoints(action) else None
+        return load_motion(io.BytesIO(action[_MOTION])), Path(action[_SOURCE]), keypoints, int(action[_START])
+    except (InputError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"What the action '{action.name}' keeps of its take is damaged; import the video anew.") from error
+
+
+def has_keypoints(action: Any) -> bool:
+    """Whether the keypoints are at hand from which the take on the action was made."""
+    return _MOTION in action.keys() and _KEYPOINTS in action.keys()  # noqa: SIM118 (not a dict; its values are large)
+
+
+def latest() -> Any | None:
+    """The action of the take that was made last in this file."""
+    made = [action for action in bpy.data.actions if _MOTION in action.keys()]  # noqa: SIM118
+    return max(made, key=lambda action: action[_MADE], default=None)
+
+
+def known_keypoints(action: Any | None) -> str | None:
+    """The `digest` of the keypoints of the take on the action."""
+    return None if action is None else action.get(_DIGEST)
+
+
+def actions_on(armature: Any | None) -> list[Any]:
+    """The actions that play on the armature and are takes of known keypoints, the one that was made last first."""
+    if armature is None or armature.animation_data is None:
+        return []
+    actions = [armature.animation_data.action, *(strip.action for strip in reversed(versions.strips_of(armature)))]
+    return sorted(filter(known_keypoints, actions), key=lambda action: float(action.get(_MADE, 0.0)), reverse=True)
+
+
+def takes_on(armature: Any | None) -> dict[str, int]:
+    """Digest -> first frame in the scene of the takes that play on the armature, wherever they have been moved to. Of several of the same
+    keypoints the action's counts, then those of NLA strips from the top down."""
+    if armature is None or armature.animation_data is None:
+        return {}
+    takes: dict[str, int] = {}
+    action = armature.animation_data.action
+    if known := known_keypoints(action):
+        takes[known] = round(_first_frame(action, versions.curves_of(armature)))
+    for strip in reversed(versions.strips_of(armature)):
+        if known := known_keypoints(strip.action):
+            first = strip.frame_start + (_first_frame(strip.action, versions.curves_for(strip)) - strip.action_frame_start) * strip.scale
+            takes.setdefault(known, round(first))
+    return takes
+
+
+def _first_frame(action: Any, curves: list[Any]) -> float:
+    """On which frame of its own a take's action begins. As `mark` noted, unless all keys have been moved since: most curves then end
+    as much later as they begin. What is cut off or added at an end moves nothing."""
+    noted, end = float(action[_START]), action.get(_END)
+    whole = [curve for curve in curves if len(curve.keyframe_points) > 1] or curves
+    if end is None or not whole:
+        return noted
+    first, last = (Counter(curve.range()[side] for curve in whole).most_common(1)[0][0] for side in (0, 1))
+    return noted + last - end if abs((first - noted) - (last - end)) < 1.0 else noted
