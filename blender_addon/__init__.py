@@ -17,6 +17,7 @@ if not (Path(__file__).resolve().parent / "core").is_dir():
 
 from . import bones, corrections, exports, operators, panel, settings
 from .jobs import DESK, ImportJob, Status
+from .take_marks import is_here
 
 _CLASSES = (*bones.PROPERTIES, settings.VideoMocapSettings, *operators.CLASSES, *bones.CLASSES, *exports.CLASSES, *corrections.CLASSES,
             *panel.CLASSES)
@@ -31,12 +32,13 @@ def _before_another_file(*_: Any) -> None:
         DESK.tell(Status(error="The import was ended because another file was opened."))
     elif DESK.job is None:
         DESK.tell(Status())
+    DESK.elsewhere = True
 
 
 @bpy.app.handlers.persistent
 def _after_undo(*_: Any) -> None:
-    """What is said of the last import may not be so any more."""
-    if DESK.job is None:
+    """What is said of a take that is gone is not so any more."""
+    if DESK.job is None and not DESK.status.error and DESK.recent is not None and not is_here(DESK.recent.solve):
         DESK.tell(Status())
 
 

@@ -60,7 +60,10 @@ def with_constraints(armature: Any, rig: Rig, mapping: Mapping) -> tuple[Rig, tu
     for bone in driven:
         parent = next((a for a in rig.ancestors(bone) if a in driven), -1)
         held_by[bone], hold[bone] = _held(bone, parent, shares)
-        placed_by[bone] = _placed(bone, parent, int(held_by[bone]), along)
+        nearest = _placed(bone, parent, int(held_by[bone]), along)
+        # Bones that constraints tie to each other both ways would be carried in a circle.
+        if nearest >= 0 and bone not in (nearest, *dataclasses.replace(rig, placed_by=placed_by).carriers(nearest)):
+            placed_by[bone] = nearest
     return dataclasses.replace(rig, held_by=held_by, hold=hold, placed_by=placed_by, switches=switches), tuple(sorted(overruled | kept))
 
 
@@ -164,7 +167,8 @@ def _held(bone: int, parent: int, shares: dict[int, dict[int, float]]) -> tuple[
 def _placed(bone: int, parent: int, held_by: int, along: dict[tuple[int, int], bool]) -> int:
     """With whose place the bone goes along when not with that of `parent`, the nearest mapped bone above it; else -1."""
     fellows = [a for (b, a), moved in along.items() if b == bone and (moved or a in (parent, held_by))]
-    nearest = max(fellows, key=lambda a: sum((a, b) in along for b in fellows), default=-1)
+    # Of those that begin at one point each goes along with the other: there the one above counts.
+    nearest = max(fellows, key=lambda a: (sum((a, b) in along for b in fellows), a == parent, a == held_by), default=-1)
     return -1 if nearest == parent else nearest
 
 

@@ -14,7 +14,7 @@ from .keypoint_tracks import begin_at, clip_of, clips, digest_of, edited, exchan
 from .operators import JobOperator, WhileIdle, given, wanted
 from .rigs import chosen_armature
 from .settings import choice_properties, option_properties, options_again, take_properties
-from .take_marks import actions_on, has_keypoints, known_keypoints, latest, takes_on
+from .take_marks import actions_on, has_keypoints, known_keypoints, latest, made_when, takes_on
 from .takes import Solved, footage_of
 
 _SAME_RATE = 1e-3  # by what share rates may differ that run together
@@ -30,8 +30,8 @@ class EditKeypoints(WhileIdle, bpy.types.Operator):
     @classmethod
     def poll(cls, context: Any) -> bool:
         """In a file that has a take whose keypoints are at hand, or in which some are edited."""
-        unplaced = DESK.unplaced is not None and DESK.unplaced.keypoints is not None
-        there = unplaced or any(map(has_keypoints, bpy.data.actions)) or bool(clips())
+        homeless = DESK.homeless()
+        there = (homeless is not None and homeless.keypoints is not None) or any(map(has_keypoints, bpy.data.actions)) or bool(clips())
         if not there:
             cls.poll_message_set("There are no keypoints at hand; import a video first")
         return there and super().poll(context)
@@ -63,7 +63,7 @@ def _clip_to_edit(context: Any) -> Any:
     armature = chosen_armature(context)
     takes, actions = takes_on(armature), actions_on(armature)
     solved = next((Solved.of(action) for action in actions if has_keypoints(action)), None)
-    if armature is None or not takes:
+    if armature is None or not actions:
         solved = DESK.last()
     elif solved is None:
         clip = _clip_of(actions)
@@ -102,18 +102,22 @@ def probable_clip(context: Any) -> Any | None:
     elsewhere = {area.spaces.active.clip for area in _clip_editors(context) if is_clip(area.spaces.active.clip)}
     if len(elsewhere) == 1:
         return elsewhere.pop()
-    there, last = clips(), DESK.unplaced.digest if DESK.unplaced is not None else known_keypoints(latest())
+    there, homeless = clips(), DESK.homeless()
+    last = homeless.digest if homeless is not None else known_keypoints(latest())
     return find_clip(last) or (there[0] if len(there) == 1 else None)
 
 
 def target_of(context: Any, clip: Any) -> Any | None:
-    """The armature onto which the clip's take goes when it is solved again: the selected one, or the one that the take is on where none is
-    selected, or one with a take of something else. None: a new one."""
+    """The armature onto which the clip's take goes when it is solved again: the selected one, unless that has a take of something else;
+    then, or where none is selected, the one that this take is on. None: a new one."""
+    def when(armature: Any) -> float:
+        return max((made_when(action) for action in actions_on(armature) if known_keypoints(action) == known), default=-1.0)
+
     chosen, known = chosen_armature(context), digest_of(clip)
-    on_chosen = takes_on(chosen)
-    if chosen is not None and (known in on_chosen or not on_chosen):
+    if chosen is not None and (when(chosen) >= 0 or not actions_on(chosen)):
         return chosen
-    return next((thing for thing in context.scene.objects if thing.type == "ARMATURE" and known in takes_on(thing)), chosen)
+    there = [thing for thing in context.view_layer.objects if thing.type == "ARMATURE" and thing.library is None and when(thing) >= 0]
+    return max(there, key=lambda armature: (armature.visible_get(), when(armature)), default=None)
 
 
 def _clip_of(actions: list[Any]) -> Any | None:

@@ -26,7 +26,7 @@ from .core.motion import load_motion
 from .core.options import RunOptions
 from .keypoint_tracks import Edited
 from .process import JsonProcess
-from .take_marks import latest
+from .take_marks import is_here, latest
 from .takes import Solved, Wanted, footage_of, keypoints_beside
 
 _KILLED = -9  # by Linux itself, where memory runs out
@@ -157,7 +157,8 @@ class ImportJob(Job):
         if self._edited:
             motion = dataclasses.replace(motion, meta=motion.meta | self._edited.meta)
         keypoints = self._edited.detected if self._edited else keypoints_beside(path, motion)
-        DESK.unplaced = solved = Solved(motion, self._video, keypoints, self._wanted.start_frame)
+        solved = Solved(motion, self._video, keypoints, self._wanted.start_frame)
+        DESK.keep(solved)
         armature = self._armature.found_in(bpy.data.objects) if self._armature else None
         # One that was deleted may still be in the file, for a list of bones or a fake user keeps it.
         if self._armature and (armature is None or armature.type != "ARMATURE" or not armature.users_scene):
@@ -172,7 +173,6 @@ class ImportJob(Job):
                 applied = solved.put(context, armature, self._wanted)
         except InputError as error:
             raise InputError(f"{error} The motion is kept: press 'Apply Again' when this is mended.") from error
-        DESK.unplaced = None
         self.take, self.status.message = applied.take, applied.message
         self.status.warnings += applied.warnings
 
@@ -211,24 +211,32 @@ def _in_scene(context: Any, scene: Any) -> Iterator[None]:
 
 
 class _Desk:
-    """The one job that runs, if any, the status of the last one, and a motion that was solved but could not be put onto its armature."""
+    """The one job that runs, if any, the status of the last one, and the motion that came last since Blender was started: what could not be
+    put onto its armature, or was undone, is not lost.
+
+    elsewhere: whether that was in another file.
+    """
 
     def __init__(self) -> None:
         self.job: Job | None = None
-        self.unplaced: Solved | None = None
+        self.recent: Solved | None = None
+        self.elsewhere = False
         self._last = Status()
 
     def last(self) -> Solved | None:
-        """The motion that was solved last: one that is on no armature yet, else that of this file's latest take. Raises InputError."""
+        """The motion that came last: `homeless`, else that of this file's latest take. Raises InputError where that is damaged."""
         action = latest()
-        return self.unplaced or (None if action is None else Solved.of(action))
+        return self.homeless() or (None if action is None else Solved.of(action))
 
-    def last_name(self) -> str | None:
-        """By which the panel tells whose motion that is; None where there is none."""
-        action = latest()
-        if self.unplaced is not None:
-            return self.unplaced.source.name
-        return None if action is None else str(action.name)
+    def homeless(self) -> Solved | None:
+        """The motion that came last, where this file has no take of it, and no other if it came before the file was opened."""
+        if self.recent is None or is_here(self.recent.solve) or (self.elsewhere and latest() is not None):
+            return None
+        return self.recent
+
+    def keep(self, solved: Solved) -> None:
+        """Notes the motion that came last."""
+        self.recent, self.elsewhere = solved, False
 
     @property
     def status(self) -> Status:

@@ -15,7 +15,7 @@ from .core.retarget.choices import Choices
 from .jobs import DESK, ImportJob, Job, SetupJob, Status
 from .rigs import chosen_armature
 from .settings import choice_properties, option_properties, run_options, take_properties, video_path
-from .take_marks import latest
+from .take_marks import actions_on, has_motion, latest
 from .takes import Solved, Wanted
 
 _TICK = 0.1  # seconds between steps; what a step may take is stated in `jobs`
@@ -131,17 +131,16 @@ class _Apply(WhileIdle):
     # No REGISTER: a redo panel would show defaults where the sidebar's choices count.
     bl_options = {"UNDO"}
 
-    def solved(self) -> Solved:
-        """The motion. Raises InputError with one sentence."""
+    def solved(self, context: Any, armature: Any | None) -> Solved:
+        """The motion that goes onto the armature. Raises InputError with one sentence."""
         raise NotImplementedError
 
     def execute(self, context: Any) -> set[str]:
         """At once; an error reaches a script as RuntimeError with the sentence, and leaves the scene as it was."""
         try:
-            armature, solved = chosen_armature(context), self.solved()
-            DESK.unplaced = solved
+            armature = chosen_armature(context)
+            solved = self.solved(context, armature)
             applied = solved.put(context, armature, wanted(self, context.scene, armature))
-            DESK.unplaced = None
         except InputError as error:
             DESK.tell(Status(error=str(error)))
             self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
@@ -151,7 +150,7 @@ class _Apply(WhileIdle):
 
 
 class ApplyAgain(_Apply, bpy.types.Operator):
-    """Put the last imported motion onto the selected armature, or a new one, with the choices and bones of now"""
+    """Put a take that is there already onto the selected armature, or a new one, with the choices and bones of now"""
 
     bl_idname = "video_mocap.apply_again"
     bl_label = "Apply Again"
@@ -160,14 +159,15 @@ class ApplyAgain(_Apply, bpy.types.Operator):
     @classmethod
     def poll(cls, context: Any) -> bool:
         """After an import."""
-        there = DESK.unplaced is not None or latest() is not None
+        there = DESK.recent is not None or latest() is not None
         if not there:
             cls.poll_message_set("Nothing was imported into this file yet")
         return there and super().poll(context)
 
-    def solved(self) -> Solved:
-        """The last import's."""
-        solved = DESK.last()
+    def solved(self, context: Any, armature: Any | None) -> Solved:
+        """See `take_in_question`."""
+        action = take_in_question(context, armature)
+        solved = DESK.last() if action is None else Solved.of(action)
         assert solved is not None
         return solved
 
@@ -189,11 +189,13 @@ class ImportMotion(_Apply, bpy.types.Operator):
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
-    def solved(self) -> Solved:
+    def solved(self, context: Any, armature: Any | None) -> Solved:
         """The file's."""
         if not self.filepath.strip():
             raise InputError("Choose the motion.npz of a run first.")
-        return Solved.load(Path(bpy.path.abspath(self.filepath)))
+        solved = Solved.load(Path(bpy.path.abspath(self.filepath)))
+        DESK.keep(solved)
+        return solved
 
 
 class SetUpEngine(JobOperator, bpy.types.Operator):
@@ -254,6 +256,17 @@ class CancelWork(bpy.types.Operator):
         DESK.job.process.cancel()
         DESK.status.stage = "Stopping"
         return {"FINISHED"}
+
+
+def take_in_question(context: Any, armature: Any | None) -> Any | None:
+    """The action with the take that 'Apply Again' means: the one that the panel names, else the armature's own. None: the motion that came
+    last, which it always is while no armature in the file has that."""
+    chosen = context.scene.video_mocap.take
+    if chosen is not None and has_motion(chosen):
+        return chosen
+    if DESK.homeless() is not None and not DESK.elsewhere:
+        return None
+    return next(filter(has_motion, actions_on(armature)), None)
 
 
 def wanted(operator: Any, scene: Any, armature: Any | None) -> Wanted:

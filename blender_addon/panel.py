@@ -16,7 +16,9 @@ from .core.retarget.choices import Choices
 from .corrections import probable_clip, target_of
 from .jobs import DESK, Status
 from .keypoint_tracks import is_clip
+from .operators import take_in_question
 from .rigs import chosen_armature
+from .take_marks import latest
 
 
 class SidebarPanel(bpy.types.Panel):
@@ -69,10 +71,21 @@ class TakePanel(_Part, bpy.types.Panel):
             self.layout.prop(context.scene.video_mocap, choice.name)
         column = self.layout.column(align=True)
         column.operator("video_mocap.apply_again", icon="FILE_REFRESH")
-        if (name := DESK.last_name()) is not None:
-            column.label(text=f"Of: {name}", icon="ACTION")
+        if (DESK.recent or latest()) is not None:
+            column.prop(context.scene.video_mocap, "take")
+            if context.scene.video_mocap.take is None:
+                column.label(text=_take_meant(context), icon="ACTION")
         column.operator("video_mocap.import_motion", icon="IMPORT")
         column.operator("video_mocap.export_take", icon="EXPORT")
+
+
+def _take_meant(context: Any) -> str:
+    """The take of 'Apply Again' where none is chosen."""
+    action = take_in_question(context, chosen_armature(context))
+    if action is None and (solved := DESK.homeless()) is not None:
+        return f"{solved.source.name}, not in this file"
+    action = action or latest()
+    return "" if action is None else str(action.name)
 
 
 class KeypointsPanel(_Part, bpy.types.Panel):
@@ -88,6 +101,7 @@ class KeypointsPanel(_Part, bpy.types.Panel):
         column.operator("video_mocap.solve_again", icon="FILE_REFRESH")
         if (clip := probable_clip(context)) is not None:
             column.label(text=f"From: {clip.name}", icon="TRACKER")
+            _draw_onto(column, context, clip)
 
 
 class CorrectionsPanel(bpy.types.Panel):
@@ -111,8 +125,7 @@ class CorrectionsPanel(bpy.types.Panel):
         column.operator("video_mocap.restore_keypoints", icon="LOOP_BACK")
         if DESK.job is None:
             column.operator("video_mocap.solve_again", icon="FILE_REFRESH")
-            armature = target_of(context, context.space_data.clip)
-            column.label(text=f"Onto: {armature.name if armature else 'a new armature'}", icon="OUTLINER_OB_ARMATURE")
+            _draw_onto(column, context, context.space_data.clip)
         else:
             _draw_progress(self.layout, DESK.status)
         _draw_outcome(self.layout, context, DESK.status)
@@ -134,6 +147,11 @@ class BonesPanel(_Part, bpy.types.Panel):
         self.layout.use_property_split = True
         self.layout.use_property_decorate = False
         draw_bones(self.layout, context, chosen_armature(context))
+
+
+def _draw_onto(column: Any, context: Any, clip: Any) -> None:
+    armature = target_of(context, clip)
+    column.label(text=f"Onto: {armature.name if armature else 'a new armature'}", icon="OUTLINER_OB_ARMATURE")
 
 
 def _draw_options(column: Any, settings: Any) -> None:

@@ -162,7 +162,7 @@ def main() -> int:
         solved, footage = Solved.load(Path(request["motion"])), request["footage"]
         name = Path(footage).stem if footage else "Take"
         take = build_scene(solved.motion, _that_can_be_shown(footage), name)
-        mark(bpy.data.actions[take.action], solved.motion, solved.source, solved.keypoints, 1)
+        mark(bpy.data.actions[take.action], solved.motion, solved.source, solved.keypoints, 1, solved.solve)
         files = {kind: Path(path) for kind, path in request["files"].items()}
         for kind, path in files.items():
             with in_place(path) as partial:

@@ -14,6 +14,7 @@ from .core.errors import InputError
 from .core.inputs import images_in, is_keypoint_input, videos_in
 from .core.options import RunOptions
 from .core.retarget.choices import Choices
+from .take_marks import has_motion
 
 NOT_IN_THE_PANEL = {
     "device": "the engine takes the graphics card when there is one",
@@ -113,5 +114,8 @@ class VideoMocapSettings(bpy.types.PropertyGroup):
         **option_properties(),
         **take_properties(),
         **choice_properties(),
+        "take": PointerProperty(name="Of", type=bpy.types.Action, poll=lambda self, action: has_motion(action),
+                                description="The take that 'Apply Again' puts onto the armature; empty: an import that is on none yet, "
+                                            "else the armature's own take, else the last one"),
         "bones": PointerProperty(type=BoneList),
     }

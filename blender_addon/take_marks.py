@@ -1,7 +1,7 @@
 """What a take's action keeps of what it was made from: the solved motion, the keypoints, the video, and where the take began.
 
-So a take goes onto other rigs and is corrected after its file was saved and opened again, elsewhere too, and undoing an import undoes what
-the add-on knows of it. Size: about a quarter of what the take's own curves need, some 3 MB for a minute of video.
+So a take goes onto other rigs and is corrected after its file was saved and opened again, elsewhere too. Size: about a quarter of what the
+take's own curves need, some 3 MB for a minute of video. Limits: Blender's Merge Animation takes curves into another action, not the marks.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import io
 import time
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import bpy
@@ -21,7 +21,8 @@ from .core.errors import InputError
 from .core.keypoints import Keypoints, load_keypoints
 from .core.motion import Motion, load_motion
 
-_MOTION, _KEYPOINTS, _SOURCE, _MADE = "Mocap Motion", "Mocap Keypoints", "Mocap Source", "Mocap Made"
+_MOTION, _KEYPOINTS, _SOURCE = "Mocap Motion", "Mocap Keypoints", "Mocap Source"
+_SOLVE, _MADE = "Mocap Solve", "Mocap Made"  # of which solve the take is, and when it was put there
 _DIGEST, _START, _END = "Mocap Digest", "Mocap Start", "Mocap End"
 """Custom properties of a take's action: which keypoints it is of, on which frame it began when it was made, and its last key then."""
 
@@ -33,9 +34,10 @@ def digest(keypoints: Keypoints) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def mark(action: Any, motion: Motion, source: Path, keypoints: Keypoints | None, start_frame: int) -> None:
-    """Notes on a take's action what it was made from, the scene's frame that it begins on, and its last key."""
-    action[_MOTION], action[_SOURCE], action[_MADE] = _packed(motion), str(source), time.time()
+def mark(action: Any, motion: Motion, source: Path, keypoints: Keypoints | None, start_frame: int, solve: str) -> None:
+    """Notes on a take's action what it was made from, the scene's frame that it begins on, and its last key. solve: by which takes of the
+    same solved motion are known."""
+    action[_MOTION], action[_SOURCE], action[_SOLVE], action[_MADE] = _packed(motion), str(source), solve, time.time()
     action[_START], action[_END] = start_frame, float(action.frame_range[1])
     if keypoints is not None:
         action[_KEYPOINTS], action[_DIGEST] = _packed(keypoints), digest(keypoints)
@@ -47,24 +49,47 @@ def _packed(of: Motion | Keypoints) -> bytes:
     return buffer.getvalue()
 
 
-def made_from(action: Any) -> tuple[Motion, Path, Keypoints | None, int]:
-    """What `mark` noted, but for the last key. Raises InputError where it is damaged."""
+def made_from(action: Any) -> tuple[Motion, Path, Keypoints | None, int, str]:
+    """What `mark` was given. Raises InputError where it is damaged."""
     try:
         keypoints = load_keypoints(io.BytesIO(action[_KEYPOINTS])) if has_keypoints(action) else None
-        return load_motion(io.BytesIO(action[_MOTION])), Path(action[_SOURCE]), keypoints, int(action[_START])
+        return load_motion(io.BytesIO(action[_MOTION])), _found(action[_SOURCE]), keypoints, int(action[_START]), str(action[_SOLVE])
     except (InputError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"What the action '{action.name}' keeps of its take is damaged; import the video anew.") from error
 
 
+def _found(source: str) -> Path:
+    """Where the video is now: where it was, else beside the .blend, as both may have been moved, from another system too."""
+    beside = Path(bpy.data.filepath).with_name(PureWindowsPath(source).name) if bpy.data.filepath else Path(source)
+    if not Path(source).exists() and (beside.exists() or PureWindowsPath(source).drive):
+        return beside
+    return Path(source)
+
+
+def has_motion(action: Any) -> bool:
+    """Whether the motion is at hand from which the take on the action was made."""
+    return _MOTION in action.keys()  # noqa: SIM118 (not a dict; its values are large)
+
+
 def has_keypoints(action: Any) -> bool:
     """Whether the keypoints are at hand from which the take on the action was made."""
-    return _MOTION in action.keys() and _KEYPOINTS in action.keys()  # noqa: SIM118 (not a dict; its values are large)
+    return has_motion(action) and _KEYPOINTS in action.keys()  # noqa: SIM118
 
 
 def latest() -> Any | None:
-    """The action of the take that was made last in this file."""
-    made = [action for action in bpy.data.actions if _MOTION in action.keys()]  # noqa: SIM118
-    return max(made, key=lambda action: action[_MADE], default=None)
+    """The action of the take that was made last in this file; one in a linked file only where there is no other."""
+    made = filter(has_motion, bpy.data.actions)
+    return max(made, key=lambda action: (action.library is None, made_when(action)), default=None)
+
+
+def made_when(action: Any) -> float:
+    """When the take on the action was made, seconds."""
+    return float(action.get(_MADE, 0.0))
+
+
+def is_here(solve: str) -> bool:
+    """Whether there is a take of this solve in the file."""
+    return any(has_motion(action) and action.get(_SOLVE) == solve for action in bpy.data.actions)
 
 
 def known_keypoints(action: Any | None) -> str | None:
@@ -73,11 +98,12 @@ def known_keypoints(action: Any | None) -> str | None:
 
 
 def actions_on(armature: Any | None) -> list[Any]:
-    """The actions that play on the armature and are takes of known keypoints, the one that was made last first."""
+    """The actions that play on the armature and are takes, the one that was made last first."""
     if armature is None or armature.animation_data is None:
         return []
     actions = [armature.animation_data.action, *(strip.action for strip in reversed(versions.strips_of(armature)))]
-    return sorted(filter(known_keypoints, actions), key=lambda action: float(action.get(_MADE, 0.0)), reverse=True)
+    takes = [action for action in actions if action is not None and (has_motion(action) or known_keypoints(action))]
+    return sorted(takes, key=made_when, reverse=True)
 
 
 def takes_on(armature: Any | None) -> dict[str, int]:
@@ -99,7 +125,7 @@ def takes_on(armature: Any | None) -> dict[str, int]:
 def _first_frame(action: Any, curves: list[Any]) -> float:
     """On which frame of its own a take's action begins. As `mark` noted, unless all keys have been moved since: most curves then end
     as much later as they begin. What is cut off or added at an end moves nothing."""
-    noted, end = float(action[_START]), action.get(_END)
+    noted, end = float(action.get(_START, action.frame_range[0])), action.get(_END)
     whole = [curve for curve in curves if len(curve.keyframe_points) > 1] or curves
     if end is None or not whole:
         return noted

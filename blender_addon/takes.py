@@ -6,6 +6,7 @@ it was made from (`take_marks`).
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -49,13 +50,14 @@ class Applied:
 
 @dataclass(frozen=True)
 class Solved:
-    """A motion, the video or the keypoint file that it was made from, the keypoints as the detector saw them (None: not at hand), and the
-    scene's frame on which it was put last."""
+    """A motion, the video or the keypoint file that it was made from, the keypoints as the detector saw them (None: not at hand), the
+    scene's frame on which it was put, and by what it is known."""
 
     motion: Motion
     source: Path
     keypoints: Keypoints | None = None
     start_frame: int = 1
+    solve: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @cached_property
     def digest(self) -> str | None:
@@ -86,7 +88,7 @@ class Solved:
         message = f"{len(self.motion)} frames ({seconds:.1f} s) on '{take.armature}'."
         if take.slide >= 0.1:
             message += f" Feet on the ground slide by up to {take.slide:.1f} cm."
-        mark(bpy.data.actions[take.action], self.motion, self.source, self.keypoints, wanted.start_frame)
+        mark(bpy.data.actions[take.action], self.motion, self.source, self.keypoints, wanted.start_frame, self.solve)
         if take.overruled:
             warnings.append(overruled(take))
         if take.unseen:

@@ -26,6 +26,16 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "core" / "assets" / "sample.mp4"
 WEIGHTS = ROOT / "models" / "weights"
 _SAMPLE_FRAMES = 10
+_MARK = "the check says: "  # libraries may print before
+_CHILD = f"""
+import sys
+sys.path.insert(0, {{root!r}})
+try:
+    from {{module}} import {{name}}
+    print({_MARK!r} + {{name}}(), end="")
+except Exception as error:
+    sys.exit(print({_MARK!r} + (str(error) or type(error).__name__), end="") or 1)
+"""
 
 
 @dataclass(frozen=True)
@@ -182,14 +192,13 @@ def check_kinematics() -> str:
 
 def apart(check: Callable[[], str]) -> str:
     """The check in a process of its own: where a machine lacks what it needs, MediaPipe ends the process that it is in."""
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from {check.__module__} import {check.__name__}; print({check.__name__}())"
+    code = _CHILD.format(root=str(ROOT), module=check.__module__, name=check.__name__)
     child = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, errors="replace")
+    said = child.stdout.partition(_MARK)[2]
     if child.returncode == 0:
-        return child.stdout.strip().rpartition("\n")[2]
+        return said
     words = child.stderr.strip().rpartition("\n")[2]
-    if child.returncode == 1:  # an exception: its name says nothing to the user
-        raise ValueError(words.partition(": ")[2] or words)
-    raise ValueError(f"it crashes on this machine (code {child.returncode}{': ' * bool(words)}{words})")
+    raise ValueError(said or f"it crashes on this machine (code {child.returncode}{': ' * bool(words)}{words})")
 
 
 def check_detector(sample: Path = SAMPLE) -> str:

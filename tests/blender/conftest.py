@@ -43,7 +43,7 @@ def scene(addon: Any) -> Iterator[Any]:
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     yield bpy.context.scene
     DESK.clear()
-    DESK.unplaced = None
+    DESK.recent = None
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -48,7 +49,7 @@ def test_on_the_motions_own_skeleton_a_take_stays_as_it_was_solved(scale: float)
     """Feet that glide a little in the solved motion were planted at the second go, which moved the figure off the footage."""
     bpy.context.scene.unit_settings.scale_length = scale
     motion = dataclasses.replace(synthetic_motion(), contacts=np.ones((30, 4), bool))
-    DESK.unplaced = takes.Solved(motion, Path("walk.mp4"))
+    DESK.keep(takes.Solved(motion, Path("walk.mp4")))
     bpy.ops.video_mocap.apply_again()
     first, armature = curves_of(bpy.context.object), bpy.context.object
     bpy.ops.video_mocap.apply_again()
@@ -63,7 +64,7 @@ def test_on_the_motions_own_skeleton_a_take_stays_as_it_was_solved(scale: float)
     bpy.context.view_layer.update()
     assert not has_skeleton(read_rig(armature), motion.skeleton, bpy.context.scene)
     armature.scale = (1.0, 1.0, 1.0)
-    DESK.unplaced = takes.Solved(dataclasses.replace(motion, skeleton=Skeleton.mean(1.6)), Path("walk.mp4"))
+    DESK.keep(takes.Solved(dataclasses.replace(motion, skeleton=Skeleton.mean(1.6)), Path("walk.mp4")))
     bpy.ops.video_mocap.apply_again()  # somebody else's motion
     smaller = curves_of(bpy.context.object)
     bpy.ops.video_mocap.apply_again(plant_feet=False)
@@ -72,6 +73,31 @@ def test_on_the_motions_own_skeleton_a_take_stays_as_it_was_solved(scale: float)
 
 def curves_of(armature: object) -> dict[tuple[str, int], list[float]]:
     return {(c.data_path, c.array_index): [round(k.co[1], 5) for k in c.keyframe_points] for c in versions.curves_of(armature)}
+
+
+def test_of_several_takes_the_armatures_own_is_meant_unless_another_is_chosen() -> None:
+    armatures = []
+    for name in ("anna", "ben"):
+        bpy.ops.object.select_all(action="DESELECT")
+        DESK.keep(takes.Solved(synthetic_motion(), Path(f"{name}.mp4")))
+        bpy.ops.video_mocap.apply_again()
+        armatures.append(bpy.context.object)
+    select(armatures[0])
+    bpy.ops.video_mocap.apply_again()
+    assert armatures[0].animation_data.action.name == "anna.001"
+    bpy.context.scene.video_mocap.take = bpy.data.actions["ben"]
+    bpy.ops.video_mocap.apply_again()
+    assert armatures[0].animation_data.action.name == "ben.001"
+    bpy.context.scene.video_mocap.take = None
+    DESK.keep(takes.Solved(synthetic_motion(), Path("carl.mp4")))  # solved, and on no armature yet
+    bpy.ops.video_mocap.apply_again()
+    assert armatures[0].animation_data.action.name == "carl"
+
+
+def select(thing: Any) -> None:
+    bpy.ops.object.select_all(action="DESELECT")
+    thing.select_set(True)
+    bpy.context.view_layer.objects.active = thing
 
 
 def test_without_an_import_there_is_nothing_to_apply() -> None:

@@ -66,7 +66,7 @@ def keypoints(tmp_path: Path) -> Keypoints:
 def clip(keypoints: Keypoints) -> Any:
     """What Edit Keypoints makes of the last import."""
     motion = dataclasses.replace(synthetic_motion(FRAMES, 30.0), meta={"source_fps": 30.0, "source_rotation": 0, "options": OPTIONS})
-    DESK.unplaced = Solved(motion, SAMPLE, keypoints, start_frame=11)
+    DESK.keep(Solved(motion, SAMPLE, keypoints, start_frame=11))
     assert bpy.ops.video_mocap.edit_keypoints() == {"FINISHED"}
     (made,) = bpy.data.movieclips
     return made
@@ -172,16 +172,16 @@ def test_the_work_goes_on_after_the_file_was_saved_and_opened(clip: Any, tmp_pat
     path = str(tmp_path / "later.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
-    DESK.unplaced = None
+    DESK.recent = None
     assert bpy.ops.video_mocap.solve_again.poll() and bpy.ops.video_mocap.edit_keypoints() == {"FINISHED"}
     assert list(bpy.data.movieclips) == [bpy.data.movieclips[name]] and same(edited(bpy.data.movieclips[name]).keypoints, kept)
 
 
 def test_a_take_is_corrected_and_applied_in_a_file_that_was_opened_later(keypoints: Keypoints, tmp_path: Path) -> None:
-    """Its action keeps what it was made from; another file knows nothing of it."""
-    DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
+    """Its action keeps what it was made from; another file knows nothing of it, once Blender was started anew."""
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints))
     bpy.ops.video_mocap.apply_again(start_frame=11)
-    assert DESK.unplaced is None
+    DESK.recent = None
     path = str(tmp_path / "later.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
@@ -197,8 +197,18 @@ def test_a_take_is_corrected_and_applied_in_a_file_that_was_opened_later(keypoin
     assert limb_error(rig, MIXAMO, synthetic_motion(FRAMES, 30.0)) < 0.1
 
 
+def test_the_video_is_found_beside_the_file_that_was_moved_with_it(keypoints: Keypoints, tmp_path: Path) -> None:
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), tmp_path / "one" / "walk.mp4", keypoints))
+    bpy.ops.video_mocap.apply_again()
+    (tmp_path / "walk.mp4").write_bytes(SAMPLE.read_bytes())
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "walk.blend"))
+    assert bpy.ops.video_mocap.edit_keypoints() == {"FINISHED"}
+    (clip,) = bpy.data.movieclips
+    assert edited(clip).footage == tmp_path / "walk.mp4"
+
+
 def test_what_an_action_keeps_may_be_damaged(keypoints: Keypoints) -> None:
-    DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints))
     bpy.ops.video_mocap.apply_again()
     bpy.context.object.animation_data.action["Mocap Motion"] = b"no"
     for button in (bpy.ops.video_mocap.apply_again, bpy.ops.video_mocap.edit_keypoints):
@@ -206,12 +216,12 @@ def test_what_an_action_keeps_may_be_damaged(keypoints: Keypoints) -> None:
             button()
 
 
-def test_a_take_is_solved_again_where_it_is(keypoints: Keypoints) -> None:
+def test_a_take_is_solved_again_where_it_is(keypoints: Keypoints, tmp_path: Path) -> None:
     """Not on a rig with a take of something else, which happens to be selected."""
     armatures = []
     for shift in (0.0, 5.0):
         bpy.ops.object.select_all(action="DESELECT")
-        DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + shift))
+        DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + shift)))
         bpy.ops.video_mocap.apply_again()
         armatures.append(bpy.context.object)
         if not shift:
@@ -224,19 +234,24 @@ def test_a_take_is_solved_again_where_it_is(keypoints: Keypoints) -> None:
     assert target_of(bpy.context, clip) == armatures[0]
     other = make_rig(MIXAMO)  # without a take: it is meant
     assert target_of(bpy.context, clip) == other
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), tmp_path / "run.mp4"))
+    bpy.ops.video_mocap.apply_again()  # a take of which there are no keypoints
+    assert chosen_armature(bpy.context) == other and target_of(bpy.context, clip) == armatures[0]
+    with pytest.raises(RuntimeError, match="The keypoints of the take on 'rig' are not at hand any more"):
+        bpy.ops.video_mocap.edit_keypoints()
 
 
 def test_editing_again_shows_what_was_corrected_and_another_take_is_another_clip(clip: Any, keypoints: Keypoints) -> None:
     tracks(clip)["nose"].markers[0].mute = True
     bpy.ops.video_mocap.edit_keypoints()
     assert list(bpy.data.movieclips) == [clip]
-    DESK.unplaced = dataclasses.replace(DESK.unplaced, keypoints=keypoints.replace(xy=keypoints.xy + 5))
+    DESK.keep(dataclasses.replace(DESK.recent, keypoints=keypoints.replace(xy=keypoints.xy + 5)))
     bpy.ops.video_mocap.edit_keypoints()
     other = next(c for c in bpy.data.movieclips if c != clip)
     assert clip_in_question(bpy.context) == other  # the last import's
-    DESK.unplaced = dataclasses.replace(DESK.unplaced, keypoints=keypoints)
+    DESK.keep(dataclasses.replace(DESK.recent, keypoints=keypoints))
     assert clip_in_question(bpy.context) == clip
-    DESK.unplaced = None
+    DESK.recent = None
     with pytest.raises(RuntimeError, match="Several clips hold keypoints"):
         bpy.ops.video_mocap.solve_again()
 
@@ -275,10 +290,10 @@ def test_what_cannot_be_is_one_sentence(clip: Any, keypoints: Keypoints, tmp_pat
     clip["Mocap Keypoints"] = b"no"
     with pytest.raises(InputError, match="is damaged; delete it and import the video anew"):
         edited(clip)
-    DESK.unplaced = Solved(synthetic_motion(), tmp_path / "gone.mp4", keypoints_of(320, 240))
+    DESK.keep(Solved(synthetic_motion(), tmp_path / "gone.mp4", keypoints_of(320, 240)))
     with pytest.raises(RuntimeError, match=r"gone\.mp4 cannot be opened to show the keypoints on it"):
         bpy.ops.video_mocap.edit_keypoints()
-    DESK.unplaced = Solved(synthetic_motion(), tmp_path / "keypoints.npz", keypoints_of(fps=25.0))
+    DESK.keep(Solved(synthetic_motion(), tmp_path / "keypoints.npz", keypoints_of(fps=25.0)))
     with pytest.raises(RuntimeError, match="there is no video to show them on"):
         bpy.ops.video_mocap.edit_keypoints()
 
@@ -338,7 +353,7 @@ def test_the_clip_begins_where_the_take_does_and_rates_that_differ_are_told(clip
 
 @pytest.mark.parametrize("nla", [True, False])
 def test_a_take_that_was_moved_is_edited_where_it_is(keypoints: Keypoints, nla: bool) -> None:
-    DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints))
     bpy.ops.video_mocap.apply_again(start_frame=1, nla=nla)
     armature = bpy.context.object
     if nla:
@@ -357,7 +372,7 @@ def test_a_take_that_was_moved_is_edited_where_it_is(keypoints: Keypoints, nla: 
 
 
 def test_a_take_that_was_trimmed_begins_where_it_did(keypoints: Keypoints) -> None:
-    DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints))
     bpy.context.scene.render.fps = 30
     bpy.ops.video_mocap.apply_again(start_frame=1)
     armature = bpy.context.object
@@ -374,7 +389,7 @@ def test_of_two_takes_the_selected_armatures_is_meant(keypoints: Keypoints) -> N
     armatures, made = [], []
     for shift in (0.0, 5.0):
         bpy.ops.object.select_all(action="DESELECT")
-        DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + shift))
+        DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + shift)))
         bpy.ops.video_mocap.apply_again(start_frame=7)
         armatures.append(bpy.context.object)
         bpy.ops.video_mocap.edit_keypoints()
@@ -402,21 +417,21 @@ def test_of_two_takes_the_selected_armatures_is_meant(keypoints: Keypoints) -> N
 
 def test_a_take_in_a_strip_is_the_armatures_too(keypoints: Keypoints) -> None:
     """Beside an older take that is still the active action."""
-    DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints))
     bpy.ops.video_mocap.apply_again()
     bpy.ops.video_mocap.edit_keypoints()
     older = clip_in_question(bpy.context)
-    DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + 5))
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + 5)))
     bpy.ops.video_mocap.apply_again(nla=True, start_frame=50)
     assert bpy.ops.video_mocap.edit_keypoints() == {"FINISHED"}
     newer = clip_in_question(bpy.context)
     assert newer != older and edited(newer).start_frame == 50
-    DESK.unplaced = None
+    DESK.recent = None
     assert clip_in_question(bpy.context) in (older, newer)
 
 
 def test_the_same_keypoints_on_two_armatures_begin_where_each_take_does(keypoints: Keypoints) -> None:
-    DESK.unplaced = Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints)
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints))
     armatures = []
     for start in (7, 200):
         bpy.ops.object.select_all(action="DESELECT")
@@ -435,8 +450,8 @@ def test_the_same_keypoints_on_two_armatures_begin_where_each_take_does(keypoint
 def test_a_clip_knows_the_options_of_the_last_run(clip: Any, keypoints: Keypoints) -> None:
     """Of the same video, and so of the same keypoints."""
     assert edited(clip).options["smooth"] == "strong"
-    meta = DESK.unplaced.motion.meta | {"options": OPTIONS | {"smooth": "none"}}
-    DESK.unplaced = dataclasses.replace(DESK.unplaced, motion=dataclasses.replace(DESK.unplaced.motion, meta=meta))
+    meta = DESK.recent.motion.meta | {"options": OPTIONS | {"smooth": "none"}}
+    DESK.keep(dataclasses.replace(DESK.recent, motion=dataclasses.replace(DESK.recent.motion, meta=meta)))
     bpy.ops.video_mocap.edit_keypoints()
     assert edited(clip).options["smooth"] == "none" and len(bpy.data.movieclips) == 1
 
@@ -451,7 +466,7 @@ def test_a_video_that_was_moved_is_found_where_the_clip_finds_it(clip: Any, tmp_
 def test_without_keypoints_there_is_nothing_to_edit() -> None:
     assert not bpy.ops.video_mocap.solve_again.poll() and not bpy.ops.video_mocap.swap_sides.poll()
     assert not bpy.ops.video_mocap.restore_keypoints.poll()
-    DESK.unplaced = Solved(synthetic_motion(), SAMPLE)
+    DESK.keep(Solved(synthetic_motion(), SAMPLE))
     assert not bpy.ops.video_mocap.edit_keypoints.poll()
 
 

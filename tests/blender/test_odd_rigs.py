@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from blender_addon.core.errors import InputError
 from blender_addon.core.motion import load_motion
-from blender_addon.core.retarget import Mapping
+from blender_addon.core.retarget import Mapping, map_rig
 from blender_addon.core.retarget.choices import Choices
 from helpers import CANONICAL, MIXAMO, RIGIFY, armature_in_edit_mode, limb_error, make_rig, snapshot, synthetic_motion
 
 from blender_addon import versions
 from blender_addon.apply import apply_motion
-from blender_addon.controls import kept_from_the_way, kept_from_turning
+from blender_addon.controls import kept_from_the_way, kept_from_turning, with_constraints
 from blender_addon.rigs import read_rig
 from blender_addon.takes import Solved, Wanted
 
@@ -267,3 +267,37 @@ def test_a_figure_that_is_placed_by_its_root_bone_is_told_of_beside_a_camera() -
         bpy.context.view_layer.update()
         warnings = [w for w in solved.put(bpy.context, armature, Wanted(camera=camera)).warnings if "by its bone 'root'" in w]
         assert len(warnings) == told
+
+
+@pytest.mark.parametrize(("kind", "pair", "influence"), [
+    ("PIVOT", ("LeftUpLeg", "LeftLeg"), 1.0), ("COPY_ROTATION", ("Spine1", "Neck"), 0.3)])
+def test_bones_that_constraints_tie_both_ways_are_not_carried_in_a_circle(kind: str, pair: tuple[str, str], influence: float) -> None:
+    """Blender only warns of such a rig; asking who carries whom went on for ever (2026-11-23)."""
+    armature = make_rig(MIXAMO)
+    for a, b in (pair, pair[::-1]):
+        constraint = armature.pose.bones[MIXAMO[a]].constraints.new(kind)
+        constraint.target, constraint.subtarget, constraint.influence = armature, MIXAMO[b], influence
+    rig = read_rig(armature)
+    held, _ = with_constraints(armature, rig, map_rig(rig))
+    for bone in range(len(rig.names)):
+        carrier, passed = held.carrier(bone), {bone}
+        while carrier >= 0:
+            assert carrier not in passed, f"{rig.names[bone]} is carried in a circle"
+            passed.add(carrier)
+            carrier = held.carrier(carrier)
+    apply_motion(bpy.context, synthetic_motion(), "take", armature, choices=Choices(touch=True))
+
+
+def test_of_bones_that_begin_at_one_point_the_nearest_carries() -> None:
+    """Spine1 hung from the hips where these begin where Spine does: the whole upper body was 9 cm off (2026-11-23)."""
+    armature = make_rig(MIXAMO)
+    bpy.ops.object.mode_set(mode="EDIT")
+    bones = armature.data.edit_bones
+    bones[MIXAMO["Spine"]].use_connect = False
+    bones[MIXAMO["Spine"]].head = bones[MIXAMO["Hips"]].head
+    bpy.ops.object.mode_set(mode="OBJECT")
+    constraint = armature.pose.bones[MIXAMO["Head"]].constraints.new("COPY_ROTATION")  # so that the rig is asked at all
+    constraint.target, constraint.subtarget, constraint.influence = armature, MIXAMO["Neck"], 0.05
+    rig = read_rig(armature)
+    held, _ = with_constraints(armature, rig, map_rig(rig))
+    assert (held.placed_by < 0).all()
