@@ -17,11 +17,9 @@ if not (Path(__file__).resolve().parent / "core").is_dir():
 
 from . import bones, corrections, exports, operators, panel, settings
 from .jobs import DESK, ImportJob, Status
-from .take_marks import is_here
 
 _CLASSES = (*bones.PROPERTIES, settings.VideoMocapSettings, *operators.CLASSES, *bones.CLASSES, *exports.CLASSES, *corrections.CLASSES,
             *panel.CLASSES)
-_HISTORY = (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post)
 
 
 @bpy.app.handlers.persistent
@@ -32,14 +30,24 @@ def _before_another_file(*_: Any) -> None:
         DESK.tell(Status(error="The import was ended because another file was opened."))
     elif DESK.job is None:
         DESK.tell(Status())
+
+
+@bpy.app.handlers.persistent
+def _after_another_file(*_: Any) -> None:
+    """The last motion was solved for the file that was left."""
     DESK.elsewhere = True
 
 
 @bpy.app.handlers.persistent
 def _after_undo(*_: Any) -> None:
     """What is said of a take that is gone is not so any more."""
-    if DESK.job is None and not DESK.status.error and DESK.recent is not None and not is_here(DESK.recent.solve):
+    if DESK.job is None and DESK.status.action and DESK.status.action not in bpy.data.actions:
         DESK.tell(Status())
+
+
+_HANDLERS = (
+    (bpy.app.handlers.load_pre, _before_another_file), (bpy.app.handlers.load_post, _after_another_file),
+    (bpy.app.handlers.undo_post, _after_undo), (bpy.app.handlers.redo_post, _after_undo))
 
 
 def register() -> None:
@@ -47,18 +55,16 @@ def register() -> None:
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Scene.video_mocap = bpy.props.PointerProperty(type=settings.VideoMocapSettings)
-    bpy.app.handlers.load_pre.append(_before_another_file)
-    for handlers in _HISTORY:
-        handlers.append(_after_undo)
+    for handlers, handler in _HANDLERS:
+        handlers.append(handler)
 
 
 def unregister() -> None:
     """Called by Blender when the add-on is disabled; ends what is at work."""
     operators.stop_going()
     DESK.clear()
-    bpy.app.handlers.load_pre.remove(_before_another_file)
-    for handlers in _HISTORY:
-        handlers.remove(_after_undo)
+    for handlers, handler in _HANDLERS:
+        handlers.remove(handler)
     del bpy.types.Scene.video_mocap
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)

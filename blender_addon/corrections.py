@@ -82,7 +82,7 @@ def _clip_to_edit(context: Any) -> Any:
 def clip_in_question(context: Any) -> Any:
     """The clip that a button means. Raises InputError."""
     clip, armature = probable_clip(context), chosen_armature(context)
-    if clip is None and armature is not None and actions_on(armature):
+    if clip is None and armature is not None and any(map(known_keypoints, actions_on(armature))):
         raise InputError(f"The keypoints of the take on '{armature.name}' are not shown yet; press 'Edit Keypoints' first.")
     if clip is None:
         names = ", ".join(f"'{clip.name}'" for clip in clips())
@@ -97,7 +97,7 @@ def probable_clip(context: Any) -> Any | None:
     shown = getattr(context.space_data, "clip", None)
     if is_clip(shown):
         return shown
-    if actions := actions_on(chosen_armature(context)):
+    if actions := list(filter(known_keypoints, actions_on(chosen_armature(context)))):
         return _clip_of(actions)
     elsewhere = {area.spaces.active.clip for area in _clip_editors(context) if is_clip(area.spaces.active.clip)}
     if len(elsewhere) == 1:

@@ -43,6 +43,7 @@ class Status:
     error: str = ""
     message: str = ""
     warnings: list[str] = field(default_factory=list)
+    action: str = ""  # of the take that the message tells of
 
 
 class Job:
@@ -169,11 +170,12 @@ class ImportJob(Job):
             self.status.warnings.append(f"The scene '{self._scene.name}' is gone; the motion is in '{context.scene.name}'.")
             scene = context.scene
         try:
+            scene.video_mocap.take = None  # else 'Apply Again' would go on meaning another one
             with _in_scene(context, scene):
                 applied = solved.put(context, armature, self._wanted)
         except InputError as error:
             raise InputError(f"{error} The motion is kept: press 'Apply Again' when this is mended.") from error
-        self.take, self.status.message = applied.take, applied.message
+        self.take, self.status.message, self.status.action = applied.take, applied.message, applied.take.action
         self.status.warnings += applied.warnings
 
     def close(self) -> None:

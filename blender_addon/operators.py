@@ -145,7 +145,7 @@ class _Apply(WhileIdle):
             DESK.tell(Status(error=str(error)))
             self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
             return {"CANCELLED"}
-        DESK.tell(Status(message=applied.message, warnings=applied.warnings))
+        DESK.tell(Status(message=applied.message, warnings=applied.warnings, action=applied.take.action))
         return {"FINISHED"}
 
 
@@ -195,6 +195,7 @@ class ImportMotion(_Apply, bpy.types.Operator):
             raise InputError("Choose the motion.npz of a run first.")
         solved = Solved.load(Path(bpy.path.abspath(self.filepath)))
         DESK.keep(solved)
+        context.scene.video_mocap.take = None  # else 'Apply Again' would go on meaning another one
         return solved
 
 
@@ -266,7 +267,8 @@ def take_in_question(context: Any, armature: Any | None) -> Any | None:
         return chosen
     if DESK.homeless() is not None and not DESK.elsewhere:
         return None
-    return next(filter(has_motion, actions_on(armature)), None)
+    active = armature.animation_data.action if armature is not None and armature.animation_data is not None else None
+    return next(filter(has_motion, [*filter(None, [active]), *actions_on(armature)]), None)
 
 
 def wanted(operator: Any, scene: Any, armature: Any | None) -> Wanted:

@@ -18,7 +18,7 @@ from .jobs import DESK, Status
 from .keypoint_tracks import is_clip
 from .operators import take_in_question
 from .rigs import chosen_armature
-from .take_marks import latest
+from .take_marks import has_motion, latest
 
 
 class SidebarPanel(bpy.types.Panel):
@@ -73,7 +73,8 @@ class TakePanel(_Part, bpy.types.Panel):
         column.operator("video_mocap.apply_again", icon="FILE_REFRESH")
         if (DESK.recent or latest()) is not None:
             column.prop(context.scene.video_mocap, "take")
-            if context.scene.video_mocap.take is None:
+            chosen = context.scene.video_mocap.take
+            if chosen is None or not has_motion(chosen):
                 column.label(text=_take_meant(context), icon="ACTION")
         column.operator("video_mocap.import_motion", icon="IMPORT")
         column.operator("video_mocap.export_take", icon="EXPORT")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import time
 from collections import Counter
 from pathlib import Path, PureWindowsPath
@@ -61,7 +62,8 @@ def made_from(action: Any) -> tuple[Motion, Path, Keypoints | None, int, str]:
 def _found(source: str) -> Path:
     """Where the video is now: where it was, else beside the .blend, as both may have been moved, from another system too."""
     beside = Path(bpy.data.filepath).with_name(PureWindowsPath(source).name) if bpy.data.filepath else Path(source)
-    if not Path(source).exists() and (beside.exists() or PureWindowsPath(source).drive):
+    # os.path: of what may not be looked at, pathlib raises
+    if not os.path.exists(source) and (os.path.exists(beside) or PureWindowsPath(source).drive):
         return beside
     return Path(source)
 

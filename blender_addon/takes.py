@@ -6,6 +6,7 @@ it was made from (`take_marks`).
 
 from __future__ import annotations
 
+import os
 import uuid
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -78,7 +79,7 @@ class Solved:
     def put(self, context: Any, armature: Any | None, wanted: Wanted) -> Applied:
         """Onto the armature, or onto a new one. Raises InputError with one sentence and leaves the scene as it was."""
         warnings, footage = [], footage_of(self.source) if wanted.camera else None
-        if footage is not None and not footage.exists():
+        if footage is not None and not os.path.exists(footage):
             warnings.append(f"The video {footage} is gone; there is nothing behind the camera.")
             footage = None
         name = self.source.stem.encode("utf-8", "replace").decode()  # Blender takes no other names

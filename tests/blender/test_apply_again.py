@@ -75,7 +75,11 @@ def curves_of(armature: object) -> dict[tuple[str, int], list[float]]:
     return {(c.data_path, c.array_index): [round(k.co[1], 5) for k in c.keyframe_points] for c in versions.curves_of(armature)}
 
 
-def test_of_several_takes_the_armatures_own_is_meant_unless_another_is_chosen() -> None:
+def refuse(*_: object) -> None:
+    raise InputError("The armature is locked.")
+
+
+def test_of_several_takes_the_armatures_own_is_meant_unless_another_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     armatures = []
     for name in ("anna", "ben"):
         bpy.ops.object.select_all(action="DESELECT")
@@ -88,10 +92,19 @@ def test_of_several_takes_the_armatures_own_is_meant_unless_another_is_chosen() 
     bpy.context.scene.video_mocap.take = bpy.data.actions["ben"]
     bpy.ops.video_mocap.apply_again()
     assert armatures[0].animation_data.action.name == "ben.001"
-    bpy.context.scene.video_mocap.take = None
-    DESK.keep(takes.Solved(synthetic_motion(), Path("carl.mp4")))  # solved, and on no armature yet
-    bpy.ops.video_mocap.apply_again()
+    dataclasses.replace(synthetic_motion(), meta={"source": "carl.mp4"}).save(tmp_path / "motion.npz")
+    with monkeypatch.context() as broken:
+        broken.setattr(takes, "apply_motion", refuse)
+        with pytest.raises(RuntimeError, match="locked"):
+            bpy.ops.video_mocap.import_motion(filepath=str(tmp_path / "motion.npz"))
+    with pytest.raises(RuntimeError, match="Cannot read file"):
+        bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "absent.blend"))
+    bpy.ops.video_mocap.apply_again()  # what came last and is on no armature yet, whatever was chosen before
     assert armatures[0].animation_data.action.name == "carl"
+    bpy.ops.video_mocap.apply_again(nla=True)
+    armatures[0].animation_data.action = bpy.data.actions["anna"]
+    bpy.ops.video_mocap.apply_again()
+    assert armatures[0].animation_data.action.name == "anna.002"
 
 
 def select(thing: Any) -> None:
@@ -107,9 +120,6 @@ def test_without_an_import_there_is_nothing_to_apply() -> None:
 
 
 def test_a_motion_that_could_not_be_applied_is_kept(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise InputError("The armature is locked.")
-
     with monkeypatch.context() as broken:
         broken.setattr(takes, "apply_motion", refuse)
         before = snapshot()

@@ -207,6 +207,15 @@ def test_the_video_is_found_beside_the_file_that_was_moved_with_it(keypoints: Ke
     assert edited(clip).footage == tmp_path / "walk.mp4"
 
 
+def test_a_video_that_cannot_be_looked_at_stops_nothing(keypoints: Keypoints) -> None:
+    """Of a name that this system does not take; or in somebody else's folder, which a test as root cannot have."""
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), Path("/" + 300 * "x" + ".mp4"), keypoints))
+    bpy.ops.video_mocap.apply_again()
+    assert bpy.ops.video_mocap.apply_again() == {"FINISHED"}
+    with pytest.raises(RuntimeError, match="is too long for this system"):
+        bpy.ops.video_mocap.apply_again(footage=True)
+
+
 def test_what_an_action_keeps_may_be_damaged(keypoints: Keypoints) -> None:
     DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints))
     bpy.ops.video_mocap.apply_again()
@@ -237,6 +246,7 @@ def test_a_take_is_solved_again_where_it_is(keypoints: Keypoints, tmp_path: Path
     DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), tmp_path / "run.mp4"))
     bpy.ops.video_mocap.apply_again()  # a take of which there are no keypoints
     assert chosen_armature(bpy.context) == other and target_of(bpy.context, clip) == armatures[0]
+    assert clip_in_question(bpy.context) == clip  # the only one
     with pytest.raises(RuntimeError, match="The keypoints of the take on 'rig' are not at hand any more"):
         bpy.ops.video_mocap.edit_keypoints()
 
