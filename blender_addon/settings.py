@@ -14,7 +14,6 @@ from .core.errors import InputError
 from .core.inputs import images_in, is_keypoint_input, videos_in
 from .core.options import RunOptions
 from .core.retarget.choices import Choices
-from .take_marks import has_motion
 
 NOT_IN_THE_PANEL = {
     "device": "the engine takes the graphics card when there is one",
@@ -114,7 +113,8 @@ class VideoMocapSettings(bpy.types.PropertyGroup):
         **option_properties(),
         **take_properties(),
         **choice_properties(),
-        "take": PointerProperty(name="Of", type=bpy.types.Action, poll=lambda self, action: has_motion(action),
+        # No poll that leaves other actions out: with one, Blender 4.2 crashes at its end once the add-on was disabled.
+        "take": PointerProperty(name="Of", type=bpy.types.Action,
                                 description="The take that 'Apply Again' puts onto the armature; empty: an import that is on none yet, "
                                             "else the armature's own take, else the last one"),
         "bones": PointerProperty(type=BoneList),
