@@ -56,15 +56,15 @@ def with_constraints(armature: Any, rig: Rig, mapping: Mapping) -> tuple[Rig, tu
     if len(overruled) == len(driven):
         raise InputError(f"None of the bones of the armature '{armature.name}' follows its own keys: constraints or drivers move them all, "
                          "or Blender does not show the armature; switch these off, or choose the armature that they follow.")
-    held_by, hold, placed_by = rig.held_by.copy(), rig.hold.copy(), rig.placed_by.copy()
+    made = dataclasses.replace(rig, held_by=rig.held_by.copy(), hold=rig.hold.copy(), placed_by=rig.placed_by.copy(), switches=switches)
     for bone in driven:
         parent = next((a for a in rig.ancestors(bone) if a in driven), -1)
-        held_by[bone], hold[bone] = _held(bone, parent, shares)
-        nearest = _placed(bone, parent, int(held_by[bone]), along)
+        made.held_by[bone], made.hold[bone] = _held(bone, parent, shares)
+        nearest = _placed(bone, parent, int(made.held_by[bone]), along)
         # Bones that constraints tie to each other both ways would be carried in a circle.
-        if nearest >= 0 and bone not in (nearest, *dataclasses.replace(rig, placed_by=placed_by).carriers(nearest)):
-            placed_by[bone] = nearest
-    return dataclasses.replace(rig, held_by=held_by, hold=hold, placed_by=placed_by, switches=switches), tuple(sorted(overruled | kept))
+        if nearest >= 0 and bone not in (nearest, *made.carriers(nearest)):
+            made.placed_by[bone] = nearest
+    return made, tuple(sorted(overruled | kept))
 
 
 def kept_from_the_way(armature: Any, rig: Rig, locations: dict[str, np.ndarray]) -> tuple[str, ...]:

@@ -62,10 +62,9 @@ def _clip_to_edit(context: Any) -> Any:
     """The clip of the selected armature's take, else of the last import; made where there is none yet. Raises InputError."""
     armature = chosen_armature(context)
     takes, actions = takes_on(armature), actions_on(armature)
-    solved = next((Solved.of(action) for action in actions if has_keypoints(action)), None)
     if armature is None or not actions:
         solved = DESK.last()
-    elif solved is None:
+    elif (solved := next((Solved.of(action) for action in actions if has_keypoints(action)), None)) is None:
         clip = _clip_of(actions)
         if clip is None:
             raise InputError(f"The keypoints of the take on '{armature.name}' are not at hand any more; import its video again.")

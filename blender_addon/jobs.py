@@ -159,7 +159,6 @@ class ImportJob(Job):
             motion = dataclasses.replace(motion, meta=motion.meta | self._edited.meta)
         keypoints = self._edited.detected if self._edited else keypoints_beside(path, motion)
         solved = Solved(motion, self._video, keypoints, self._wanted.start_frame)
-        DESK.keep(solved)
         armature = self._armature.found_in(bpy.data.objects) if self._armature else None
         # One that was deleted may still be in the file, for a list of bones or a fake user keeps it.
         if self._armature and (armature is None or armature.type != "ARMATURE" or not armature.users_scene):
@@ -169,8 +168,8 @@ class ImportJob(Job):
         if scene is None:
             self.status.warnings.append(f"The scene '{self._scene.name}' is gone; the motion is in '{context.scene.name}'.")
             scene = context.scene
+        DESK.keep(solved, scene)
         try:
-            scene.video_mocap.take = None  # else 'Apply Again' would go on meaning another one
             with _in_scene(context, scene):
                 applied = solved.put(context, armature, self._wanted)
         except InputError as error:
@@ -236,9 +235,10 @@ class _Desk:
             return None
         return self.recent
 
-    def keep(self, solved: Solved) -> None:
-        """Notes the motion that came last."""
+    def keep(self, solved: Solved, scene: Any) -> None:
+        """Notes the motion that came last; it is what 'Apply Again' means in its scene, whatever was chosen there before."""
         self.recent, self.elsewhere = solved, False
+        scene.video_mocap.take = None
 
     @property
     def status(self) -> Status:

@@ -194,8 +194,7 @@ class ImportMotion(_Apply, bpy.types.Operator):
         if not self.filepath.strip():
             raise InputError("Choose the motion.npz of a run first.")
         solved = Solved.load(Path(bpy.path.abspath(self.filepath)))
-        DESK.keep(solved)
-        context.scene.video_mocap.take = None  # else 'Apply Again' would go on meaning another one
+        DESK.keep(solved, context.scene)
         return solved
 
 
@@ -265,10 +264,10 @@ def take_in_question(context: Any, armature: Any | None) -> Any | None:
     chosen = context.scene.video_mocap.take
     if chosen is not None and has_motion(chosen):
         return chosen
-    if DESK.homeless() is not None and not DESK.elsewhere:
+    if armature is None or (DESK.homeless() is not None and not DESK.elsewhere):
         return None
-    active = armature.animation_data.action if armature is not None and armature.animation_data is not None else None
-    return next(filter(has_motion, [*filter(None, [active]), *actions_on(armature)]), None)
+    own = sorted(filter(has_motion, actions_on(armature)), key=lambda action: action != armature.animation_data.action)  # that one first
+    return own[0] if own else None
 
 
 def wanted(operator: Any, scene: Any, armature: Any | None) -> Wanted:

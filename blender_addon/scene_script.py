@@ -26,7 +26,6 @@ from .core.files import refusals_told
 from .core.motion import Motion
 from .exports import export_take
 from .footage import check_footage
-from .take_marks import mark
 from .takes import Solved
 
 _FLOOR = 10.0  # metres, side of the grid
@@ -162,7 +161,7 @@ def main() -> int:
         solved, footage = Solved.load(Path(request["motion"])), request["footage"]
         name = Path(footage).stem if footage else "Take"
         take = build_scene(solved.motion, _that_can_be_shown(footage), name)
-        mark(bpy.data.actions[take.action], solved.motion, solved.source, solved.keypoints, 1, solved.solve)
+        solved.note_on(take, 1)
         files = {kind: Path(path) for kind, path in request["files"].items()}
         for kind, path in files.items():
             with in_place(path) as partial:

@@ -99,27 +99,28 @@ def known_keypoints(action: Any | None) -> str | None:
     return None if action is None else action.get(_DIGEST)
 
 
-def actions_on(armature: Any | None) -> list[Any]:
-    """The actions that play on the armature and are takes, the one that was made last first."""
+def _players(armature: Any | None) -> list[Any]:
+    """What plays on the armature: its animation data, with the active action, then NLA strips from the top down."""
     if armature is None or armature.animation_data is None:
         return []
-    actions = [armature.animation_data.action, *(strip.action for strip in reversed(versions.strips_of(armature)))]
-    takes = [action for action in actions if action is not None and (has_motion(action) or known_keypoints(action))]
-    return sorted(takes, key=made_when, reverse=True)
+    return [armature.animation_data, *reversed(versions.strips_of(armature))]
+
+
+def actions_on(armature: Any | None) -> list[Any]:
+    """The actions that play on the armature and are takes, the one that was made last first."""
+    actions = [player.action for player in _players(armature) if player.action is not None]
+    return sorted((a for a in actions if has_motion(a) or known_keypoints(a)), key=made_when, reverse=True)
 
 
 def takes_on(armature: Any | None) -> dict[str, int]:
     """Digest -> first frame in the scene of the takes that play on the armature, wherever they have been moved to. Of several of the same
     keypoints the action's counts, then those of NLA strips from the top down."""
-    if armature is None or armature.animation_data is None:
-        return {}
     takes: dict[str, int] = {}
-    action = armature.animation_data.action
-    if known := known_keypoints(action):
-        takes[known] = round(_first_frame(action, versions.curves_of(armature)))
-    for strip in reversed(versions.strips_of(armature)):
-        if known := known_keypoints(strip.action):
-            first = strip.frame_start + (_first_frame(strip.action, versions.curves_for(strip)) - strip.action_frame_start) * strip.scale
+    for player in _players(armature):
+        if known := known_keypoints(player.action):
+            first = _first_frame(player.action, versions.curves_for(player))
+            if isinstance(player, bpy.types.NlaStrip):
+                first = player.frame_start + (first - player.action_frame_start) * player.scale
             takes.setdefault(known, round(first))
     return takes
 

@@ -76,6 +76,10 @@ class Solved:
         motion = load_motion(path)
         return cls(motion, Path(str(motion.meta.get("source") or path)), keypoints_beside(path, motion))
 
+    def note_on(self, take: Take, start_frame: int) -> None:
+        """Lets the take's action keep what it was made from."""
+        mark(bpy.data.actions[take.action], self.motion, self.source, self.keypoints, start_frame, self.solve)
+
     def put(self, context: Any, armature: Any | None, wanted: Wanted) -> Applied:
         """Onto the armature, or onto a new one. Raises InputError with one sentence and leaves the scene as it was."""
         warnings, footage = [], footage_of(self.source) if wanted.camera else None
@@ -89,7 +93,7 @@ class Solved:
         message = f"{len(self.motion)} frames ({seconds:.1f} s) on '{take.armature}'."
         if take.slide >= 0.1:
             message += f" Feet on the ground slide by up to {take.slide:.1f} cm."
-        mark(bpy.data.actions[take.action], self.motion, self.source, self.keypoints, wanted.start_frame, self.solve)
+        self.note_on(take, wanted.start_frame)
         if take.overruled:
             warnings.append(overruled(take))
         if take.unseen:

@@ -49,7 +49,7 @@ def test_on_the_motions_own_skeleton_a_take_stays_as_it_was_solved(scale: float)
     """Feet that glide a little in the solved motion were planted at the second go, which moved the figure off the footage."""
     bpy.context.scene.unit_settings.scale_length = scale
     motion = dataclasses.replace(synthetic_motion(), contacts=np.ones((30, 4), bool))
-    DESK.keep(takes.Solved(motion, Path("walk.mp4")))
+    DESK.keep(takes.Solved(motion, Path("walk.mp4")), bpy.context.scene)
     bpy.ops.video_mocap.apply_again()
     first, armature = curves_of(bpy.context.object), bpy.context.object
     bpy.ops.video_mocap.apply_again()
@@ -64,7 +64,7 @@ def test_on_the_motions_own_skeleton_a_take_stays_as_it_was_solved(scale: float)
     bpy.context.view_layer.update()
     assert not has_skeleton(read_rig(armature), motion.skeleton, bpy.context.scene)
     armature.scale = (1.0, 1.0, 1.0)
-    DESK.keep(takes.Solved(dataclasses.replace(motion, skeleton=Skeleton.mean(1.6)), Path("walk.mp4")))
+    DESK.keep(takes.Solved(dataclasses.replace(motion, skeleton=Skeleton.mean(1.6)), Path("walk.mp4")), bpy.context.scene)
     bpy.ops.video_mocap.apply_again()  # somebody else's motion
     smaller = curves_of(bpy.context.object)
     bpy.ops.video_mocap.apply_again(plant_feet=False)
@@ -83,7 +83,7 @@ def test_of_several_takes_the_armatures_own_is_meant_unless_another_is_chosen(tm
     armatures = []
     for name in ("anna", "ben"):
         bpy.ops.object.select_all(action="DESELECT")
-        DESK.keep(takes.Solved(synthetic_motion(), Path(f"{name}.mp4")))
+        DESK.keep(takes.Solved(synthetic_motion(), Path(f"{name}.mp4")), bpy.context.scene)
         bpy.ops.video_mocap.apply_again()
         armatures.append(bpy.context.object)
     select(armatures[0])

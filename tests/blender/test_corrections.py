@@ -66,7 +66,7 @@ def keypoints(tmp_path: Path) -> Keypoints:
 def clip(keypoints: Keypoints) -> Any:
     """What Edit Keypoints makes of the last import."""
     motion = dataclasses.replace(synthetic_motion(FRAMES, 30.0), meta={"source_fps": 30.0, "source_rotation": 0, "options": OPTIONS})
-    DESK.keep(Solved(motion, SAMPLE, keypoints, start_frame=11))
+    DESK.keep(Solved(motion, SAMPLE, keypoints, start_frame=11), bpy.context.scene)
     assert bpy.ops.video_mocap.edit_keypoints() == {"FINISHED"}
     (made,) = bpy.data.movieclips
     return made
@@ -179,7 +179,7 @@ def test_the_work_goes_on_after_the_file_was_saved_and_opened(clip: Any, tmp_pat
 
 def test_a_take_is_corrected_and_applied_in_a_file_that_was_opened_later(keypoints: Keypoints, tmp_path: Path) -> None:
     """Its action keeps what it was made from; another file knows nothing of it, once Blender was started anew."""
-    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints))
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints), bpy.context.scene)
     bpy.ops.video_mocap.apply_again(start_frame=11)
     DESK.recent = None
     path = str(tmp_path / "later.blend")
@@ -198,7 +198,7 @@ def test_a_take_is_corrected_and_applied_in_a_file_that_was_opened_later(keypoin
 
 
 def test_the_video_is_found_beside_the_file_that_was_moved_with_it(keypoints: Keypoints, tmp_path: Path) -> None:
-    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), tmp_path / "one" / "walk.mp4", keypoints))
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), tmp_path / "one" / "walk.mp4", keypoints), bpy.context.scene)
     bpy.ops.video_mocap.apply_again()
     (tmp_path / "walk.mp4").write_bytes(SAMPLE.read_bytes())
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "walk.blend"))
@@ -209,7 +209,7 @@ def test_the_video_is_found_beside_the_file_that_was_moved_with_it(keypoints: Ke
 
 def test_a_video_that_cannot_be_looked_at_stops_nothing(keypoints: Keypoints) -> None:
     """Of a name that this system does not take; or in somebody else's folder, which a test as root cannot have."""
-    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), Path("/" + 300 * "x" + ".mp4"), keypoints))
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), Path("/" + 300 * "x" + ".mp4"), keypoints), bpy.context.scene)
     bpy.ops.video_mocap.apply_again()
     assert bpy.ops.video_mocap.apply_again() == {"FINISHED"}
     with pytest.raises(RuntimeError, match="is too long for this system"):
@@ -217,7 +217,7 @@ def test_a_video_that_cannot_be_looked_at_stops_nothing(keypoints: Keypoints) ->
 
 
 def test_what_an_action_keeps_may_be_damaged(keypoints: Keypoints) -> None:
-    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints))
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints), bpy.context.scene)
     bpy.ops.video_mocap.apply_again()
     bpy.context.object.animation_data.action["Mocap Motion"] = b"no"
     for button in (bpy.ops.video_mocap.apply_again, bpy.ops.video_mocap.edit_keypoints):
@@ -230,7 +230,7 @@ def test_a_take_is_solved_again_where_it_is(keypoints: Keypoints, tmp_path: Path
     armatures = []
     for shift in (0.0, 5.0):
         bpy.ops.object.select_all(action="DESELECT")
-        DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + shift)))
+        DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + shift)), bpy.context.scene)
         bpy.ops.video_mocap.apply_again()
         armatures.append(bpy.context.object)
         if not shift:
@@ -243,7 +243,7 @@ def test_a_take_is_solved_again_where_it_is(keypoints: Keypoints, tmp_path: Path
     assert target_of(bpy.context, clip) == armatures[0]
     other = make_rig(MIXAMO)  # without a take: it is meant
     assert target_of(bpy.context, clip) == other
-    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), tmp_path / "run.mp4"))
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), tmp_path / "run.mp4"), bpy.context.scene)
     bpy.ops.video_mocap.apply_again()  # a take of which there are no keypoints
     assert chosen_armature(bpy.context) == other and target_of(bpy.context, clip) == armatures[0]
     assert clip_in_question(bpy.context) == clip  # the only one
@@ -255,11 +255,11 @@ def test_editing_again_shows_what_was_corrected_and_another_take_is_another_clip
     tracks(clip)["nose"].markers[0].mute = True
     bpy.ops.video_mocap.edit_keypoints()
     assert list(bpy.data.movieclips) == [clip]
-    DESK.keep(dataclasses.replace(DESK.recent, keypoints=keypoints.replace(xy=keypoints.xy + 5)))
+    DESK.keep(dataclasses.replace(DESK.recent, keypoints=keypoints.replace(xy=keypoints.xy + 5)), bpy.context.scene)
     bpy.ops.video_mocap.edit_keypoints()
     other = next(c for c in bpy.data.movieclips if c != clip)
     assert clip_in_question(bpy.context) == other  # the last import's
-    DESK.keep(dataclasses.replace(DESK.recent, keypoints=keypoints))
+    DESK.keep(dataclasses.replace(DESK.recent, keypoints=keypoints), bpy.context.scene)
     assert clip_in_question(bpy.context) == clip
     DESK.recent = None
     with pytest.raises(RuntimeError, match="Several clips hold keypoints"):
@@ -300,10 +300,10 @@ def test_what_cannot_be_is_one_sentence(clip: Any, keypoints: Keypoints, tmp_pat
     clip["Mocap Keypoints"] = b"no"
     with pytest.raises(InputError, match="is damaged; delete it and import the video anew"):
         edited(clip)
-    DESK.keep(Solved(synthetic_motion(), tmp_path / "gone.mp4", keypoints_of(320, 240)))
+    DESK.keep(Solved(synthetic_motion(), tmp_path / "gone.mp4", keypoints_of(320, 240)), bpy.context.scene)
     with pytest.raises(RuntimeError, match=r"gone\.mp4 cannot be opened to show the keypoints on it"):
         bpy.ops.video_mocap.edit_keypoints()
-    DESK.keep(Solved(synthetic_motion(), tmp_path / "keypoints.npz", keypoints_of(fps=25.0)))
+    DESK.keep(Solved(synthetic_motion(), tmp_path / "keypoints.npz", keypoints_of(fps=25.0)), bpy.context.scene)
     with pytest.raises(RuntimeError, match="there is no video to show them on"):
         bpy.ops.video_mocap.edit_keypoints()
 
@@ -363,7 +363,7 @@ def test_the_clip_begins_where_the_take_does_and_rates_that_differ_are_told(clip
 
 @pytest.mark.parametrize("nla", [True, False])
 def test_a_take_that_was_moved_is_edited_where_it_is(keypoints: Keypoints, nla: bool) -> None:
-    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints))
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints), bpy.context.scene)
     bpy.ops.video_mocap.apply_again(start_frame=1, nla=nla)
     armature = bpy.context.object
     if nla:
@@ -382,7 +382,7 @@ def test_a_take_that_was_moved_is_edited_where_it_is(keypoints: Keypoints, nla: 
 
 
 def test_a_take_that_was_trimmed_begins_where_it_did(keypoints: Keypoints) -> None:
-    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints))
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints), bpy.context.scene)
     bpy.context.scene.render.fps = 30
     bpy.ops.video_mocap.apply_again(start_frame=1)
     armature = bpy.context.object
@@ -399,7 +399,7 @@ def test_of_two_takes_the_selected_armatures_is_meant(keypoints: Keypoints) -> N
     armatures, made = [], []
     for shift in (0.0, 5.0):
         bpy.ops.object.select_all(action="DESELECT")
-        DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + shift)))
+        DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + shift)), bpy.context.scene)
         bpy.ops.video_mocap.apply_again(start_frame=7)
         armatures.append(bpy.context.object)
         bpy.ops.video_mocap.edit_keypoints()
@@ -427,11 +427,11 @@ def test_of_two_takes_the_selected_armatures_is_meant(keypoints: Keypoints) -> N
 
 def test_a_take_in_a_strip_is_the_armatures_too(keypoints: Keypoints) -> None:
     """Beside an older take that is still the active action."""
-    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints))
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints), bpy.context.scene)
     bpy.ops.video_mocap.apply_again()
     bpy.ops.video_mocap.edit_keypoints()
     older = clip_in_question(bpy.context)
-    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + 5)))
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints.replace(xy=keypoints.xy + 5)), bpy.context.scene)
     bpy.ops.video_mocap.apply_again(nla=True, start_frame=50)
     assert bpy.ops.video_mocap.edit_keypoints() == {"FINISHED"}
     newer = clip_in_question(bpy.context)
@@ -441,7 +441,7 @@ def test_a_take_in_a_strip_is_the_armatures_too(keypoints: Keypoints) -> None:
 
 
 def test_the_same_keypoints_on_two_armatures_begin_where_each_take_does(keypoints: Keypoints) -> None:
-    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints))
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints), bpy.context.scene)
     armatures = []
     for start in (7, 200):
         bpy.ops.object.select_all(action="DESELECT")
@@ -461,7 +461,7 @@ def test_a_clip_knows_the_options_of_the_last_run(clip: Any, keypoints: Keypoint
     """Of the same video, and so of the same keypoints."""
     assert edited(clip).options["smooth"] == "strong"
     meta = DESK.recent.motion.meta | {"options": OPTIONS | {"smooth": "none"}}
-    DESK.keep(dataclasses.replace(DESK.recent, motion=dataclasses.replace(DESK.recent.motion, meta=meta)))
+    DESK.keep(dataclasses.replace(DESK.recent, motion=dataclasses.replace(DESK.recent.motion, meta=meta)), bpy.context.scene)
     bpy.ops.video_mocap.edit_keypoints()
     assert edited(clip).options["smooth"] == "none" and len(bpy.data.movieclips) == 1
 
@@ -476,7 +476,7 @@ def test_a_video_that_was_moved_is_found_where_the_clip_finds_it(clip: Any, tmp_
 def test_without_keypoints_there_is_nothing_to_edit() -> None:
     assert not bpy.ops.video_mocap.solve_again.poll() and not bpy.ops.video_mocap.swap_sides.poll()
     assert not bpy.ops.video_mocap.restore_keypoints.poll()
-    DESK.keep(Solved(synthetic_motion(), SAMPLE))
+    DESK.keep(Solved(synthetic_motion(), SAMPLE), bpy.context.scene)
     assert not bpy.ops.video_mocap.edit_keypoints.poll()
 
 
