@@ -3,6 +3,7 @@
     build.py train --config NAME --data MOCAP [--detections DIR] [--fine-tune] [--resume] [--install]
     build.py train --config NAME --finetune-2d DIR [--data MOCAP] [--install]                          (see `models.finetune_2d`)
     build.py train --config correction ...                                                              (see `models.train_correction`)
+    build.py train --config contacts ...                                                                (see `models.train_contacts`)
 
 Each step draws windows from two sources: mocap under imagined cameras with a modelled detector (`models.synthesis`), and what MediaPipe
 really saw of rendered people (`models.detections`). Both are mirrored, rolled, thinned out and seen through a guessed lens
@@ -71,6 +72,10 @@ def main(argv: list[str]) -> int:
         return train(args)
     if args.config == "correction":  # not a lifting network
         from .train_correction import train
+
+        return train(args)
+    if args.config == "contacts":
+        from .train_contacts import train
 
         return train(args)
     settings, code = config(args.config), revision()
@@ -452,10 +457,12 @@ def plot(history: list[dict[str, Any]], path: Path, kinds: tuple[str, ...], unit
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="build.py train", allow_abbrev=False,
-        description="Trains a lifting network, or the correction of ankles and wrists; prints errors on unseen motions every 500 steps. "
+        description="Trains a lifting network, the correction of ankles and wrists, or the foot contacts; prints errors on unseen motions "
+                    "every 500 steps. "
                     "--data and --detections are what it learns from; CONTRIBUTING.md says where to get them.")
-    parser.add_argument("--config", required=True, choices=[*registry.NETWORKS, "correction"],
-                        help="which network; 'correction' is not a lifter: it is part of the 2D stage and needs --detections")
+    parser.add_argument("--config", required=True, choices=[*registry.NETWORKS, "correction", "contacts"],
+                        help="which network; 'correction' (of the 2D stage) and 'contacts' (of the solver) are no lifters and need "
+                             "--detections, 'contacts' nothing else")
     parser.add_argument("--data", type=Path, metavar="DIR", help="mocap folder with train/ and val/ (BVH)")
     parser.add_argument("--detections", type=Path, metavar="DIR", help="folder of run_*.npz: detections beside truth")
     parser.add_argument("--steps", type=int, metavar="N", help="another number of steps than usual (the schedule is fitted to it)")
@@ -467,7 +474,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--install", action="store_true", help="at the end, put the best weights into models/weights")
     args = parser.parse_args(argv)
-    if args.data is None and args.finetune_2d is None:
+    if args.data is None and args.finetune_2d is None and args.config != "contacts":
         parser.error("the following arguments are required: --data")
     if args.steps is not None and args.steps < 1:
         parser.error("argument --steps: must be at least 1")

@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,20 +29,20 @@ from core.errors import InputError
 from core.flips import by_continuity
 from core.keypoints import CANONICAL
 
-from . import mocap, registry
+from . import mocap, registry, small_training
 from .correction import FRAMES, LIMBS, POINTS, Correction, Questions, Take, ask, window_rows
 from .detections import FRAMES as LENGTH
 from .detections import held_out, keypoints_of, runs_in, too_few
 from .provenance import data_hashes, revision
+from .small_training import Training
 from .synthesis import Synthesis, unseen
-from .train import CACHE, advance, began_with, checkpoint, code_of, hand_over, keep_checkpoint, plot
+from .train import CACHE, hand_over
 from .windows import lost_keypoints
 
 SEED = 1
 ARGUMENTS = {"frame_width": 96, "width": 384, "blocks": 2}
 STEPS = 3_000
 _RATE, _WEIGHT_DECAY, _AVERAGE = 2e-3, 0.02, 0.998
-_JUDGE_EVERY = 500
 _WINDOWS = 20  # a step from either source
 _QUESTIONS = 12  # a window
 _FAR = 6.0  # spreads; a truth that is further away is not asked for
@@ -223,11 +221,7 @@ def errors(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
 
 def fit(real: Exact, source: Synthesis, judges: dict[str, Batch], steps: int, folder: Path, about: dict[str, Any],
         resume: bool) -> tuple[nn.Module, dict[str, Any]]:
-    """The training loop; leaves checkpoint and plot in `folder`. Returns the network with the mean weights, and what to say about it.
-
-    Raises InputError where a checkpoint to resume is of another config or other data than `about` says."""
-    from tqdm import tqdm
-
+    """Trains on both sources; see `models.small_training.fit`."""
     def draw(step: int) -> Batch:
         rng = np.random.default_rng([SEED, step])
         parts = questions(synthetic(source, rng, _WINDOWS), rng), questions(real.take(rng.integers(0, len(real.xy), _WINDOWS)), rng)
@@ -235,38 +229,9 @@ def fit(real: Exact, source: Synthesis, judges: dict[str, Batch], steps: int, fo
 
     network = Correction(**ARGUMENTS)
     standardise(network, torch.cat([draw(-i - 1 + 2**31)[0] for i in range(4)]))
-    kept = torch.optim.swa_utils.AveragedModel(
-        network, avg_fn=lambda mean, new, step: mean + (new - mean) * max(1 - _AVERAGE, 9 / (10 + float(step))))
-    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=_WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=steps, pct_start=0.1)
-    state: dict[str, Any] = {"network": network, "kept": kept, "optimiser": optimiser, "schedule": schedule}
-    history: list[dict[str, Any]] = []
-    first = 0
-    recipe = json.dumps({k: about.get(k) for k in ("config", "data", "steps")}, sort_keys=True)
-    stored = checkpoint(folder, recipe, resume)
-    if stored is not None:
-        about = about | began_with(stored, about)
-        first, history = stored["step"], stored["history"]
-        for name, part in state.items():
-            part.load_state_dict(stored[name])
-    losses: list[float] = []
-    minutes, begin = history[-1]["minutes"] if history else 0.0, time.time()
-    bar = tqdm(range(first, steps), initial=first, total=steps, desc="correction", mininterval=5)
-    for step in bar:
-        loss = loss_of(network, draw(step))
-        advance(loss, network, optimiser, schedule)
-        kept.update_parameters(network)
-        losses.append(float(loss.detach()))
-        if (step + 1) % _JUDGE_EVERY == 0 or step + 1 == steps:
-            history.append({"step": step + 1, "loss": round(float(np.mean(losses)), 3),
-                            "minutes": round(minutes + (time.time() - begin) / 60, 1),
-                            **{name: judge(kept.module, batch) for name, batch in judges.items()}})
-            losses.clear()
-            bar.write(json.dumps(history[-1]))
-            so_far = {"recipe": recipe, "step": step + 1, "history": history, **{k: v.state_dict() for k, v in state.items()}}
-            keep_checkpoint(folder, so_far | code_of(about))
-            plot(history, folder / "loss.png", ("ankle", "wrist"), "hundredths of the spread")
-    return kept.module, about | {"figures": history[-1]}
+    training = Training("correction", draw, loss_of, lambda kept: {name: judge(kept, batch) for name, batch in judges.items()},
+                        steps, _RATE, _WEIGHT_DECAY, _AVERAGE, ("ankle", "wrist"), "hundredths of the spread")
+    return small_training.fit(training, network, folder, about, resume)
 
 
 def standardise(network: Correction, features: Tensor) -> None:

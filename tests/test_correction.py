@@ -18,7 +18,7 @@ from core.errors import InputError  # noqa: E402
 from core.events import Reporter  # noqa: E402
 from core.keypoints import CANONICAL, CONVENTIONS, Keypoints  # noqa: E402
 from core.skeleton import INDEX, mirror_name  # noqa: E402
-from models import correction, judge_correction, registry, train_correction  # noqa: E402
+from models import correction, judge_correction, registry, small_training, train_correction  # noqa: E402
 from models.correction import FRAMES, POINTS, Correction, Loaded, Take, ask, window_rows  # noqa: E402
 from models.train_correction import Exact, questions  # noqa: E402
 from tests.synthetic import film, walk, wander  # noqa: E402
@@ -226,7 +226,7 @@ def test_a_resumed_training_does_what_an_uninterrupted_one_does(tmp_path: Path, 
             raise KeyboardInterrupt
         return exact(int(rng.integers(5)))
 
-    monkeypatch.setattr(train_correction, "_JUDGE_EVERY", 2)
+    monkeypatch.setattr(small_training, "_JUDGE_EVERY", 2)
     monkeypatch.setattr(train_correction, "ARGUMENTS", {"frame_width": 8, "width": 16, "blocks": 1})
     monkeypatch.setattr(train_correction, "synthetic", synthetic)
     judges = {"val": questions(exact(9), np.random.default_rng(0))}
