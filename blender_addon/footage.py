@@ -80,11 +80,10 @@ def replace_earlier(scene: Any, camera: Any, take: str) -> None:
         return
     (earlier,) = candidates
     _keep_looks(earlier, camera)
-    names, homes = (earlier.name, earlier.data.name), list(earlier.users_collection)
-    earlier.user_remap(camera)
+    names = earlier.name, earlier.data.name
     for collection in camera.users_collection:
-        if collection not in homes:
-            collection.objects.unlink(camera)
+        collection.objects.unlink(camera)  # or Blender 5.2 has it twice where both were
+    earlier.user_remap(camera)
     _remove(earlier)
     camera.name, camera.data.name = names
 

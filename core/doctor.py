@@ -17,14 +17,19 @@ from functools import partial
 from importlib import metadata
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import environment
 from .detect import bundle
 from .detect.bundle import BUNDLE_NAME
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "core" / "assets" / "sample.mp4"
 WEIGHTS = ROOT / "models" / "weights"
+_NO_LIFTERS = ("correction", "contacts")
 _SAMPLE_FRAMES = 10
 _MARK = "the check says: "  # libraries may print before
 _CHILD = f"""
@@ -82,13 +87,14 @@ def _dependency(name: str, pinned: str) -> Finding:
 
 def checks(root: Path) -> Iterator[Finding]:
     """Model files, device, encoder, and each part of a run tried out, one after the other."""
-    names = [f.stem for f in sorted(WEIGHTS.glob("*.safetensors")) if f.stem != "correction"]  # which is no lifter
+    names = [f.stem for f in sorted(WEIGHTS.glob("*.safetensors")) if f.stem not in _NO_LIFTERS]
     yield _check("MediaPipe bundle", lambda: check_bundle(root / "core" / "detect" / BUNDLE_NAME))
     for name in names:
         yield _check(f"weights {name}", partial(check_weights, name))
     if not names:
         yield Finding("problem", "weights", f"no lifting network in {WEIGHTS}; get it again or run 'python3 build.py train'.")
     yield _check("weights correction", check_correction)
+    yield _check("weights contacts", check_contacts)
     yield _check("device", check_device)
     yield _check("video encoder", check_encoder)
     yield _check("self-test, kinematics", check_kinematics)
@@ -153,10 +159,26 @@ def check_correction() -> str:
     from models.correction import FRAMES, SIZE, load
 
     network = load().network
-    answer = network(torch.zeros(1, len(FRAMES), SIZE))
+    return _answers(network, network(torch.zeros(1, len(FRAMES), SIZE)))
+
+
+def check_contacts() -> str:
+    """The network that tells which feet stand, likewise."""
+    import torch
+
+    from models.contacts import SIZE, load
+
+    network = load().network
+    return _answers(network, network(torch.zeros(1, 1, SIZE), torch.ones(1, 1, dtype=torch.bool)))
+
+
+def _answers(network: nn.Module, answer: Tensor) -> str:
+    """The size of a network whose answer is finite."""
+    import torch
+
     if not torch.isfinite(answer).all():
         raise ValueError("the network's answer is not finite; get the weights file again")
-    return f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f} million parameters, forward pass works"
+    return f"{sum(p.numel() for p in network.parameters()) / 1e6:.2g} million parameters, forward pass works"
 
 
 def check_device() -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .errors import InputError
 from .images import first_gap, read_image, stored_shape
-from .inputs import images_in
+from .inputs import images_in, videos_in
 from .source import DEFAULT_IMAGE_FPS, Frame, Source, SourceInfo, shortened
 
 
@@ -20,6 +20,8 @@ class ImageSource(Source):
         super().__init__(path, start, end)
         self.fps, self.untimed = fps or DEFAULT_IMAGE_FPS, fps is None
         self._all = images_in(path)
+        if not self._all and (videos := videos_in(path)):
+            raise InputError(f"The folder {path} holds videos and no images; give one of them, such as {videos[0].name}.")
         if not self._all:
             raise InputError(f"The folder {path} has neither images nor videos; give a video, or a folder of numbered PNG or JPEG files or "
                              "of OpenPose's JSON.")

@@ -97,6 +97,8 @@ def _run(path: Path, out: Path, options: RunOptions, lifter: Lifter, reporter: R
     except SceneError as error:
         problem, ours = str(error), error.ours
         files |= error.written
+    if old := sorted(name for name in _RESULTS if (out / name).exists() and out / name not in files.values()):
+        reporter.warning(f"{_listed(old)} in {out} {'is' if len(old) == 1 else 'are'} of an earlier run, not of this one.")
     missing = sorted(set(options.formats) - set(files))
     if missing and not problem:  # the writer has said why
         problem = f"Not everything could be written: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
@@ -238,6 +240,10 @@ def _write(motion: Motion, source: Source | None, path: Path, out: Path, options
         if scene_formats:
             footage = path.resolve() if source else None
             files |= write_scene(motion_path, footage, scene_formats, out, reporter)
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _spare_the_input(path: Path, out: Path) -> None:

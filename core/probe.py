@@ -75,6 +75,14 @@ def describe(found: dict) -> str:
     if info.get("rotation"):
         lines.append(f"turned upright by its rotation flag ({info['rotation']} degrees)")
     for person in found["people"]:
-        more = f", {person['height']:.0f} px tall" if "height" in person else ""
+        more = f", {person['height']:.0f} px tall, {_whereabouts(person, info['width'])}" if "height" in person else ""
         lines.append(f"person {person['number']}: seen in {person['frames_seen']} of {info['frames']} frames{more}")
     return "\n".join([*lines, found["plan"]])
+
+
+def _whereabouts(person: dict, width: int) -> str:
+    """Where and when a person is mostly seen, in words that tell people apart."""
+    share = person["centre"][0] / width
+    place = "at the left" if share < 0.4 else "at the right" if share > 0.6 else "in the middle"
+    first, last = person["seconds"]
+    return f"{place}, from {first:.1f} to {last:.1f} s"

@@ -90,12 +90,13 @@ def features(seen: Seen) -> tuple[np.ndarray, np.ndarray]:
     grid = seconds[0] + np.arange(int(round((seconds[-1] - seconds[0]) * RATE)) + 1) / RATE
     body, feet, legs = ([names.index(n) for n in wanted] for names, wanted in ((MARKERS, _BODY), (MARKERS, _FEET), (CANONICAL, _LEGS)))
     there = np.isfinite(seen.image[:, legs]).all(-1) & (seen.confidence[:, legs] > 0)
-    shown = np.where(there[..., None], seen.image[:, legs], np.nan) * seen.hips[:, None, 2:]
+    hips = seen.hips[:, None] * size
+    shown = np.where(there[..., None], seen.image[:, legs], np.nan) * hips[..., 2:]
+    lifted = seen.markers * size
     columns = (
-        np.nan_to_num(_between(seen.markers[:, body], seconds, grid)) * size,
-        _velocities(_between(shown, seconds, grid)) * size,
+        np.nan_to_num(_between(lifted[:, body], seconds, grid)), _velocities(_between(shown, seconds, grid)),
         _between(np.where(there, seen.confidence[:, legs], 0.0), seconds, grid),
-        _velocities(_between(seen.markers[:, feet] + seen.hips[:, None], seconds, grid)) * size)
+        _velocities(_between(lifted[:, feet] + hips, seconds, grid)))
     return np.concatenate([c.reshape(len(grid), -1) for c in columns], axis=1).astype(np.float32), grid
 
 

@@ -68,7 +68,7 @@ def test_a_check_that_ends_its_process_is_a_line(monkeypatch: pytest.MonkeyPatch
 
 
 def test_every_weights_file_is_checked_and_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The correction is no lifter: on a fresh clone the doctor called it a problem."""
+    """The correction and the contacts are no lifters: on a fresh clone the doctor called it a problem."""
     monkeypatch.setattr(doctor, "apart", lambda check: "not tried here")
     weights = {f.name.removeprefix("weights "): f for f in doctor.checks(doctor.ROOT) if f.name.startswith("weights")}
     assert set(weights) == {p.stem for p in doctor.WEIGHTS.glob("*.safetensors")}
@@ -77,9 +77,9 @@ def test_every_weights_file_is_checked_and_works(monkeypatch: pytest.MonkeyPatch
 
 def test_without_torch_there_are_findings_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "apart", lambda check: "not tried here")
-    for module in ("torch", "models.registry", "models.correction"):
+    for module in ("torch", "models.registry", "models.correction", "models.contacts"):
         monkeypatch.setitem(sys.modules, module, None)  # an import of it fails
-    assert {f.state for f in doctor.checks(doctor.ROOT) if f.name in ("device", "weights correction")} == {"problem"}
+    assert {f.state for f in doctor.checks(doctor.ROOT) if f.name in ("device", "weights correction", "weights contacts")} == {"problem"}
 
 
 def test_a_missing_bundle_is_a_problem(tmp_path: Path) -> None:

@@ -94,6 +94,14 @@ def test_keypoints_feed_in_again_and_give_the_same_motion(result: RunResult, tmp
     np.testing.assert_allclose(again.motion.joints_world(), result.motion.joints_world(), atol=0.01)
 
 
+def test_results_of_an_earlier_run_are_told_from_this_ones(result: RunResult, tmp_path: Path) -> None:
+    """A stranger ran person 2 where person 1 had been, and looked at the first one's overlay (2026-11-24)."""
+    first, second = Reporter(), Reporter()
+    run(result.files["keypoints"], tmp_path, RunOptions(formats=("npz",)), first)
+    run(result.files["keypoints"], tmp_path, RunOptions(formats=("bvh",)), second)
+    assert not first.warnings and second.warnings == [f"motion.npz in {tmp_path.resolve()} is of an earlier run, not of this one."]
+
+
 def test_fps_changes_the_rate_and_not_the_length(result: RunResult, tmp_path: Path) -> None:
     motion = run(result.files["keypoints"], tmp_path, RunOptions(fps=12.0), Reporter()).motion
     assert motion.fps == 12.0 and motion.times[-1] == pytest.approx(result.motion.times[-1], abs=1 / 12)

@@ -64,3 +64,11 @@ def test_a_video_that_breaks_off_is_told(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     listener = Listener()
     assert probe(path, listener)["people"] == [] and any("torn.avi breaks off" in said for said in listener.said)
+
+
+def test_people_are_told_by_where_and_when_they_are_seen() -> None:
+    person = {"number": 2, "frames_seen": 40, "seconds": (1.0, 2.5), "height": 300.0, "centre": (900.0, 400.0)}
+    info = {"path": "two.mp4", "kind": "video", "width": 1000, "height": 800, "frames": 90, "duration": 3.0, "fps": 30.0}
+    said = describe({"input": info, "people": [person, person | {"centre": (500.0, 0.0)}, person | {"centre": (100.0, 0.0)}], "plan": ""})
+    assert "person 2: seen in 40 of 90 frames, 300 px tall, at the right, from 1.0 to 2.5 s" in said
+    assert "in the middle" in said and "at the left" in said

@@ -378,6 +378,10 @@ def test_image_folder_faults(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="has neither images nor videos"):
         open_source(tmp_path / "empty")
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "walk.mp4").write_bytes(b"")
+    with pytest.raises(InputError, match=r"holds videos and no images; give one of them, such as walk\.mp4"):
+        open_source(tmp_path / "videos")
     folder = write_images(tmp_path / "mixed", [1, 2])
     write_images(folder, [3], size=(50, 50))
     for begin in (None, 0.05):

@@ -87,6 +87,9 @@ def _wanted(source: Source, person: str, reporter: Reporter, detector: Detector 
             raise InputError(f"No person was found in the {len(take.times)} frames of {source.path}; use a video that shows a person "
                              f"at least a twentieth of the picture's width tall.")
         wanted = next(i for i, k in enumerate(people) if k is choose_person(people, person))
+        if len(people) > 1:
+            reporter.log(f"{len(people)} people were found; person {wanted + 1} is followed, who is seen in "
+                         f"{int(people[wanted].seen.sum())} of {len(take.times)} frames.")
         if finder is not None:
             _fill_gaps(take, wanted, source, finder, reporter)
             _look_again(take, wanted, source, finder, reporter)

@@ -1,7 +1,8 @@
-"""Feet that stand: what the picture says about foot points that do not move, as rows of the fit.
+"""Feet that stand, as rows of the fit.
 
 Problem: depth from size is vague, so a standing foot would drift along the line of sight. Method: a heel or toe that does not move in the
-picture hardly moves in space; the fit is told so for each pair of frames, robustly, so that a foot that does move costs little.
+picture, or that the whole body's motion says stands (`standing`), hardly moves in space; the fit is told so for each pair of frames,
+robustly, so that a foot that does move costs little.
 Once the ground is known, still feet near it belong onto it, which ties the root's depth to the picture, and no foot goes through it.
 At last the contacts are known: a point that is down is held to one place for as long as it is.
 What else the body rests on (`rests`) is treated alike where it is lowest, but is never held.
@@ -104,8 +105,12 @@ class Footing:
         return dataclasses.replace(self, held=held / _HELD**2, anchor=anchor)
 
 
-def stillness(keypoints: Keypoints, seen: np.ndarray, depth: np.ndarray, focal: float) -> np.ndarray:
-    """(S, P) in [0, 1], how still each of `TOUCHING` is in the picture; seen: (T,) bool, S frames; depth: (S,) metres; focal: pixels."""
+def stillness(keypoints: Keypoints, seen: np.ndarray, depth: np.ndarray, focal: float, stands: np.ndarray | None = None) -> np.ndarray:
+    """(S, P) in [0, 1], how still each of `TOUCHING` is; seen: (T,) bool, S frames; depth: (S,) metres; focal: pixels.
+
+    stands: (S, 4) how likely each foot point stands (see `standing`), which counts as far as the picture does not surely show that it
+    moves; None: by the picture alone.
+    """
     columns = np.array([keypoints.names.index(n) for n in FOOT_POINTS + REST_KEYPOINTS])
     feet, trust = slice(0, len(FOOT_POINTS)), np.ones(len(columns))
     if not (keypoints.confidence[:, columns[feet]] > 0).any():  # a detector that knows neither heels nor toes
@@ -117,7 +122,12 @@ def stillness(keypoints: Keypoints, seen: np.ndarray, depth: np.ndarray, focal: 
     rows = np.arange(len(times))
     before, after = np.maximum(rows - reach, 0), np.minimum(rows + reach, len(times) - 1)
     speed = np.linalg.norm(xy[after] - xy[before], axis=-1) / (times[after] - times[before])[:, None] * depth[:, None] / focal
-    return np.where(np.isfinite(speed), np.exp(-((np.nan_to_num(speed) / _STILL) ** 2)) * confidence, 0.0)
+    slow = np.where(np.isfinite(speed), np.exp(-((np.nan_to_num(speed) / _STILL) ** 2)), 0.0)
+    still = slow * confidence
+    if stands is not None:
+        unsure = np.where(np.isfinite(speed), 1.0 - confidence * (1.0 - slow), 1.0)[:, feet]
+        still[:, feet] = np.maximum(still[:, feet], stands * unsure)
+    return still
 
 
 def footing(still: np.ndarray, times: np.ndarray, feet: np.ndarray | None = None, rests: Rests | None = None,

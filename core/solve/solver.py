@@ -36,6 +36,7 @@ from .quality import quality
 from .rests import REST_POINTS, Rests, flesh
 from .sides import one_way_round
 from .smoothness import LONGEST_GAP, independence
+from .standing import standing
 from .start import first_rotations, unwound
 from .world import GROUND_POINTS, World, find_world, never_upright
 
@@ -85,7 +86,7 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
         reporter.log(f"Left and right were the other way round in {int(problem.turned.sum())} of {len(keypoints)} frames; they go by the "
                      "frames before and after.")
     with threadpool_limits(1, "blas"):  # thousands of small products: handing them to threads costs more than they do
-        still = stillness(canonical, rows, problem.start.root[:, 2], K[0, 0])
+        still = stillness(canonical, rows, problem.start.root[:, 2], K[0, 0], standing(problem, K))
         fitted = _fit_all(problem.body, evidence, problem.start, still, stature, choices, reporter)
     motion = _motion(fitted, keypoints, K, rows, problem.confidence)
     meta: dict[str, Any] = {"solver": dataclasses.asdict(choices), "quality": quality(motion, canonical, K, problem.turned)}

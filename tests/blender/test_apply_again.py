@@ -140,6 +140,10 @@ def test_a_runs_motion_file_comes_in_with_its_camera(tmp_path: Path) -> None:
     assert DESK.status.warnings == [f"The video {video} is gone; there is nothing behind the camera."]
     rig = make_rig(MIXAMO)
     assert bpy.ops.video_mocap.apply_again() == {"FINISHED"} and limb_error(rig, MIXAMO, synthetic_motion()) < 0.1
+    bpy.context.scene.video_mocap.footage = True
+    assert {bpy.ops.video_mocap.apply_again().pop() for _ in range(2)} == {"FINISHED"}
+    linked = [o.name for o in bpy.context.scene.collection.objects]  # Blender 5.2 had the camera twice where the former one had been
+    assert len(linked) == len(set(linked)) and sum(o.type == "CAMERA" for o in bpy.context.scene.objects) == 2
 
 
 @pytest.mark.parametrize(("content", "sentence"), [
