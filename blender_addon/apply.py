@@ -16,7 +16,7 @@ import numpy as np
 from . import versions
 from .before import Before
 from .confidence import key_confidence
-from .controls import kept_from_the_way, kept_from_turning, posable, with_constraints
+from .controls import kept_from_the_way, kept_from_turning, posable, switched_to_controls, with_constraints
 from .core.errors import InputError
 from .core.motion import Motion
 from .core.retarget import Mapping, Rig, RigMotion, check_mapping, map_rig, retarget, rotation_channels
@@ -89,11 +89,12 @@ def apply_motion(context: Any, motion: Motion, name: str, armature: Any | None =
             foreign = not has_skeleton(rig, motion.skeleton, context.scene)
             mapping = map_rig(rig) if mapping is None else check_mapping(rig, mapping)
             rig, overruled = with_constraints(armature, rig, mapping)
+            rig, idle = switched_to_controls(armature, rig, mapping)
             left = find_leftovers(armature, rig, mapping, choices.controls)
             rig = left.put_to_rest(rig)
             moved = retarget(motion, rig, mapping, choices.plant_feet and foreign, choices.way, choices.touch and foreign)
             overruled = tuple(sorted({*overruled, *kept_from_the_way(armature, rig, moved.locations),
-                                      *kept_from_turning(armature, moved.rotations)}))
+                                      *kept_from_turning(armature, rig, moved.rotations)}))
         rig, moved = with_controls(rig, mapping, moved, choices.controls)
         frames = frames_of(motion, context.scene, start_frame)
         made = add_camera(context, motion, moved.placement, frames, footage, name) if camera else None
@@ -102,7 +103,7 @@ def apply_motion(context: Any, motion: Motion, name: str, armature: Any | None =
             # Of a strip, which plays on beside a later one, the camera stays unless the later one is in its place.
             replace_earlier(context.scene, made, f"{name} on {armature.name}" + (f" at {start_frame:g}" if choices.nla else ""))
         return Take(armature.name, action.name, made.name if made else None, mapping.map_name, moved.slide, overruled,
-                    _unseen(armature, moved, choices), rig.stretch,
+                    _unseen(armature, moved, choices, idle), rig.stretch,
                     tuple(sorted(left.placed - moved.locations.keys() - moved.rotations.keys())))
     except BaseException:
         before.restore()
@@ -132,8 +133,8 @@ def _write(armature: Any, rig: Rig, left: Leftovers, moved: RigMotion, frames: n
     return action
 
 
-def _unseen(armature: Any, moved: RigMotion, choices: Choices) -> str:
-    """What is to be seen instead of the take, in one sentence; empty when the take plays."""
+def _unseen(armature: Any, moved: RigMotion, choices: Choices, idle: tuple[str, ...]) -> str:
+    """What is to be seen instead of the take, in one sentence; empty when the take plays. idle: controls that nothing follows."""
     if armature.data.pose_position == "REST":
         return f"The armature '{armature.name}' is in Rest Position; set it to Pose Position in its data properties to see the take."
     animation = armature.animation_data
@@ -148,6 +149,10 @@ def _unseen(armature: Any, moved: RigMotion, choices: Choices) -> str:
     if choices.nla and any(path.startswith(ours) for path in keyed):
         return (f"The action '{animation.action.name}' of '{armature.name}' plays over the strip with the take; unlink that action to see "
                 "the take.")
+    if idle and choices.controls == "fk":
+        others = f" and {len(idle) - 1} other controls" if len(idle) > 1 else ""
+        return (f"The control '{idle[0]}'{others} of '{armature.name}' move{'' if others else 's'} nothing that deforms; switch the rig's "
+                "limbs from IK to FK to see the take.")
     return ""
 
 

@@ -22,6 +22,7 @@ from .rigs import chosen_armature, read_rig
 
 _CHAINS = ("Spine", "Neck")
 _SINGLE = tuple(j for j in JOINTS if j not in ("Spine", "Spine1", "Neck"))
+_ENDS = ("LeftFoot", "RightFoot", "LeftHand", "RightHand")
 _SURE = 0.5
 
 
@@ -241,7 +242,7 @@ def draw_bones(layout: Any, context: Any, armature: Any) -> None:
     row.operator("video_mocap.show_bones")
     row.operator("video_mocap.load_bones", text="", icon="FILE_FOLDER")
     if not _is_for(listed, armature):
-        _draw_doubtful(layout, armature)
+        _draw_doubts(layout, armature)
         return
     row.operator("video_mocap.save_bones", text="", icon="FILE_TICK")
     row.operator("video_mocap.forget_bones", text="", icon="X")
@@ -251,11 +252,14 @@ def draw_bones(layout: Any, context: Any, armature: Any) -> None:
         column.prop_search(entry, "bone", armature.data, "bones", text=entry.joint, icon="ERROR" if doubtful else "BONE_DATA")
 
 
-def _draw_doubtful(layout: Any, armature: Any) -> None:
+def _draw_doubts(layout: Any, armature: Any) -> None:
+    """Which bones are worth a look, and which feet and hands have none: a figure without them is rare, a rig that hides them is not."""
     mapping, _ = found_mapping(armature)
-    doubtful = mapping.doubtful if mapping is not None else ()
-    if doubtful:
-        layout.label(text="Doubtful: " + ", ".join(doubtful[:4]) + (", ..." if len(doubtful) > 4 else ""), icon="ERROR")
+    if mapping is None:
+        return
+    for title, joints in (("Doubtful", mapping.doubtful), ("Not found", tuple(j for j in _ENDS if j not in mapping.bones))):
+        if joints:
+            layout.label(text=f"{title}: " + ", ".join(joints[:4]) + (", ..." if len(joints) > 4 else ""), icon="ERROR")
 
 
 CLASSES = (ShowBones, ForgetBones, SavePreset, LoadPreset)

@@ -1,17 +1,21 @@
-"""Which bone a control really follows: the rig's constraints may make it follow another one than its parent (Rigify's head and neck).
+"""Which bone a control really follows: the rig's constraints may make it follow another one than its parent (Rigify's head and neck); and
+what really follows a control: a rig that stands on inverse kinematics may leave it alone.
 
 Method: the mapped bones are put to rest, each is turned in turn, and Blender's own evaluation says who came along and how far; limits are
 off meanwhile, for the turn may be beyond them. A bone that carries the way is put where the take will have it, with its constraints and
-without, and so is one whose rotation is limited in its own axes. The rig is left as it was, to the last bit. Time on the UI thread: one
-evaluation of the armature for each mapped bone, 14 for the way and 13 for each limited bone, about 0.4 s for a Rigify rig; nothing for a
-rig without constraints. Limits: a constraint that acts in some poses only is taken as it acts near rest, limits of rotation are seen in a
-bone's own axes only, and at the extremes of its turn.
+without, and so is one whose rotation is limited in its own axes. Where no deforming bone follows a limb's control, the properties that
+drive constraints are set to 0 and to 1, one after the other, until one does. The rig is left as it was, to the last bit. Time on the UI
+thread: one evaluation of the armature for each mapped bone, one more for each control of a limb, 14 for the way and 13 for each limited
+bone, about 0.6 s for a Rigify rig; nothing for a rig without constraints. Limits: a constraint that acts in some poses only is taken as it
+acts near rest, limits of rotation are seen in a bone's own axes only, and at the extremes of its turn; of switches only bones' properties
+are tried, one at a time.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,12 +26,18 @@ from . import versions
 from .core import rotations
 from .core.errors import InputError
 from .core.retarget import Mapping, Rig
+from .core.retarget.mapping import LIMB_OF
 from .curves import bone_path
 
 _TURN = rotations.from_rotation_vector(np.array([0.3, 0.4, 0.5]))
 _SOLVERS = ("IK", "SPLINE_IK")
+_SOLVERS_LIMIT = "mmd_ik_limit_override"  # what MMD Tools calls a limit of the knee that goes with the inverse kinematics
 _CHANNELS = ("location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale")
 _FREE = 0.9  # of what its channels turn a bone by; with less, something else has a say
+_IDLE = 0.1  # likewise: a control that turns what deforms by less moves nothing
+_AT_ONE_PLACE = 0.005  # of the rig's size, within which a deforming bone begins where its control does
+_LIMB_JOINTS = tuple(dict.fromkeys(joint for end, joints in LIMB_OF.items() if not end.endswith("Toe") for joint in joints))
+_PROPERTY = re.compile(r'pose\.bones\["((?:[^"\\]|\\.)+)"\](\["(?:[^"\\]|\\.)+"\])')
 _ASTRAY = 0.02  # of the rig's size, about 3 cm of a grown person
 _CLIPPED = np.radians(5.0)  # what a limit may take off unnoticed
 
@@ -45,7 +55,9 @@ def with_constraints(armature: Any, rig: Rig, mapping: Mapping) -> tuple[Rig, tu
     active = [(bone, c) for bone in armature.pose.bones for c in bone.constraints if not c.mute]
     solvers = [(bone, c) for bone, c in active if c.type in _SOLVERS and not {b.name for b in _chain(bone, c)}.isdisjoint(names)]
     limits = [c for _, c in active if c.type.startswith("LIMIT_")]
-    switches = (*rig.switches, *(_off(armature, bone.name, c.name) for bone, c in solvers))
+    turned = {link for bone, c in solvers for link in _chain(bone, c)}
+    theirs = [(bone, c) for bone, c in active if bone in turned and c.name == _SOLVERS_LIMIT]
+    switches = (*rig.switches, *(_off(armature, bone.name, c.name) for bone, c in (*solvers, *theirs)))
     kept = _kept_switches(armature, switches)
     overruled = {name for name in names if has_driver(armature, f"{bone_path(name)}.rotation")}
     if not solvers and not any(bone.name in passed and c not in limits for bone, c in active):
@@ -78,8 +90,9 @@ def kept_from_the_way(armature: Any, rig: Rig, locations: dict[str, np.ndarray])
     return tuple(kept)
 
 
-def kept_from_turning(armature: Any, turns: dict[str, np.ndarray]) -> tuple[str, ...]:
-    """Those of the bones that a take turns, see `RigMotion.rotations`, that limits in their own axes keep from it by a few degrees."""
+def kept_from_turning(armature: Any, rig: Rig, turns: dict[str, np.ndarray]) -> tuple[str, ...]:
+    """Those of the bones that a take turns, see `RigMotion.rotations`, that limits in their own axes keep from it by a few degrees when the
+    rig is switched as the take does."""
     kept = []
     for name, quaternions in turns.items():
         posed = armature.pose.bones[name]
@@ -88,13 +101,96 @@ def kept_from_turning(armature: Any, turns: dict[str, np.ndarray]) -> tuple[str,
             continue
         vectors = rotations.to_rotation_vector(quaternions)
         extremes = quaternions[[*vectors.argmin(axis=0), *vectors.argmax(axis=0)]]
-        with _at_rest(armature, [name]):
+        with _at_rest(armature, [name]), _switched(armature, rig.switches):
             limited = _turned(posed, extremes)
             with _muted(limits):
                 free = _turned(posed, extremes)
         if rotations.angle_between(limited, free).max() > _CLIPPED:
             kept.append(name)
     return tuple(kept)
+
+
+def switched_to_controls(armature: Any, rig: Rig, mapping: Mapping) -> tuple[Rig, tuple[str, ...]]:
+    """The rig with the switches of properties that make what deforms follow the limbs' controls, where it does not and one is found; and
+    the controls that nothing follows even so."""
+    led = _led(armature, rig, mapping)
+    if not led:
+        return rig, ()
+    limits = [c for bone in armature.pose.bones for c in bone.constraints if not c.mute and c.type.startswith("LIMIT_")]
+    found: list[tuple[str, str, float]] = []
+    with _at_rest(armature, list(led)), _muted(limits), _switched(armature, rig.switches):
+        idle = _idle(armature, led)
+        for switch in _driving(armature, rig.switches) if idle else ():
+            if switch[:2] not in {known[:2] for known in found} and _frees(armature, switch, {name: led[name] for name in idle}):
+                found.append(switch)
+        if found:
+            with _switched(armature, found):
+                idle = _idle(armature, {name: led[name] for name in idle})
+    return dataclasses.replace(rig, switches=(*rig.switches, *found)), idle
+
+
+def _led(armature: Any, rig: Rig, mapping: Mapping) -> dict[str, list[str]]:
+    """Each mapped control of a limb -> the deforming bones that begin where it does, if constraints move any of them."""
+    posed, heads = armature.pose.bones, rig.rest[:, :3, 3]
+    near = _AT_ONE_PLACE * np.ptp(rig.tails, axis=0).max()
+    mapped = {*mapping.joints.values(), *mapping.spine, *mapping.neck}
+    found = {}
+    for bone in (mapping.joints[joint] for joint in _LIMB_JOINTS if joint in mapping.joints):
+        b = rig.index(bone)
+        if posed[bone].bone.use_deform and not rig.controls[b]:
+            continue
+        there = [rig.names[i] for i in np.flatnonzero(np.linalg.norm(heads - heads[b], axis=-1) < near)]
+        led = [name for name in there if name not in mapped and posed[name].bone.use_deform]
+        if any(c.type not in _SOLVERS and not c.mute for name in led for c in posed[name].constraints):
+            found[bone] = led
+    return found
+
+
+def _idle(armature: Any, led: dict[str, list[str]]) -> tuple[str, ...]:
+    """The controls that turn none of the bones that they should lead, each turned by itself."""
+    before = _orientations(armature, led)
+    return tuple(control for control, bones in led.items() if _still(armature, [control], {control: bones}, before))
+
+
+def _frees(armature: Any, switch: tuple[str, str, float], led: dict[str, list[str]]) -> bool:
+    """Whether this switch lets at least one of the controls, all turned, turn what it should lead."""
+    with _switched(armature, [switch]):
+        return len(_still(armature, list(led), led, _orientations(armature, led))) < len(led)
+
+
+def _still(armature: Any, controls: list[str], led: dict[str, list[str]], before: dict[str, np.ndarray]) -> list[str]:
+    """Those that turn none of the bones that they should lead while the controls, which are at rest, are turned; before: as
+    `_orientations` gives it."""
+    for control in controls:
+        armature.pose.bones[control].matrix_basis = _matrix(_TURN)
+    after = _orientations(armature, led)
+    for control in controls:
+        armature.pose.bones[control].matrix_basis = _matrix(rotations.IDENTITY)
+    least = _IDLE * rotations.angle_between(rotations.IDENTITY, _TURN)
+    turned = {bone for bone in after if rotations.angle_between(before[bone], after[bone]) > least}
+    return [control for control, theirs in led.items() if turned.isdisjoint(theirs)]
+
+
+def _orientations(armature: Any, led: dict[str, list[str]]) -> dict[str, np.ndarray]:
+    """bone -> (4,) how each bone that is led lies now, armature space."""
+    bpy.context.view_layer.update()
+    posed = armature.pose.bones
+    return {bone: rotations.from_matrix(np.array(posed[bone].matrix.normalized())[:3, :3]) for theirs in led.values() for bone in theirs}
+
+
+def _driving(armature: Any, known: tuple[tuple[str, str, float], ...]) -> list[tuple[str, str, float]]:
+    """The switches, see `Rig.switches`, that are bones' properties by which drivers govern constraints: 0 or 1, whichever they are not."""
+    drivers = list(armature.animation_data.drivers) if armature.animation_data is not None else []
+    targets = [target for curve in drivers if ".constraints[" in curve.data_path for variable in curve.driver.variables
+               for target in variable.targets if target.id == armature]
+    found = dict.fromkeys((bpy.utils.unescape_identifier(match[1]), match[2]) for target in targets
+                          if (match := _PROPERTY.fullmatch(target.data_path)))
+    switches = []
+    for bone, path in found:
+        own = bone in armature.pose.bones and not has_driver(armature, bone_path(bone) + path)
+        if own and (bone, path) not in {switch[:2] for switch in known} and isinstance(_value(armature, bone, path), (bool, int, float)):
+            switches += [(bone, path, value) for value in (0.0, 1.0) if value != _value(armature, bone, path)]
+    return switches
 
 
 def _turned(posed: Any, quaternions: np.ndarray) -> np.ndarray:
@@ -219,6 +315,34 @@ def _muted(constraints: list[Any]) -> Iterator[None]:
     finally:
         for constraint in constraints:
             constraint.mute = False
+
+
+@contextmanager
+def _switched(armature: Any, switches: Iterable[tuple[str, str, float]]) -> Iterator[None]:
+    """The rig is switched so, see `Rig.switches`, for a while; what drivers have stays theirs."""
+    before = [(bone, path, _value(armature, bone, path)) for bone, path, _ in switches]
+    try:
+        for bone, path, value in switches:
+            _set_value(armature, bone, path, value)
+        yield
+    finally:
+        for bone, path, value in before:
+            _set_value(armature, bone, path, value)
+
+
+def _value(armature: Any, bone: str, path: str) -> Any:
+    return armature.path_resolve(bone_path(bone) + path)
+
+
+def _set_value(armature: Any, bone: str, path: str, value: Any) -> None:
+    """Sets a property of a pose bone or of its constraints, whose type stays."""
+    value = type(_value(armature, bone, path))(value)
+    owner, _, name = path.rpartition("].")
+    if owner:
+        setattr(armature.path_resolve(f"{bone_path(bone)}{owner}]"), name, value)
+    else:
+        armature.pose.bones[bone][bpy.utils.unescape_identifier(path[2:-2])] = value
+    armature.update_tag()  # drivers do not notice a custom property that a script sets
 
 
 @contextmanager

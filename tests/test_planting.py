@@ -50,6 +50,21 @@ def test_two_bones_reach_and_keep_their_lengths(seed: int) -> None:
     np.testing.assert_allclose(end, target, atol=1e-6)
 
 
+def test_the_bone_that_carries_the_thighs_is_tilted_with_the_hips() -> None:
+    """The hips alone were, where legs hang from the lowest bone of the spine. Feet half as long again make them tilt by a degree."""
+    motion = planted_walk(rolling=True)
+    rig, plain = own_rig(motion.skeleton)
+    for side, _ in SIDES:
+        ankle = rig.rest[rig.index(side + "Foot"), :3, 3]
+        rig.rest[rig.index(side + "Toe"), :3, 3] += 0.5 * (rig.rest[rig.index(side + "Toe"), :3, 3] - ankle)
+    rest, yes = np.concatenate([rig.rest[:1], rig.rest]), np.ones(1 + len(rig.names), bool)
+    pelvis = Rig(("Pelvis", *rig.names), np.array([-1, *(rig.parents + 1)]), rest, np.concatenate([rig.tails[:1], rig.tails]), rig.world,
+                 ("QUATERNION", *rig.modes), ~yes, yes, yes, np.tile(rotations.IDENTITY, (len(yes), 1)))
+    mapping = dataclasses.replace(plain, joints=plain.joints | {"Hips": "Pelvis"}, spine=("Hips", *plain.spine))
+    heads = [pose_rig(r, retarget(motion, r, m))[0] for r, m in ((rig, plain), (pelvis, mapping))]
+    np.testing.assert_allclose(heads[1][:, 1:], heads[0], atol=1e-6)
+
+
 def test_a_leg_that_is_too_short_points_at_its_target() -> None:
     down = np.array([[0.0, 0.0, -1.0]])
     thigh, shin, end = two_bones(0 * down, 0.4 * down, 0.8 * down, 2.0 * down, np.array([[0.0, -1.0, 0.0]]))

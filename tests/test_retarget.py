@@ -14,7 +14,7 @@ from core import rotations
 from core.errors import InputError
 from core.motion import Camera, Motion
 from core.retarget import Mapping, Rig, RigMotion, map_names, map_rig, retarget, rotation_channels
-from core.retarget.mapping import REQUIRED, apply_map
+from core.retarget.mapping import REQUIRED, apply_map, pelvic_bones
 from core.retarget.maps import RIG_MAPS
 from core.skeleton import INDEX, JOINT_PARENTS, JOINTS, Skeleton
 
@@ -204,6 +204,25 @@ def test_flat_feet_stay_flat_and_at_the_rigs_own_height() -> None:
         assert heads[0, rig.index(joint), 2] == pytest.approx(rest[rig.index(joint), 2, 3], abs=0.01)
     foot = (heads[0, rig.index("LeftToe")] - heads[0, rig.index("LeftFoot")]) @ moved.placement.turn
     assert foot[0] == pytest.approx(0, abs=1e-6) and foot[1] < -0.1
+
+
+def test_legs_that_hang_from_the_lowest_bone_of_the_spine_turn_with_the_hips() -> None:
+    """As in 3ds Max's Biped: that bone bent with the back, and the line of the hip joints was up to 21 degrees off."""
+    rng = np.random.default_rng(6)
+    motion = some_motion(rng)
+    rig, plain = some_rig(rng, sway=0.0)
+    rest = rig.rest.copy()
+    rest[rig.index("root"), :3, 3] = rest[rig.index("Hips"), :3, 3] - [0.0, 0.0, 0.05]
+    rig = dataclasses.replace(rig, rest=rest)
+    mapping = dataclasses.replace(plain, joints=plain.joints | {"Hips": "root"}, spine=("Hips", *plain.spine))
+    assert pelvic_bones(rig, mapping) == ("Hips",) and not pelvic_bones(rig, plain)
+    assert not pelvic_bones(rig, dataclasses.replace(mapping, spine=("Hips",)))  # a trunk of one bone bends
+    moved = retarget(motion, rig, mapping)
+    heads, _ = pose_rig(rig, moved)
+    there = {name: heads[:, i] for i, name in enumerate(rig.names)}
+    here = {joint: motion.joints_world()[:, i] for joint, i in INDEX.items()}
+    for a, b in (("LeftUpLeg", "RightUpLeg"), *LIMBS):
+        np.testing.assert_allclose(directions(there, a, b), directions(here, a, b) @ moved.placement.turn.T, atol=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["QUATERNION", "AXIS_ANGLE", "XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"])

@@ -90,6 +90,28 @@ def test_what_lies_above_or_below_does_not_count_as_height(parent: str | None, h
     assert found is not None and found.bones == {joint: joint for joint in JOINTS}
 
 
+def test_a_weapon_in_one_hand() -> None:
+    """That hand had no place beside the other, and strands of hair became the arms."""
+    plain = clothed(10, 5)
+    x, y, z = plain.rest[plain.index("RightHand"), :3, 3]
+    barrel = {f"barrel {i}": (f"barrel {i - 1}" if i else "RightHand", (x - 0.09, y - 0.3 * i, z)) for i in range(3)}
+    found = map_by_shape(with_bones(plain, barrel))
+    assert found is not None and found.bones == {joint: joint for joint in JOINTS} and not found.doubtful
+
+
+def test_a_cartoon_with_short_legs_has_its_head() -> None:
+    """Measured by its legs the head was too far up, and the neck was taken for it."""
+    plain = clothed(0, 1)
+    bones = {n: (p, m[:3, 3].copy()) for n, p, m in zip(plain.names, plain.parents, plain.rest)}
+    for side in ("Left", "Right"):
+        hip = bones[side + "UpLeg"][1]
+        for joint in ("Leg", "Foot", "Toe"):
+            bones[side + joint][1][:] = hip + 0.5 * (bones[side + joint][1] - hip)
+    rig = rig_of({n: (plain.names[p] if p >= 0 else None, tuple(place)) for n, (p, place) in bones.items()})
+    found = map_by_shape(with_bones(rig, {"crown": ("Head", tuple(bones["Head"][1] + [0.0, 0.0, 0.5]))}))
+    assert found is not None and found.bones == {joint: joint for joint in JOINTS}
+
+
 def test_a_head_with_a_rival_beside_it_is_doubtful() -> None:
     """A neck's last bone so near below the head that either may be meant; one that begins where the head does is no other choice."""
     plain = clothed(0, 1)
@@ -199,6 +221,17 @@ def animal() -> Rig:
     return rig_of(bones)
 
 
+def test_an_animal_with_names_of_a_person_is_doubtful() -> None:
+    """Thighs, shins, upper arms and forearms: nothing was said. A person's arms hang down as legs do, but along the trunk."""
+    rig = animal()
+    names = {"root": "Hips", "s1": "Spine", "s2": "Chest", "neck": "Neck", "head": "Head"} | {
+        f"{limb}{i}{mark}": side + part for mark, side in (("l", "Left"), ("r", "Right")) for limb, parts in (
+            ("h", ("UpperLeg", "LowerLeg", "Foot", "Toes")), ("f", ("UpperArm", "LowerArm", "Hand"))) for i, part in enumerate(parts)}
+    found = map_rig(dataclasses.replace(rig, names=tuple(names.get(name, name) for name in rig.names)))
+    assert found.bones["LeftArm"] == "LeftUpperArm" and {"LeftUpLeg", "RightForeArm", "LeftFoot"} <= {*found.doubtful}
+    assert not map_rig(clothed(0, 1)).doubtful and not map_rig(slim(clothed(0, 1))).doubtful
+
+
 def test_what_is_no_figure_is_refused_in_one_sentence() -> None:
     chain = rig_of({f"b{i}": (f"b{i - 1}" if i else None, (0, 0, 0.1 * i)) for i in range(20)})
     for rig in (chain, animal(), rig_of({"only": (None, (0, 0, 0))})):
@@ -216,6 +249,11 @@ def test_two_figures_in_one_armature_are_refused() -> None:
                    np.tile(v, 2) for v in (one.connected, one.inherits_rotation, one.local_location)), np.tile(one.basis, (2, 1)))
     with pytest.raises(InputError, match="two figures"):
         map_rig(both)
+    joined = dataclasses.replace(both, names=(*one.names, *(f"{name}.001" for name in one.names)))  # as Blender's Join names them
+    with pytest.raises(InputError, match="two figures"):
+        map_rig(joined)
+    copied = dataclasses.replace(joined, rest=np.concatenate([one.rest, one.rest]), tails=np.concatenate([one.tails, one.tails]))
+    assert map_rig(copied).bones["LeftArm"] == "LeftArm"  # at the same place: the bones of a mechanism
 
 
 def test_mappings_that_cannot_be_meant() -> None:

@@ -1,4 +1,4 @@
-"""Rigs whose trunk hangs beside the hips: it goes along when they turn, with every way, and who carries the figure."""
+"""Rigs whose trunk hangs beside the hips, or feet and hands beside their limbs: they go along, with every way; who carries the figure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from core import rotations
 from core.retarget import Mapping, Rig, RigMotion, retarget
 from core.retarget.pose import Pose
 from core.retarget.transfer import WAYS
+from core.skeleton import JOINT_PARENTS
 
 
 def posed(rig: Rig, moved: RigMotion) -> Pose:
@@ -39,6 +40,31 @@ def test_what_hangs_beside_the_hips_turns_with_them(seed: int, bones: tuple[str,
         np.testing.assert_allclose(pose.head(bone), pose.head(hips) + rotations.rotate(pose.of(hips), arm), atol=1e-9)
         assert np.ptp(moved.locations[rig.names[bone]], axis=0).max() > 1e-3
     assert {*moved.locations} == {"root", *bones}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("bones", [("LeftFoot", "RightFoot"), ("LeftHand", "RightFoot"), ("LeftLeg", "LeftFoot", "LeftToe"),
+                                   ("Spine", "LeftUpLeg", "RightUpLeg", "LeftFoot", "RightHand")])
+@pytest.mark.parametrize("above", ["root", None])
+def test_what_hangs_beside_its_limb_goes_along(bones: tuple[str, ...], way: str, above: str | None) -> None:
+    """Feet under the root, where the IK of the shins aims at them, stayed at the origin while the body walked off."""
+    motion = some_motion(np.random.default_rng(5))
+    hanging, mapping = some_rig(np.random.default_rng(5), sway=0.2)
+    rig = reparented(hanging, {bone: "root" if bone in ("Spine", "LeftUpLeg", "RightUpLeg") else above for bone in bones})
+    moved = retarget(motion, rig, mapping, way=way)
+    pose = posed(rig, moved)
+    for joint in bones:
+        bone, limb = rig.index(joint), rig.index(JOINT_PARENTS[joint] or "")
+        arm = rotations.rotate(rotations.inverse(rig.rest_rotations[limb]), rig.rest[bone, :3, 3] - rig.rest[limb, :3, 3])
+        np.testing.assert_allclose(pose.head(bone), pose.head(limb) + rotations.rotate(pose.of(limb), arm), atol=1e-9)
+    assert {*moved.locations} - {"root", "Hips"} == {*bones}
+
+
+def test_a_foot_that_cannot_be_moved_gets_no_location() -> None:
+    motion = some_motion(np.random.default_rng(6))
+    rig, mapping = beside(6, "LeftFoot", "RightFoot")
+    stuck = dataclasses.replace(rig, connected=np.array([name == "LeftFoot" for name in rig.names]))
+    assert {*retarget(motion, stuck, mapping).locations} == {"Hips", "RightFoot"}
 
 
 def test_the_legs_of_a_trunk_beside_the_hips_stay_where_they_are() -> None:

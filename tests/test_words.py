@@ -159,7 +159,8 @@ def test_a_word_for_the_whole_limb() -> None:
     rig = beside(beside(SQUAT, on_both_sides({"arm_hand_*": ("Hand", (0.09, 0.0, 0.0))})),
                  {f"x_{mark}": (f"arm_hand_{mark}", (0.0, -0.02, 0.0)) for mark in ("L", "R")})
     found = map_rig(renamed(rig, wanted | {"LeftShoulder": "x1", "RightShoulder": "x2"}))
-    assert found.map_name == NAME and found.bones == wanted and not found.scores
+    assert found.map_name == NAME and found.bones == wanted | {"LeftShoulder": "x1", "RightShoulder": "x2"}
+    assert found.scores.keys() == {"LeftShoulder", "RightShoulder"}
 
 
 def test_props_are_no_limbs() -> None:
@@ -248,7 +249,52 @@ def test_toes() -> None:
     assert map_rig(renamed(with_bones(SQUAT, controls), names)).bones == names
     five = {f"toe{i}_{side}": (side + "Foot", (0.01 * i, 0.0, 0.0)) for side in at for i in range(5)}
     found = map_rig(renamed(beside(SQUAT, five), names | {"LeftToe": "x1", "RightToe": "x2"}))
-    assert found.map_name == NAME and not {"LeftToe", "RightToe"} & {*found.bones} and "LeftFoot" in found.bones
+    assert found.map_name == NAME and found.bones == names | {"LeftToe": "x1", "RightToe": "x2"}
+
+
+@pytest.mark.parametrize(("middle", "limbs", "sides"), [
+    (GAME, "thigh.*,shin.*,foot.*,toe.*,shoulder.*,upper_arm.*,forearm.*,hand.*", ("L", "R")),
+    ("pelvis,spine_lower,spine_upper,neck,head", "thigh_*,calf_*,foot_*,toe_*,clavicle_*,upperarm_*,lowerarm_*,hand_*", ("l", "r")),
+    ("Hips,Chest,Chest2,Neck,Head", "*UpLeg,*Leg,*Foot,*ToeBase,*Collar,*Arm,*ForeArm,*Hand", ("Left", "Right"))])
+def test_limbs_of_a_known_rig_below_a_trunk_of_another(middle: str, limbs: str, sides: tuple[str, str]) -> None:
+    """The map of the Rigify metarig, of Unreal's mannequin and of Mixamo won by the limbs alone: "spine" was the hips, the trunk lost."""
+    names = named(middle, limbs, sides)
+    for body in (SQUAT, clothed(8, 6)):
+        found = map_rig(renamed(body, names))
+        assert found.bones == names and found.map_name == NAME and not found.scores
+
+
+def test_a_known_rig_that_is_whole_stays_known() -> None:
+    """Words would say no more of it."""
+    names = named("Hips,Spine,Spine1,Neck,Head", "*UpLeg,*Leg,*Foot,*ToeBase,*Shoulder,*Arm,*ForeArm,*Hand", ("Left", "Right"))
+    found = map_rig(renamed(SQUAT, names))
+    assert found.bones == names and found.map_name == "Mixamo"
+
+
+@pytest.mark.parametrize("limbs", ["thigh_*,shin_*,foot_*,toe_*,shoulder_*,upper_arm_*,lower_arm_*,hand_*",
+                                   "thigh.*,shin.*,foot.*,toe.*,shoulder.*,upper_arm.*,forearm.*,hand.*"])
+def test_feet_and_hands_that_do_not_hang_from_their_limbs(limbs: str) -> None:
+    """Feet under the root, as targets of the shins' IK: they were left out, or the tip of the shin was the foot."""
+    names = named(GAME, limbs)
+    bones = {n: (SQUAT.names[p] if p >= 0 else None, tuple(m[:3, 3])) for n, p, m in zip(SQUAT.names, SQUAT.parents, SQUAT.rest)}
+    for side in ("Left", "Right"):
+        for joint, limb in (("Foot", "Leg"), ("Hand", "ForeArm")):
+            place = bones[side + joint][1]
+            bones |= {f"{side} {limb}_end": (side + limb, place), side + joint: (None, place)}
+    rig = rig_of(dict(sorted(bones.items(), key=lambda bone: bone[1][0] is not None)))
+    assert map_rig(renamed(rig, names)).bones == names
+    away = {side + "Foot": (None, tuple(np.array(bones[side + "Foot"][1]) + [0.0, 0.0, 1.0])) for side in ("Left", "Right")}
+    far = map_by_words(renamed(with_bones(rig, away), names))
+    assert far is not None and "LeftFoot" not in far.bones and "LeftHand" in far.bones
+
+
+def test_of_bones_with_the_same_words_the_one_that_carries_on() -> None:
+    """Second Life's volume "L_FOOT" stood for the ball of the foot beside "mFootLeft", which carries "mToeLeft"."""
+    names = names_of("Second Life")
+    volumes = {f"{mark}_FOOT": (f"{side}Foot", (0.0, -0.05, 0.0)) for side, mark in (("Left", "L"), ("Right", "R"))}
+    tips = {f"mToe{side}": (f"{side}Toe", (0.0, -0.05, 0.0)) for side in ("Left", "Right")}
+    rig = beside(SQUAT, volumes)
+    assert map_rig(renamed(beside(rig, tips), names)).bones == names
 
 
 def test_words_that_are_not_the_joint() -> None:

@@ -16,7 +16,7 @@ from .. import rotations
 from ..keypoints import ATTACHMENTS
 from ..motion import Motion
 from ..skeleton import INDEX, MEAN_STATURE
-from .mapping import Mapping
+from .mapping import Mapping, pelvic_bones
 from .placement import SOLE_BELOW_TOE, Placement
 from .planting import Leg, stand
 from .pose import Pose
@@ -67,14 +67,15 @@ def plant_feet_of(motion: Motion, source: np.ndarray, rig: Rig, mapping: Mapping
     standing = stand(legs, motion.times)
     world, back = rig.world_rotation, rotations.inverse(rig.world_rotation)
 
-    def turn(joint: str, by: np.ndarray) -> None:
-        if joint in mapping.bones:
-            bone = rig.index(mapping.bones[joint])
-            wanted[bone] = rotations.multiply(back, rotations.multiply(by, rotations.multiply(world, wanted[bone])))
+    def turn(bone: str | None, by: np.ndarray) -> None:
+        if bone is not None:
+            b = rig.index(bone)
+            wanted[b] = rotations.multiply(back, rotations.multiply(by, rotations.multiply(world, wanted[b])))
 
     hip_bones = mapping.bones["LeftUpLeg"], mapping.bones["RightUpLeg"]
     before = posed.middle(*hip_bones)
-    turn("Hips", standing.tilt)
+    for bone in (mapping.bones["Hips"], *pelvic_bones(rig, mapping)):
+        turn(bone, standing.tilt)
     posed = Pose(rig, wanted)
     moved = moved + before - posed.middle(*hip_bones) + standing.shift @ np.linalg.inv(rig.world[:3, :3]).T
     slide = 0.0
@@ -83,7 +84,7 @@ def plant_feet_of(motion: Motion, source: np.ndarray, rig: Rig, mapping: Mapping
         front = rotations.rotate(source[:, INDEX[side + "UpLeg"]], np.array([0.0, -1.0, 0.0])) @ frame.T
         thigh, shin, there = two_bones(hip, knee, free, ankle, front)
         for part, by in zip(("UpLeg", "Leg", "Foot", "Toe"), (thigh, shin, foot[:, 0], foot[:, 1])):
-            turn(side + part, by)
+            turn(mapping.bones.get(side + part), by)
         slide = max(slide, float(np.linalg.norm(there - ankle, axis=-1)[leg.contacts.any(axis=1)].max(initial=0.0)))
     return moved, 100.0 * slide
 

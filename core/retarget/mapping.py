@@ -1,9 +1,9 @@
 """Which bone of a rig is which joint of the canonical skeleton: by the rig's own metadata, by name, by the words in names, else by shape.
 
 Method: every known rig (`maps`, one data file each) is tried, after prefixes like "mixamorig:" are taken off and letters made
-lower case; the one that explains the most joints wins. What no map knows goes to `words`; where these leave a doubt `shape` decides, if
-it is sure. On control rigs (bones with custom shapes) the controls are looked at first, then all bones. Limits: a known name is believed
-even where the bone lies in an odd place.
+lower case; the one that explains the most joints wins, unless the words in the names explain more of trunk and ends. What no map knows
+goes to `words`; where these leave a doubt `shape` decides, if it is sure. On control rigs (bones with custom shapes) the controls are
+looked at first, then all bones. Limits: a known name is believed even where the bone lies in an odd place.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ REQUIRED: tuple[str, ...] = ("Hips",) + tuple(
 """Without these a rig is no humanoid to us. All other joints may be missing: their rotation is shared or dropped."""
 
 _TO_THE_BACK, _FLAT, _STRAIGHT = 0.5, 0.3, 0.7  # of a foot's level part, of its length; cosine of a knee
+
+_ACROSS, _ALONG = 0.7, 0.7  # cosines: below which limbs lie across the trunk, above which arms lie along the legs
+
+UNSURE = 0.4
+"""Score of joints of which names do not tell for certain, or whose limbs may be an animal's."""
 
 _ALL_BUT_CHAINS = set(JOINTS) - {"Spine", "Spine1", "Neck"}
 
@@ -142,14 +147,41 @@ def map_rig(rig: Rig) -> Mapping:
     if declared is not None:
         return check_mapping(rig, declared)
     named = best_map(rig.names)
-    if not named.missing:
-        return _sides_by_feet(rig, check_mapping(rig, map_names(rig.names, rig.label)))
-    found = _by_words_or_shape(rig)
+    known = None if named.missing else check_mapping(rig, map_names(rig.names, rig.label))
+    found = _by_words_or_shape(rig) if known is None else _better_said(rig, known)
     if found is None:
         raise InputError(_no_match(rig.label, named))
     if _second_figure(rig, found):
         raise InputError(f"{rig.label} seems to hold two figures; separate them into two armatures.")
-    return _sides_by_feet(rig, check_mapping(rig, found))
+    return _animal_doubted(rig, _sides_by_feet(rig, check_mapping(rig, found)))
+
+
+def _animal_doubted(rig: Rig, mapping: Mapping) -> Mapping:
+    """With doubtful limbs where arms and legs point the same way, across the trunk: those of an animal on four legs."""
+    heads = {joint: rig.heads_world[rig.index(bone)] for joint, bone in mapping.joints.items()}
+
+    def way(start: str, end: str) -> np.ndarray:
+        """(3,) from the middle of the left and the right joint to that of two others."""
+        return rotations.unit(np.mean([heads[side + end] - heads[side + start] for side in ("Left", "Right")], axis=0))
+
+    trunk, legs, arms = way("UpLeg", "Arm"), way("UpLeg", "Leg"), way("Arm", "ForeArm")
+    if max(abs(trunk @ legs), abs(trunk @ arms)) > _ACROSS or legs @ arms < _ALONG:
+        return mapping
+    limbs = {joint: UNSURE for joint in mapping.joints if joint.startswith(("Left", "Right"))}
+    return dataclasses.replace(mapping, scores=mapping.scores | limbs)
+
+
+def _better_said(rig: Rig, known: Mapping) -> Mapping:
+    """What a known map gives, or what the words do, where they agree with it about the limbs and tell more: many rigs share the names of a
+    known one's limbs and have a trunk of their own."""
+    from .shape import choices
+    from .words import map_by_words
+
+    worded = None if known.ik else _passing(rig, map_by_words(rig, choices(rig)[0]))
+    if worded is None or worded.doubtful or not worded.bones.keys() >= known.bones.keys() or worded.score <= known.score:
+        return known
+    agreed = all(worded.joints[joint] == known.joints[joint] for joint in REQUIRED if joint != "Hips")
+    return worded if agreed else known
 
 
 def _sides_by_feet(rig: Rig, mapping: Mapping) -> Mapping:
@@ -182,11 +214,11 @@ def _by_words_or_shape(rig: Rig) -> Mapping | None:
     for usable in choices(rig):
         worded = _passing(rig, map_by_words(rig, usable))
         if worded is not None and not worded.doubtful:
-            return worded if set(worded.joints) >= _ALL_BUT_CHAINS else _completed(worded, map_by_shape(rig, usable))
+            return worded if set(worded.joints) >= _ALL_BUT_CHAINS else _completed(rig, worded, map_by_shape(rig, usable))
         shaped = map_by_shape(rig, usable)
         if shaped is not None and not set(shaped.doubtful) & set(REQUIRED):
             return shaped
-        unsure += [mapping for mapping in (_completed(worded, shaped), shaped) if mapping is not None]
+        unsure += [mapping for mapping in (_completed(rig, worded, shaped), shaped) if mapping is not None]
     return unsure[0] if unsure else None
 
 
@@ -198,27 +230,42 @@ def _passing(rig: Rig, mapping: Mapping | None) -> Mapping | None:
         return None
 
 
-def _completed(worded: Mapping | None, shaped: Mapping | None) -> Mapping | None:
-    """With the head, ends and clavicles that names leave open as the shape has them, where it agrees with what names say."""
-    if worded is None or shaped is None or any(shaped.joints.get(joint) != bone for joint, bone in worded.joints.items()):
+def _completed(rig: Rig, worded: Mapping | None, shaped: Mapping | None) -> Mapping | None:
+    """With the head, ends and clavicles that names leave open as the shape has them, where it agrees with what names say; of feet and hands
+    that do not hang from their limbs it knows nothing."""
+    from .words import is_helper
+
+    if worded is None or shaped is None:
         return worded
-    more = {joint: bone for joint, bone in shaped.joints.items() if joint not in worded.joints}
+    if any(shaped.joints.get(joint) != bone and not _is_parted(rig, worded, joint) for joint, bone in worded.joints.items()):
+        return worded
+    more = {joint: bone for joint, bone in shaped.joints.items() if joint not in worded.joints and not is_helper(bone, joint)}
     neck = worded.neck or (shaped.neck if "Head" in more else ())
     scores = worded.scores | {joint: score for joint, score in shaped.scores.items() if joint in more}
     return dataclasses.replace(worded, joints=worded.joints | more, neck=neck, scores=scores)
 
 
+def _is_parted(rig: Rig, mapping: Mapping, joint: str) -> bool:
+    """Whether the joint is a foot, ball of the foot or hand that does not hang from its shin or forearm."""
+    return joint in LIMB_OF and rig.index(mapping.joints[LIMB_OF[joint][1]]) not in rig.ancestors(rig.index(mapping.joints[joint]))
+
+
 def _second_figure(rig: Rig, first: Mapping) -> bool:
-    """Whether names or shape find another figure beside the mapped one."""
+    """Whether names or shape find another figure beside the mapped one; one at the same place is a mechanism's copy of its bones."""
     from .shape import map_by_shape
     from .words import map_by_words
 
-    hips = rig.index(first.bones["Hips"])
-    taken = {hips, *rig.ancestors(hips)}
-    beside = np.array([b not in taken and hips not in rig.ancestors(b) for b in range(len(rig.names))])
+    mapped = {rig.index(bone) for bone in first.bones.values()}
+    above = {a for b in mapped for a in rig.ancestors(b)}
+    beside = np.array([b not in above and mapped.isdisjoint((b, *rig.ancestors(b))) for b in range(len(rig.names))])
     if beside.sum() < 10 or rig.controls.any():
         return False
-    return map_by_words(rig, beside) is not None or map_by_shape(rig, beside) is not None
+    second = map_by_words(rig, beside) or map_by_shape(rig, beside)
+    if second is None:
+        return False
+    hips, others, knee, thigh = (rig.heads_world[rig.index(bone)] for bone in (
+        first.bones["Hips"], second.bones["Hips"], first.bones["LeftLeg"], first.bones["LeftUpLeg"]))
+    return bool(np.linalg.norm(others - hips) > np.linalg.norm(knee - thigh))
 
 
 def _declared(rig: Rig) -> Mapping | None:
@@ -249,6 +296,14 @@ def check_mapping(rig: Rig, mapping: Mapping) -> Mapping:
             raise InputError(f"In {_within(rig)} the bones '{a}' and '{b}' start at the same place, so the limb has no length; "
                              "correct the mapping or the rig.")
     return mapping if mapping.ik else _with_ik(rig, mapping)
+
+
+def pelvic_bones(rig: Rig, mapping: Mapping) -> tuple[str, ...]:
+    """The bones of the trunk that carry the thighs, too, as the lowest one of 3ds Max's Biped does: they turn with the hips. None where
+    that is the whole trunk, which would be stiff."""
+    above = {a for side in ("Left", "Right") for a in rig.carriers(rig.index(mapping.joints[side + "UpLeg"]))}
+    found = tuple(bone for bone in mapping.spine if rig.index(bone) in above)
+    return found if len(found) < len(mapping.spine) else ()
 
 
 def _within(rig: Rig) -> str:

@@ -28,10 +28,13 @@ from .words import side_of
 
 NAME = "a figure found by its shape"
 _LEGS_AND_TRUNK = 0.76  # statures from the ankles over knees and hips to the shoulder joints
+_TRUNK = 0.265  # likewise, from the hip joints to the shoulder joints
 _TOO_TALL = 0.85  # of the height of all bones: a figure that is smaller shares the rig with something else, and is looked for anew
 _HEAD_LEVEL = 0.12  # statures from the shoulder joints up to the head joint
 _PAST_THE_WRIST = 6.0  # price of a hand that begins below where fingers fork
 _NO_FINGERS = 6.0  # price of arms without, where other limbs that may be the arms have some
+_END_AT_MOST = 4.0  # price of a hand or foot that is too long for its limb: it may hold a weapon
+_UNLIKE_ENDS_AT_MOST = 2.0  # price of two hands, or feet, that are not equally long: one of them may hold a weapon
 _NO_HEAD = 8.0  # price of arms that leave no head: so high that they are doubtful
 _BALL = 0.68  # of the way from the ankle to the tip of the foot
 _WORST = 10.0  # mean price of a limb above which a rig holds no figure
@@ -212,7 +215,8 @@ def _limb_prices(tree: _Tree, triples: np.ndarray, ratio: float, end: float, tot
     tip = tree.reach[triples[:, 2]]
     detour = (tree.along[triples[:, 2]] - tree.along[triples[:, 0]]) / np.maximum(a + b, 1e-9)
     b_ = np.maximum(b, 1e-9)
-    return _off(a / b_, ratio, 0.2) + _off(tip / b_, end, 0.45) + _off(detour, 1.0, 0.02) + _off((a + b) / tree.height, total, 0.25)
+    ends = np.minimum(_off(tip / b_, end, 0.45), _END_AT_MOST)
+    return _off(a / b_, ratio, 0.2) + ends + _off(detour, 1.0, 0.02) + _off((a + b) / tree.height, total, 0.25)
 
 
 def _leg_prices(tree: _Tree, triples: np.ndarray) -> np.ndarray:
@@ -270,8 +274,8 @@ def _pair_prices(tree: _Tree, limbs: list[_Limb]) -> np.ndarray:
     depth = np.array([[len(tree.above[b]) for b in limb.bones] for limb in limbs])
     steps = depth[:, 2] - depth[:, 0]
     table = 0.5 * (own[:, None] + own) + 2.0 * (depth[:, None, 0] != depth[:, 0]) + 1.0 * (steps[:, None] != steps)
-    for size in sizes.T:
-        table += (size[:, None] - size) ** 2
+    for size, most in zip(sizes.T, (np.inf, np.inf, _UNLIKE_ENDS_AT_MOST)):
+        table += np.minimum((size[:, None] - size) ** 2, most)
     return table
 
 
@@ -401,6 +405,8 @@ def _hips(tree: _Tree, pelvis: int, chest: int) -> int:
 def _neck_and_head(tree: _Tree, trunk: set[int], leg: _Pair, arm: _Pair, left: np.ndarray) -> tuple[list[int], int | None, float]:
     """The bones from the trunk up to the head, without it, and the head's; how sure it is beside those below it and the next one above."""
     shoulders, front = _middle(tree, arm, 0), np.cross(left, [0.0, 0.0, 1.0])
+    # A cartoon's short legs make no short neck.
+    height = max(tree.height, float(np.linalg.norm(shoulders - _middle(tree, leg, 0))) / _TRUNK)
     limbs = {b for pair in (leg, arm) for limb in (pair.a, pair.b) for b in (*limb.bones, *tree.above[limb.bones[0]])}
     best: tuple[float, list[int]] | None = None
     prices: dict[int, float] = {}
@@ -410,11 +416,11 @@ def _neck_and_head(tree: _Tree, trunk: set[int], leg: _Pair, arm: _Pair, left: n
         if not fork or limbs & set(way[:fork]):
             continue
         chain = way[:fork][::-1]
-        aside = max(abs((tree.heads[b] - shoulders) @ left) for b in chain) / tree.height
-        level = (tree.heads[end, 2] - shoulders[2]) / tree.height
+        aside = max(abs((tree.heads[b] - shoulders) @ left) for b in chain) / height
+        level = (tree.heads[end, 2] - shoulders[2]) / height
         if aside > 0.02 or level < 0.0:
             continue
-        ahead = (tree.heads[end] - shoulders) @ front / tree.height  # as jaws and lips are
+        ahead = (tree.heads[end] - shoulders) @ front / height  # as jaws and lips are
         price = ((level - _HEAD_LEVEL) / 0.02) ** 2 + (ahead / 0.06) ** 2 + 0.1 * len(chain)
         prices[end] = price
         if best is None or price < best[0]:

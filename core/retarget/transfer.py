@@ -4,14 +4,15 @@ Method: every mapped bone gets, in the world, the source joint's rotation away f
 orientation as aligned with the T-pose (`alignment`). Working in global rotations makes the result independent of the rest
 pose, bone axes and roll, object transform, unmapped bones in between, and missing joints. Spine and neck chains of any length
 share the rotation evenly. The root's path is scaled by the length of the legs, and ankles keep the rig's own height, so that
-flat feet stay on its floor; feet on the ground are then planted (`feet`). Trunk and thighs that hang beside the hips get a location of
-their own, so that they go along when the hips turn. Limits: bone scale in the rig's pose is ignored;
-inverse-kinematics controls are another step (`inverse`).
+flat feet stay on its floor; feet on the ground are then planted (`feet`). Trunk and thighs that hang beside the hips, and feet and hands
+that hang from elsewhere than shin and forearm (as IK targets do), get a location of their own, so that they go along. Limits: bone scale
+in the rig's pose is ignored; inverse-kinematics controls are another step (`inverse`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,7 +23,7 @@ from ..motion import Motion
 from ..skeleton import INDEX
 from .alignment import facing, rest_alignment
 from .feet import plant_feet_of
-from .mapping import Mapping
+from .mapping import LIMB_OF, Mapping, pelvic_bones
 from .placement import Placement, place
 from .pose import Pose
 from .rig import Rig
@@ -34,7 +35,8 @@ class RigMotion:
     """What to key. rotations: bone -> (T, 4) quaternions (w, x, y, z), continuous, relative to rest as Blender's are.
 
     root_bone: the bone that carries the location; root_location: (T, 3) armature units, as Blender's location channel.
-    travel: what is moved, too -> (T, 3), likewise: a bone above that carries the way over the ground, trunk and thighs beside the hips.
+    travel: what is moved, too -> (T, 3), likewise: a bone above that carries the way over the ground, and what hangs from elsewhere than
+    from the joint before it.
     slide: centimetres, the farthest that a foot on the ground gets from where it stands.
     """
 
@@ -80,43 +82,53 @@ def retarget(motion: Motion, rig: Rig, mapping: Mapping, plant_feet: bool = True
     posed = Pose(rig, wanted)
     basis = {rig.names[bone]: rotations.continuous(posed.local(bone)) for bone in sorted(wanted)}
     mover = _mover(original, mapping)
-    moved, travel = _divided(rig, mapping, mover, moved, way)
-    alone = Pose(original, wanted)
-    beside = {b: posed.head(b) - alone.head(b) for b in range(len(rig.names)) if rig.placed_by[b] != original.placed_by[b]}
-    places = {rig.names[b]: rotations.rotate(rotations.inverse(posed.location_axes(b)), path)
-              for b, path in {mover: moved, **travel, **beside}.items()}
-    return RigMotion(basis, rig.names[mover], places.pop(rig.names[mover]), placement, slide, places)
+    paths = _divided(rig, mapping, mover, moved, way)
+    places = {b: rotations.rotate(rotations.inverse(posed.location_axes(b)), path) for b, path in paths.items()}
+    for bone in np.flatnonzero(rig.placed_by != original.placed_by).tolist():  # those above first, for others may hang from them
+        off = posed.head(bone) + sum(paths.values()) - Pose(original, wanted, places=places).head(bone)
+        places[bone] = rotations.rotate(rotations.inverse(posed.location_axes(bone)), off)
+    named = {rig.names[b]: path for b, path in places.items()}
+    return RigMotion(basis, rig.names[mover], named.pop(rig.names[mover]), placement, slide, named)
 
 
 def _hung(rig: Rig, mapping: Mapping) -> Rig:
-    """The rig with a trunk and thighs that the hips carry, where they begin apart from them, hang from elsewhere and can be moved."""
-    held_by, placed_by = rig.held_by.copy(), rig.placed_by.copy()
+    """The rig with bones that hang from elsewhere and can be moved carried as a body's are: trunk and thighs by the hips, where they begin
+    apart from them, and the other bones of a limb by the one before."""
     hips, left, right, knee = (rig.index(mapping.bones[joint]) for joint in ("Hips", "LeftUpLeg", "RightUpLeg", "LeftLeg"))
     near = _TOGETHER * np.linalg.norm(rig.heads_world[knee] - rig.heads_world[left])
     for bone in (*(rig.index(name) for name in mapping.spine[:1]), left, right):
-        apart = np.linalg.norm(rig.heads_world[bone] - rig.heads_world[hips]) >= near
-        parted = hips not in rig.carriers(bone) and bone not in rig.carriers(hips)
-        if apart and parted and not rig.connected[bone] and rig.held_by[bone] < 0:
-            held_by[bone] = placed_by[bone] = hips
-    return dataclasses.replace(rig, held_by=held_by, placed_by=placed_by)
+        if np.linalg.norm(rig.heads_world[bone] - rig.heads_world[hips]) >= near:
+            rig = _carried(rig, bone, hips)
+    for joints in LIMB_OF.values():
+        for above, below in itertools.pairwise(rig.index(mapping.joints[joint]) for joint in joints if joint in mapping.joints):
+            rig = _carried(rig, below, above)
+    return rig
 
 
-def _divided(rig: Rig, mapping: Mapping, mover: int, moved: np.ndarray, way: str) -> tuple[np.ndarray, dict[int, np.ndarray]]:
-    """What of `moved` (T, 3) stays with the mover, and which bone carries the way over the ground, (T, 3) armature space."""
+def _carried(rig: Rig, bone: int, carrier: int) -> Rig:
+    """The rig with the bone going along with the carrier, if it can be moved and neither parents nor constraints tie the two."""
+    parted = carrier not in rig.carriers(bone) and bone not in rig.carriers(carrier)
+    if not parted or rig.connected[bone] or rig.held_by[bone] >= 0:
+        return rig
+    return dataclasses.replace(rig, placed_by=np.where(np.arange(len(rig.names)) == bone, carrier, rig.placed_by))
+
+
+def _divided(rig: Rig, mapping: Mapping, mover: int, moved: np.ndarray, way: str) -> dict[int, np.ndarray]:
+    """The mover and, if another one carries the way over the ground, that bone -> (T, 3) what of `moved` (T, 3) it does, armature space."""
     if way == "hips":
-        return moved, {}
+        return {mover: moved}
     path = moved @ rig.world[:3, :3].T
     level = (path - path[:1]) * np.array([1.0, 1.0, 0.0])
     over_ground = level @ np.linalg.inv(rig.world[:3, :3]).T
     if way == "in place":
-        return moved - over_ground, {}
+        return {mover: moved - over_ground}
     top = next((b for b in reversed(rig.ancestors(mover)) if not rig.connected[b]), None)
     if top is None and rig.names[mover] != mapping.bones["Hips"]:
-        return moved, {}  # what carries the figure is at the top already
+        return {mover: moved}  # what carries the figure is at the top already
     if top is None:
         raise InputError(f"{rig.label} has no bone above '{rig.names[mover]}' that could carry the way over the ground; "
                          "let the hips carry it.")
-    return moved - over_ground, {top: over_ground}
+    return {mover: moved - over_ground, top: over_ground}
 
 
 def _wanted_orientations(motion: Motion, source: np.ndarray, rig: Rig, mapping: Mapping, frame: np.ndarray) -> dict[int, np.ndarray]:
@@ -127,17 +139,19 @@ def _wanted_orientations(motion: Motion, source: np.ndarray, rig: Rig, mapping: 
     from_canonical = rotations.inverse(to_canonical)
     rest = rig.rest_rotations
     wanted = {}
-    for bone, joint, rotation in _sources(source, mapping):
+    for bone, joint, rotation in _sources(source, rig, mapping):
         b = rig.index(bone)
         at_rest = rotations.multiply(aligned[joint], rotations.multiply(to_canonical, rest[b]))
         wanted[b] = rotations.multiply(from_canonical, rotations.multiply(rotation, at_rest))
     return wanted
 
 
-def _sources(source: np.ndarray, mapping: Mapping) -> list[tuple[str, str, np.ndarray]]:
+def _sources(source: np.ndarray, rig: Rig, mapping: Mapping) -> list[tuple[str, str, np.ndarray]]:
     """(bone, joint whose rest alignment it shares, (T, 4) the canonical rotation that it follows)."""
     found = [(bone, joint, source[:, INDEX[joint]]) for joint, bone in mapping.joints.items()]
-    found += _shared(mapping.spine, "Spine", "Spine1", source, closed=True)
+    pelvic = pelvic_bones(rig, mapping)
+    found += [(bone, "Hips", source[:, INDEX["Hips"]]) for bone in pelvic]
+    found += _shared(tuple(bone for bone in mapping.spine if bone not in pelvic), "Spine", "Spine1", source, closed=True)
     return found + _shared(mapping.neck, "Neck", "Head", source, closed=False)
 
 

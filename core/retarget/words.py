@@ -5,9 +5,9 @@ and the parts that may be meant, for "shoulder" and "leg" mean one bone here and
 bones whose words fit best, with none passed over. A limb is doubtful where another choice of its joints fits as well, where a bone
 with length lies between its joints, or where no word in it means one joint only. Hips, trunk and neck follow from the tree: what thighs
 and arms have in common, the way between, the way to the head. What helpers (IK targets, twist bones, ends, fingers, skirts) are called
-rules a bone out.
+rules a bone out. A foot or hand that hangs from elsewhere, as the target of the limb's IK does, is one that begins where the limb ends.
 Limits: English and the Japanese of MMD models; a side must be said by a word, and is believed; numbers are dropped, so "arm_01" and
-"arm_02" say the same; limbs must descend from the hips.
+"arm_02" say the same; limbs must descend from the hips, but for feet and hands.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .mapping import Mapping
+from .mapping import UNSURE, Mapping
 from .rig import Rig
 
 NAME = "a figure found by the words in its bones' names"
@@ -62,17 +62,18 @@ _CONTRARY = {"upper", "lower", "fore"}
 _LAYERS = _set("upright bone bones joint jnt jt def deform bind skin fk ctrl ctl control con anim main base")
 """Words that say what kind of bone it is, not which."""
 _OTHER_WORD, _LAYER_WORD, _SECOND_MEANING, _PASSED = 1.0, 0.25, 0.5, 1.0  # prices; _PASSED: of a bone between two joints
+_CARRIES_NOTHING = 0.01  # price that tells between bones of the same words: volumes and attachments end where they begin
 _SKIPPED = {"Toe": 3.0, "Foot": 6.0, "Hand": 6.0, "Shoulder": 3.0}  # price of leaving a joint out of its limb
 _MOST, _KEPT = 12, 200  # bones tried for a joint; limbs kept while they are put together
 _NO_LENGTH = 0.002  # of the rig's largest extent: heads that are nearer than this start at the same place
-_UNSURE = 0.4  # score of joints that the names do not tell for certain
+_AT_THE_END = 0.1  # of a shin's or forearm's length, within which a foot or hand begins that hangs from elsewhere
 _AT_THE_HIPS = 0.6  # leg lengths from the hip joints' middle, within which a bone may be the hips
 _LIMBS: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
     (side, joints) for joints in (("UpLeg", "Leg", "Foot", "Toe"), ("Shoulder", "Arm", "ForeArm", "Hand")) for side in ("Left", "Right"))
 """Side and joints of each limb, from the trunk on."""
 
-_KNOWN = {w for names in _MEANINGS.values() for name in names for w in name.split()} | set(_SAME) | _NO_JOINT | _LAYERS | set(_SIDES) | {
-    *_CONTRARY}
+_JOINT_WORDS = {w for names in _MEANINGS.values() for name in names for w in name.split()}
+_KNOWN = _JOINT_WORDS | set(_SAME) | _NO_JOINT | _LAYERS | set(_SIDES) | _CONTRARY
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ def map_by_words(rig: Rig, usable: np.ndarray | None = None) -> Mapping | None:
         if limb is None:
             return None
         joints, sure = limb
-        limbs |= joints
-        scores |= {} if sure else dict.fromkeys(joints, _UNSURE)
+        limbs |= joints | _end_from_elsewhere(rig, said, side, joints)
+        scores |= {} if sure else dict.fromkeys(joints, UNSURE)
     trunk = _trunk(rig, said, limbs)
     if trunk is None:
         return None
@@ -112,6 +113,13 @@ def map_by_words(rig: Rig, usable: np.ndarray | None = None) -> Mapping | None:
 def side_of(name: str) -> str:
     """"Left", "Right" or "", as the name says."""
     return _sorted_out(_split(name)).side
+
+
+def is_helper(name: str, joint: str) -> bool:
+    """Whether a name says that the bone only helps this joint ("LeftHand_IK")."""
+    said = _sorted_out(_split(name))
+    rest = _Words(said.side, said.words - _NO_JOINT)
+    return rest != said and _price(joint.removeprefix("Left").removeprefix("Right"), rest, said.side) < np.inf
 
 
 def _trunk(rig: Rig, said: list[_Words | None], limbs: dict[str, int]) -> tuple[int, list[int], int] | None:
@@ -159,9 +167,28 @@ def _limb(rig: Rig, said: list[_Words | None], side: str, joints: tuple[str, ...
     must = [i for i, joint in enumerate(joints) if joint not in _SKIPPED]
     rival = any(price == total and any(other[i] != chain[i] for i in must) for price, other in limbs)
     found = {joint: bone for joint, bone in zip(joints, chain) if bone >= 0}
-    if "Toe" in found and [rig.parents[b] for _, b in choices[-1][:-1]].count(rig.parents[found["Toe"]]) > 2:
-        del found["Toe"]  # five toes are no ball of the foot
+    if "Toe" in found and _is_one_of_many(rig, found["Toe"], [b for _, b in choices[-1][:-1]]):
+        del found["Toe"]
     return {side + joint: bone for joint, bone in found.items()}, not rival and _told(said, found, steps)
+
+
+def _end_from_elsewhere(rig: Rig, said: list[_Words | None], side: str, limb: dict[str, int]) -> dict[str, int]:
+    """Joint -> bone of a limb's foot, with its ball, or hand that does not descend from it; none where there is one that does."""
+    end, last = ("Foot", limb[side + "Leg"]) if side + "Leg" in limb else ("Hand", limb[side + "ForeArm"])
+    if side + end in limb:
+        return {}
+    heads = rig.heads_world
+    reached = np.array([rig.to_world(rig.tails[last]), *heads[rig.children(last)]])
+    near = _AT_THE_END * np.linalg.norm(reached - heads[last], axis=-1).max()
+    there = [bone for _, bone in _candidates(rig, said, side, end) if np.linalg.norm(reached - heads[bone], axis=-1).min() < near]
+    toes = [bone for _, bone in _candidates(rig, said, side, "Toe") if end == "Foot" and there and there[0] in rig.ancestors(bone)]
+    found = {end: there[:1], "Toe": toes[:1] if toes and not _is_one_of_many(rig, toes[0], toes) else []}
+    return {side + joint: bones[0] for joint, bones in found.items() if bones}
+
+
+def _is_one_of_many(rig: Rig, bone: int, others: list[int]) -> bool:
+    """Whether more than two of the others, itself among them, hang from the same bone: five toes are no ball of the foot."""
+    return [rig.parents[b] for b in others].count(rig.parents[bone]) > 2
 
 
 def _candidates(rig: Rig, said: list[_Words | None], side: str, joint: str) -> list[tuple[float, int]]:
@@ -178,7 +205,7 @@ def _candidates(rig: Rig, said: list[_Words | None], side: str, joint: str) -> l
         return (at_an_end and math.dist(heads[bone], heads[above]) <= least) or (
             _definite(joint, said[above]) and (at_an_end or said[bone] == said[above]))
 
-    return sorted((price, bone) for bone, price in priced.items() if not is_part(bone))[:_MOST]
+    return sorted((price + _CARRIES_NOTHING * (bone not in carrying), bone) for bone, price in priced.items() if not is_part(bone))[:_MOST]
 
 
 def _steps(rig: Rig, said: list[_Words | None], bones: set[int]) -> dict[tuple[int, int], float]:
@@ -255,10 +282,11 @@ def _is_letter(word: str) -> bool:
 
 
 def _read(names: tuple[str, ...]) -> list[_Words]:
-    """What each name says, without the words that most of them have in common and that mean nothing to us."""
+    """What each name says, without the words that most of those that may be joints have in common and that mean nothing to us."""
     said = [_sorted_out(_split(name)) for name in names]
-    counts = Counter(word for words in said for word in words.words)
-    common = {word for word, count in counts.items() if 2 * count > len(names)} - _KNOWN
+    joints = [words.words for words in said if words.words & _JOINT_WORDS]
+    counts = Counter(word for words in joints for word in words)
+    common = {word for word, count in counts.items() if 2 * count > len(joints)} - _KNOWN
     return [_Words(words.side, words.words - common) for words in said]
 
 

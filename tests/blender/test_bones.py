@@ -105,6 +105,15 @@ def panel_says(armature: Any) -> list[str]:
     return said
 
 
+def test_feet_and_hands_that_are_not_found_are_named() -> None:
+    """Without the list a rig whose hands nobody found looked as one whose bones are all known."""
+    said: list[str] = []
+    layout = SimpleNamespace(row=lambda align: layout, operator=lambda *_, **__: None, label=lambda text, icon: said.append(text))
+    bones.draw_bones(layout, bpy.context, make_rig(MIXAMO))
+    bones.draw_bones(layout, bpy.context, make_rig({joint: name for joint, name in MIXAMO.items() if "Hand" not in joint}))
+    assert said == ["Not found: LeftHand, RightHand"]
+
+
 def test_the_panel_says_what_an_import_goes_by() -> None:
     """A rig that is not recognised: once the list is filled in by hand it can be used, and the panel says so."""
     names = {joint: f"word{i * 7919 % 1009}" for i, joint in enumerate(CANONICAL)}

@@ -13,13 +13,19 @@ from blender_addon.core.errors import InputError
 from blender_addon.core.motion import load_motion
 from blender_addon.core.retarget import Mapping, map_rig
 from blender_addon.core.retarget.choices import Choices
+from blender_addon.core.retarget.transfer import WAYS
 from helpers import CANONICAL, MIXAMO, RIGIFY, armature_in_edit_mode, limb_error, make_rig, snapshot, synthetic_motion
 
 from blender_addon import versions
 from blender_addon.apply import apply_motion
-from blender_addon.controls import kept_from_the_way, kept_from_turning, with_constraints
+from blender_addon.controls import kept_from_the_way, kept_from_turning, switched_to_controls, with_constraints
 from blender_addon.rigs import read_rig
 from blender_addon.takes import Solved, Wanted
+
+GAME = {"Hips": "pelvis", "Spine": "abdomen", "Spine1": "chest", "Neck": "neck", "Head": "head"} | {
+    side + joint: f"{word}.{side[0]}" for side in ("Left", "Right") for joint, word in (
+        ("UpLeg", "thigh"), ("Leg", "calf"), ("Foot", "foot"), ("Toe", "ball"), ("Shoulder", "clavicle"), ("Arm", "upperarm"),
+        ("ForeArm", "lowerarm"), ("Hand", "hand"))}
 
 
 def refused(armature: Any, sentence: str, mapping: Mapping | None = None) -> None:
@@ -202,9 +208,109 @@ def test_bones_whose_rotation_is_clipped_are_named(least: float, mute: bool, tol
     armature.pose.bones[shin].rotation_quaternion = (0.8, 0.6, 0.0, 0.0)
     before = tuple(armature.pose.bones[shin].rotation_quaternion)
     turns = {shin: np.array([[1.0, 0, 0, 0], [0.8, 0.6, 0, 0]])}
-    assert kept_from_turning(armature, turns) == ((shin,) if told else ())
+    assert kept_from_turning(armature, read_rig(armature), turns) == ((shin,) if told else ())
     assert tuple(armature.pose.bones[shin].rotation_quaternion) == before and limit.mute == mute
     assert (shin in apply_motion(bpy.context, synthetic_motion(), "take", armature).overruled) == told
+
+
+def test_limits_are_judged_as_the_take_switches_the_rig() -> None:
+    """With the IK at work no key turned the shin, so no limit seemed to clip it; MMD Tools' own limit goes with the IK."""
+    armature, shin, motion = make_rig(MIXAMO), MIXAMO["LeftLeg"], synthetic_motion()
+    constrain(armature, shin, "IK", chain_count=2)
+    constrain(armature, shin, "LIMIT_ROTATION", owner_space="LOCAL", use_limit_x=True, use_limit_y=True, use_limit_z=True)
+    limit = armature.pose.bones[shin].constraints[1]
+    take = apply_motion(bpy.context, motion, "take", armature)
+    assert take.overruled == (shin,) and limb_error(armature, MIXAMO, motion) > 5.0
+    limit.name = "mmd_ik_limit_override"
+    take = apply_motion(bpy.context, motion, "take", armature)
+    bpy.context.view_layer.update()
+    assert not take.overruled and limit.influence == 0.0 and not limit.mute and limb_error(armature, MIXAMO, motion) < 0.1
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("simplify", [False, True])
+def test_feet_and_hands_that_hang_from_the_root_go_along(way: str, simplify: bool) -> None:
+    """Deforming feet at which the shins' IK aims, as many low-poly rigs have them: they stayed at the origin while the body walked off."""
+    names = {joint: name for joint, name in GAME.items() if not joint.endswith("Toe")}
+    armature, motion = make_rig(names), synthetic_motion()
+    bpy.ops.object.mode_set(mode="EDIT")
+    bones = armature.data.edit_bones
+    root = bones.new("Root")
+    root.tail = (0.0, 0.3, 0.0)
+    for end in ("Hips", "LeftFoot", "RightFoot", "LeftHand"):
+        bones[names[end]].parent = root
+    bpy.ops.object.mode_set(mode="OBJECT")
+    for side in ("Left", "Right"):
+        solver = armature.pose.bones[names[side + "Leg"]].constraints.new("IK")
+        solver.target, solver.subtarget, solver.chain_count = armature, names[side + "Foot"], 2
+    assert map_rig(read_rig(armature)).bones == names
+    take = apply_motion(bpy.context, motion, "take", armature, choices=Choices(way=way, simplify=simplify))
+    assert limb_error(armature, names, motion) < (1.5 if simplify else 0.1) and not take.overruled
+
+
+def control_rig(switch: str) -> tuple[Any, dict[str, str]]:
+    """A rig whose controls lead deforming bones as long as nothing else leads their limbs, which the switch, a path on the armature, says;
+    and joint -> deforming bone."""
+    armature = make_rig(CANONICAL)
+    bpy.ops.object.mode_set(mode="EDIT")
+    bones = armature.data.edit_bones
+    for prefix in ("DEF-", "IK-"):
+        for name in CANONICAL:
+            copy = bones.new(prefix + name)
+            copy.head, copy.tail, copy.roll = bones[name].head, bones[name].tail, bones[name].roll
+        for name in CANONICAL:
+            bones[prefix + name].parent = bones[prefix + bones[name].parent.name] if bones[name].parent else None
+    bones.new("Properties").tail = (0.0, 0.3, 0.0)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    shape = bpy.data.objects.new("shape", bpy.data.meshes.new("shape"))
+    posed = armature.pose.bones
+    posed["Properties"]["ik"] = 1
+    armature["ik"] = 1
+    for name in CANONICAL:
+        posed[name].custom_shape = shape
+        posed["IK-" + name].bone.use_deform = False
+        for leader in (name, *(["IK-" + name] if name.startswith(("Left", "Right")) else [])):
+            copied = posed["DEF-" + name].constraints.new("COPY_TRANSFORMS")
+            copied.target, copied.subtarget = armature, leader
+        if name.startswith(("Left", "Right")):
+            driver = copied.driver_add("influence").driver
+            variable = driver.variables.new()
+            variable.targets[0].id, variable.targets[0].data_path = armature, switch
+            driver.expression = variable.name
+    bpy.context.view_layer.update()
+    return armature, {joint: "DEF-" + joint for joint in CANONICAL}
+
+
+def test_a_control_rig_is_switched_to_its_controls_by_the_property_that_does_it() -> None:
+    """Standing on inverse kinematics, its limbs stayed as they were and not a word was said."""
+    (armature, deforming), motion = control_rig('pose.bones["Properties"]["ik"]'), synthetic_motion()
+    take = apply_motion(bpy.context, motion, "take", armature)
+    assert limb_error(armature, deforming, motion) < 0.1 and not take.unseen and not take.overruled
+    (curve,) = (c for c in versions.curves_of(armature) if c.data_path.endswith('["ik"]'))
+    assert [tuple(key.co) for key in curve.keyframe_points] == [(1.0, 0.0)]
+    armature.pose.bones["Properties"]["ik"] = 0
+    again = apply_motion(bpy.context, motion, "again", armature)
+    assert not again.unseen and len([c for c in versions.curves_of(armature) if c.data_path.endswith('["ik"]')]) == 0
+
+
+def test_controls_that_move_nothing_are_named() -> None:
+    """A switch that is no bone's property is not tried."""
+    armature, _ = control_rig('["ik"]')
+    take = apply_motion(bpy.context, synthetic_motion(), "take", armature)
+    assert take.unseen == ("The control 'LeftUpLeg' and 11 other controls of 'rig' move nothing that deforms; switch the rig's limbs from "
+                           "IK to FK to see the take.")
+
+
+def test_asking_what_follows_a_control_leaves_the_rig_as_it_was() -> None:
+    armature, _ = control_rig('pose.bones["Properties"]["ik"]')
+    for bone in armature.pose.bones:
+        bone.rotation_quaternion, bone.location = (0.9, 0.1, 0.2, 0.3), (0.01, 0.0, 0.02)
+    bpy.context.view_layer.update()
+    before = snapshot()
+    rig = read_rig(armature)
+    switched, idle = switched_to_controls(armature, rig, map_rig(rig))
+    assert switched.switches == (("Properties", '["ik"]', 0.0),) and not idle
+    assert snapshot() == before and armature.pose.bones["Properties"]["ik"] == 1
 
 
 def test_finding_what_keeps_a_bone_leaves_it_where_it_is() -> None:

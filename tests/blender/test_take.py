@@ -21,7 +21,7 @@ from helpers import CANONICAL, MIXAMO, RIGIFY, joints_in_blender, limb_error, ma
 
 from blender_addon import versions
 from blender_addon.apply import apply_motion
-from blender_addon.controls import with_constraints
+from blender_addon.controls import switched_to_controls, with_constraints
 from blender_addon.rigs import read_rig
 
 
@@ -218,6 +218,17 @@ def test_reading_a_control_rig_leaves_its_pose(shared: Path) -> None:
     held, overruled = with_constraints(armature, rig, mapping)
     assert everything(armature) == before and not overruled
     assert {rig.names[b] for b in np.flatnonzero(held.hold > 0)} == {"neck", "head", "upper_arm_fk.L", "upper_arm_fk.R"}
+
+
+@pytest.mark.parametrize("inverse", [0.0, 1.0])
+def test_a_control_rig_with_a_known_switch_is_asked_as_the_take_switches_it(shared: Path, inverse: float) -> None:
+    """As it stands, on IK or FK, some of its controls move nothing; with the switch that the take keys all do."""
+    armature, _ = open_rig(shared, "rigify_generated")
+    _switch(armature, {"IK_FK": inverse})
+    armature.update_tag()
+    bpy.context.view_layer.update()
+    before, rig = everything(armature), read_rig(armature)
+    assert switched_to_controls(armature, rig, map_rig(rig)) == (rig, ()) and everything(armature) == before
 
 
 def test_a_motion_that_is_not_finite_is_refused() -> None:
