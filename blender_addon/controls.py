@@ -76,7 +76,26 @@ def with_constraints(armature: Any, rig: Rig, mapping: Mapping) -> tuple[Rig, tu
         # Bones that constraints tie to each other both ways would be carried in a circle.
         if nearest >= 0 and bone not in (nearest, *made.carriers(nearest)):
             made.placed_by[bone] = nearest
+    handles = [rig.index(name) for names in mapping.ik.values() for name in names]
+    turning = {*driven, *handles}
+    for bone in {a for b in turning for a in rig.ancestors(b)} - turning:  # hidden ones may hang from the bone that carries the way
+        parent = _parent_by_constraint(armature, rig, bone)
+        above = {parent, *made.carriers(parent)} if parent >= 0 else {bone}
+        if bone not in above and not above & turning:
+            made.placed_by[bone] = parent
     return made, tuple(sorted(overruled | kept))
+
+
+def _parent_by_constraint(armature: Any, rig: Rig, bone: int) -> int:
+    """The bone that the bone's only constraint makes its parent (Armature or Child Of at full strength, as generated rigs do), or -1."""
+    acting = [c for c in armature.pose.bones[rig.names[bone]].constraints if not c.mute]
+    if len(acting) != 1 or acting[0].influence < 1.0 or acting[0].type not in ("ARMATURE", "CHILD_OF"):
+        return -1
+    (constraint,) = acting
+    targets = [t for t in constraint.targets if t.weight > 0.0] if constraint.type == "ARMATURE" else [constraint]
+    if len(targets) != 1 or targets[0].target != armature or targets[0].subtarget not in rig.names:
+        return -1
+    return rig.index(targets[0].subtarget)
 
 
 def kept_from_the_way(armature: Any, rig: Rig, locations: dict[str, np.ndarray]) -> tuple[str, ...]:

@@ -122,7 +122,7 @@ def _divided(rig: Rig, mapping: Mapping, mover: int, moved: np.ndarray, way: str
     over_ground = level @ np.linalg.inv(rig.world[:3, :3]).T
     if way == "in place":
         return {mover: moved - over_ground}
-    top = next((b for b in reversed(rig.ancestors(mover)) if not rig.connected[b]), None)
+    top = next((b for b in reversed(rig.carriers(mover)) if not rig.connected[b]), None)
     if top is None and rig.names[mover] != mapping.bones["Hips"]:
         return {mover: moved}  # what carries the figure is at the top already
     if top is None:

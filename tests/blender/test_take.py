@@ -313,6 +313,21 @@ def test_the_rigify_rig_follows_with_its_ik_controls(shared: Path, controls: str
     assert rotations.angle_between(toes[0], toes[-1]).min() > 0.1  # they do turn
 
 
+@pytest.mark.parametrize("controls", ["fk", "ik", "both"])
+def test_the_rigify_rigs_root_carries_the_way(shared: Path, controls: str) -> None:
+    """It went to the hidden bone that a constraint hangs on the root (2026-11-24)."""
+    armature, truth = open_rig(shared, "rigify_generated")
+    motion = synthetic_motion()
+    ends = {j: truth["measure"][j] for j in ("LeftFoot", "RightFoot", "LeftHand", "RightHand")}
+    apply_motion(bpy.context, motion, "hips", armature, choices=Choices(controls=controls))
+    there = places(armature, ends, motion)
+    apply_motion(bpy.context, motion, "root", armature, choices=Choices(controls=controls, way="root"))
+    paths = {c.data_path for c in versions.curves_of(armature)}
+    assert 'pose.bones["root"].location' in paths and 'pose.bones["MCH-torso.parent"].location' not in paths
+    assert limb_error(armature, truth["measure"], motion) < 0.1
+    np.testing.assert_allclose(there, places(armature, ends, motion), atol=2e-3)
+
+
 def _toes(armature: Any, motion: Motion) -> np.ndarray:
     """(T, 2, 4) how the deforming bones of the toes are turned, by Blender's own evaluation at every fifth frame of the scene."""
     found = []
