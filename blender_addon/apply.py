@@ -150,7 +150,7 @@ def _unseen(armature: Any, moved: RigMotion, choices: Choices, idle: tuple[str, 
         return (f"The action '{animation.action.name}' of '{armature.name}' plays over the strip with the take; unlink that action to see "
                 "the take.")
     if idle and choices.controls == "fk":
-        others = f" and {len(idle) - 1} other controls" if len(idle) > 1 else ""
+        others = f" and {len(idle) - 1} other control{'s' * (len(idle) > 2)}" if len(idle) > 1 else ""
         return (f"The control '{idle[0]}'{others} of '{armature.name}' move{'' if others else 's'} nothing that deforms; switch the rig's "
                 "limbs from IK to FK to see the take.")
     return ""

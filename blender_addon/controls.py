@@ -3,12 +3,12 @@ what really follows a control: a rig that stands on inverse kinematics may leave
 
 Method: the mapped bones are put to rest, each is turned in turn, and Blender's own evaluation says who came along and how far; limits are
 off meanwhile, for the turn may be beyond them. A bone that carries the way is put where the take will have it, with its constraints and
-without, and so is one whose rotation is limited in its own axes. Where no deforming bone follows a limb's control, the properties that
-drive constraints are set to 0 and to 1, one after the other, until one does. The rig is left as it was, to the last bit. Time on the UI
-thread: one evaluation of the armature for each mapped bone, one more for each control of a limb, 14 for the way and 13 for each limited
-bone, about 0.6 s for a Rigify rig; nothing for a rig without constraints. Limits: a constraint that acts in some poses only is taken as it
-acts near rest, limits of rotation are seen in a bone's own axes only, and at the extremes of its turn; of switches only bones' properties
-are tried, one at a time.
+without, and so is one whose rotation is limited in its own axes. Where other bones than a limb's controls deform, the properties that drive
+constraints on these are set to 0 and to 1, one after the other: those on which it depends how well the controls are followed belong to the
+take. The rig is left as it was, to the last bit. Time on the UI thread: one evaluation of the armature for each mapped bone, one more for
+each control of a limb, at most 6 for each of 24 properties, 14 for the way and 13 for each limited bone, about 0.6 s for a Rigify rig;
+nothing for a rig without constraints. Limits: a constraint that acts in some poses only is taken as it acts near rest, limits of rotation
+are seen in a bone's own axes only, and at the extremes of its turn; of switches only bones' properties are tried, one at a time.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ _SOLVERS_LIMIT = "mmd_ik_limit_override"  # what MMD Tools calls a limit of the 
 _CHANNELS = ("location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale")
 _FREE = 0.9  # of what its channels turn a bone by; with less, something else has a say
 _IDLE = 0.1  # likewise: a control that turns what deforms by less moves nothing
+_MATTERS = 0.5  # of one control's turn: a property that changes less of what deforms is no switch
+_TURNING = ("COPY_TRANSFORMS", "COPY_ROTATION", "ARMATURE", "CHILD_OF", "TRANSFORM", "DAMPED_TRACK", "TRACK_TO", "LOCKED_TRACK",
+            "STRETCH_TO")
+_MOST_SWITCHES = 24  # that are asked, each in two or three evaluations
 _AT_ONE_PLACE = 0.005  # of the rig's size, within which a deforming bone begins where its control does
 _LIMB_JOINTS = tuple(dict.fromkeys(joint for end, joints in LIMB_OF.items() if not end.endswith("Toe") for joint in joints))
 _PROPERTY = re.compile(r'pose\.bones\["((?:[^"\\]|\\.)+)"\](\["(?:[^"\\]|\\.)+"\])')
@@ -92,7 +96,10 @@ def _parent_by_constraint(armature: Any, rig: Rig, bone: int) -> int:
     if len(acting) != 1 or acting[0].influence < 1.0 or acting[0].type not in ("ARMATURE", "CHILD_OF"):
         return -1
     (constraint,) = acting
-    targets = [t for t in constraint.targets if t.weight > 0.0] if constraint.type == "ARMATURE" else [constraint]
+    armature_like = constraint.type == "ARMATURE"
+    if not armature_like and not (constraint.use_location_x and constraint.use_location_y and constraint.use_location_z):
+        return -1
+    targets = [t for t in constraint.targets if t.weight > 0.0] if armature_like else [constraint]
     if len(targets) != 1 or targets[0].target != armature or targets[0].subtarget not in rig.names:
         return -1
     return rig.index(targets[0].subtarget)
@@ -130,64 +137,79 @@ def kept_from_turning(armature: Any, rig: Rig, turns: dict[str, np.ndarray]) -> 
 
 
 def switched_to_controls(armature: Any, rig: Rig, mapping: Mapping) -> tuple[Rig, tuple[str, ...]]:
-    """The rig with the switches of properties that make what deforms follow the limbs' controls, where it does not and one is found; and
-    the controls that nothing follows even so."""
+    """The rig with the switches of properties on which it depends whether what deforms follows the limbs' controls, as these are best
+    followed; and the controls that nothing follows even so."""
     led = _led(armature, rig, mapping)
     if not led:
         return rig, ()
     limits = [c for bone in armature.pose.bones for c in bone.constraints if not c.mute and c.type.startswith("LIMIT_")]
-    found: list[tuple[str, str, float]] = []
-    with _at_rest(armature, list(led)), _muted(limits), _switched(armature, rig.switches):
-        idle = _idle(armature, led)
-        for switch in _driving(armature, rig.switches) if idle else ():
-            if switch[:2] not in {known[:2] for known in found} and _frees(armature, switch, {name: led[name] for name in idle}):
-                found.append(switch)
-        if found:
-            with _switched(armature, found):
-                idle = _idle(armature, {name: led[name] for name in idle})
+    mapped = [*mapping.joints.values(), *mapping.spine, *mapping.neck]
+    with _at_rest(armature, list(dict.fromkeys(mapped))), _muted(limits), _switched(armature, rig.switches):
+        first = _first_of_limbs(led, mapping)
+        found = [(*prop, value) for prop in _driving(armature, led, rig.switches)
+                 if (value := _best_followed(armature, first, prop)) is not None]
+        with _switched(armature, found):
+            before = _orientations(armature, led)
+            idle = tuple(control for control, bones in led.items() if not any(_shares(armature, {control: bones}, before).values()))
     return dataclasses.replace(rig, switches=(*rig.switches, *found)), idle
 
 
 def _led(armature: Any, rig: Rig, mapping: Mapping) -> dict[str, list[str]]:
-    """Each mapped control of a limb -> the deforming bones that begin where it does, if constraints move any of them."""
+    """Each mapped control of a limb -> the deforming bones that begin where it does, if constraints turn any of them. What deforms a mesh
+    itself is no such control."""
     posed, heads = armature.pose.bones, rig.rest[:, :3, 3]
     near = _AT_ONE_PLACE * np.ptp(rig.tails, axis=0).max()
-    mapped = {*mapping.joints.values(), *mapping.spine, *mapping.neck}
+    mapped, weighted = {*mapping.joints.values(), *mapping.spine, *mapping.neck}, _weighted(armature)
     found = {}
     for bone in (mapping.joints[joint] for joint in _LIMB_JOINTS if joint in mapping.joints):
         b = rig.index(bone)
-        if posed[bone].bone.use_deform and not rig.controls[b]:
+        if bone in weighted or (posed[bone].bone.use_deform and not rig.controls[b]):
             continue
         there = [rig.names[i] for i in np.flatnonzero(np.linalg.norm(heads - heads[b], axis=-1) < near)]
         led = [name for name in there if name not in mapped and posed[name].bone.use_deform]
-        if any(c.type not in _SOLVERS and not c.mute for name in led for c in posed[name].constraints):
+        if any(c.type in _TURNING and not c.mute for name in led for c in posed[name].constraints):
             found[bone] = led
     return found
 
 
-def _idle(armature: Any, led: dict[str, list[str]]) -> tuple[str, ...]:
-    """The controls that turn none of the bones that they should lead, each turned by itself."""
-    before = _orientations(armature, led)
-    return tuple(control for control, bones in led.items() if _still(armature, [control], {control: bones}, before))
+def _weighted(armature: Any) -> set[str]:
+    """The bones that have a vertex group in a mesh which the armature deforms."""
+    meshes = (o for o in bpy.data.objects if o.type == "MESH" and any(m.type == "ARMATURE" and m.object == armature for m in o.modifiers))
+    return {group.name for mesh in meshes for group in mesh.vertex_groups}
 
 
-def _frees(armature: Any, switch: tuple[str, str, float], led: dict[str, list[str]]) -> bool:
-    """Whether this switch lets at least one of the controls, all turned, turn what it should lead."""
-    with _switched(armature, [switch]):
-        return len(_still(armature, list(led), led, _orientations(armature, led))) < len(led)
+def _first_of_limbs(led: dict[str, list[str]], mapping: Mapping) -> dict[str, list[str]]:
+    """The first control of each arm and leg, below the shoulders: they can be turned at once, for none hangs from another."""
+    limbs = [[mapping.joints[j] for j in joints if j in mapping.joints and not j.endswith("Shoulder")] for joints in LIMB_OF.values()]
+    first = (next((bone for bone in limb if bone in led), None) for limb in limbs)
+    return {bone: led[bone] for bone in first if bone is not None}
 
 
-def _still(armature: Any, controls: list[str], led: dict[str, list[str]], before: dict[str, np.ndarray]) -> list[str]:
-    """Those that turn none of the bones that they should lead while the controls, which are at rest, are turned; before: as
-    `_orientations` gives it."""
-    for control in controls:
+def _best_followed(armature: Any, first: dict[str, list[str]], prop: tuple[str, str]) -> float | None:
+    """The property's value with which the controls are best followed, its own where others are no better; None where it does not matter."""
+    own = float(_value(armature, *prop))
+    followed = {}
+    for value in dict.fromkeys((own, 0.0, 1.0)):
+        with _switched(armature, [(*prop, value)]):
+            followed[value] = sum(_shares(armature, first, _orientations(armature, first)).values())
+    best = max(followed, key=lambda value: followed[value])  # the first of equals
+    if followed[best] - min(followed.values()) < _MATTERS:
+        return None
+    return best if followed[best] - followed[own] > _IDLE else own
+
+
+def _shares(armature: Any, led: dict[str, list[str]], before: dict[str, np.ndarray]) -> dict[str, float]:
+    """How much of each control's turn the best of the bones that it leads follows, in [0, 1], while the controls, which are at rest, are
+    turned at once; 0 for hardly any; before: as `_orientations` gives it."""
+    for control in led:
         armature.pose.bones[control].matrix_basis = _matrix(_TURN)
     after = _orientations(armature, led)
-    for control in controls:
+    for control in led:
         armature.pose.bones[control].matrix_basis = _matrix(rotations.IDENTITY)
-    least = _IDLE * rotations.angle_between(rotations.IDENTITY, _TURN)
-    turned = {bone for bone in after if rotations.angle_between(before[bone], after[bone]) > least}
-    return [control for control, theirs in led.items() if turned.isdisjoint(theirs)]
+    whole = rotations.angle_between(rotations.IDENTITY, _TURN)
+    most = {control: max(float(rotations.angle_between(before[bone], after[bone]) / whole) for bone in theirs)
+            for control, theirs in led.items()}
+    return {control: min(share, 1.0) if share > _IDLE else 0.0 for control, share in most.items()}
 
 
 def _orientations(armature: Any, led: dict[str, list[str]]) -> dict[str, np.ndarray]:
@@ -197,19 +219,42 @@ def _orientations(armature: Any, led: dict[str, list[str]]) -> dict[str, np.ndar
     return {bone: rotations.from_matrix(np.array(posed[bone].matrix.normalized())[:3, :3]) for theirs in led.values() for bone in theirs}
 
 
-def _driving(armature: Any, known: tuple[tuple[str, str, float], ...]) -> list[tuple[str, str, float]]:
-    """The switches, see `Rig.switches`, that are bones' properties by which drivers govern constraints: 0 or 1, whichever they are not."""
+def _driving(armature: Any, led: dict[str, list[str]], known: tuple[tuple[str, str, float], ...]) -> list[tuple[str, str]]:
+    """The bones' properties, see `Rig.switches`, by which drivers govern constraints on the bones that are led or on what these go by."""
+    reached = {bone_path(name) for name in _gone_by(armature, {bone for theirs in led.values() for bone in theirs})}
     drivers = list(armature.animation_data.drivers) if armature.animation_data is not None else []
-    targets = [target for curve in drivers if ".constraints[" in curve.data_path for variable in curve.driver.variables
-               for target in variable.targets if target.id == armature]
-    found = dict.fromkeys((bpy.utils.unescape_identifier(match[1]), match[2]) for target in targets
+    parted = ((curve.driver, *curve.data_path.partition(".constraints[")[:2]) for curve in drivers)
+    governing = [driver for driver, owner, constraint in parted if constraint and owner in reached]
+    targets = [target for driver in governing for variable in driver.variables for target in variable.targets if target.id == armature]
+    named = dict.fromkeys((bpy.utils.unescape_identifier(match[1]), match[2]) for target in targets
                           if (match := _PROPERTY.fullmatch(target.data_path)))
-    switches = []
-    for bone, path in found:
-        own = bone in armature.pose.bones and not has_driver(armature, bone_path(bone) + path)
-        if own and (bone, path) not in {switch[:2] for switch in known} and isinstance(_value(armature, bone, path), (bool, int, float)):
-            switches += [(bone, path, value) for value in (0.0, 1.0) if value != _value(armature, bone, path)]
-    return switches
+    asked = {switch[:2] for switch in known}
+    return [prop for prop in named if prop not in asked and _can_be_set(armature, *prop)][:_MOST_SWITCHES]
+
+
+def _gone_by(armature: Any, bones: set[str]) -> set[str]:
+    """The bones, those that their constraints name, what these go by, and so on; with all that they hang from."""
+    posed, found, waiting = armature.pose.bones, set[str](), list(bones)
+    while waiting:
+        name = waiting.pop()
+        if name in found or name not in posed:
+            continue
+        found.add(name)
+        waiting += [parent.name for parent in posed[name].parent_recursive]
+        for constraint in posed[name].constraints:
+            targets = constraint.targets if constraint.type == "ARMATURE" else [constraint]
+            waiting += [t.subtarget for t in targets if getattr(t, "target", None) == armature and getattr(t, "subtarget", "")]
+    return found
+
+
+def _can_be_set(armature: Any, bone: str, path: str) -> bool:
+    """Whether this is a number that is there, on a bone of the armature, and that no driver has."""
+    if bone not in armature.pose.bones or has_driver(armature, bone_path(bone) + path):
+        return False
+    try:
+        return isinstance(_value(armature, bone, path), (bool, int, float))
+    except ValueError:  # a driver that asks for a property which is gone
+        return False
 
 
 def _turned(posed: Any, quaternions: np.ndarray) -> np.ndarray:

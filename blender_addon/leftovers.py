@@ -1,9 +1,9 @@
 """What an earlier pose, action or strip has left in channels that a take does not key, where it would bend the take.
 
-Method: such channels of the body, which are the mapped bones, those that lie between them and those that constraints make the latter
-follow, get one key at rest in the take's action. Bones above the hips are how a user places the figure: of them only a location goes that
-an action or a strip has made. Bones outside the body (hair, fingers, face) keep their pose, and heads, hands and toes their size: nothing
-of the body hangs from them. Limits: a channel that has a driver is left to it.
+Method: such channels of the body, which are the mapped bones, those that lie between them, those that constraints make the latter follow,
+and those that carry feet and hands that hang from elsewhere, get one key at rest in the take's action. Bones above the hips are how a user
+places the figure: of them only a location goes that an action or a strip has made. Bones outside the body (hair, fingers, face) keep their
+pose, and heads, hands and toes their size: nothing of the body hangs from them. Limits: a channel that has a driver is left to it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from .controls import has_driver
 from .core import rotations
 from .core.retarget import Mapping, Rig, RigMotion, rotation_channels
 from .core.retarget.channels import PATHS
+from .core.retarget.mapping import LIMB_OF, is_parted
 from .curves import bone_path, key_curves
 
 _OFF = 1e-5  # radians, and of a bone's size: what is nearer to rest is at rest
@@ -58,13 +59,14 @@ def find_leftovers(armature: Any, rig: Rig, mapping: Mapping, controls: str) -> 
     above_mapped = {a for bone in mapped for a in _above(rig, bone)}
     between = {bone for bone in above_mapped - mapped if mapped & _above(rig, bone)}
     between |= {bone for bone in _leading(armature, between) - mapped if mapped & _above(rig, bone)}
+    above_hips = _above(rig, mapping.bones["Hips"])
+    between |= _carrying_parted(rig, mapping) - mapped - above_hips
     carrying = between | (mapped & above_mapped)
     if controls != "fk":
         carrying |= {control for end in mapping.ik.values() for control in end}
     strips = {curve.data_path for curve in versions.curves_in_strips(armature)}
     before = strips | {curve.data_path for curve in versions.curves_of(armature)}
     moved = {b for b in mapped | between if any(armature.pose.bones[b].location) or _keyed(b, strips, "location")}
-    above_hips = _above(rig, mapping.bones["Hips"])
     moved |= {b for b in above_hips if _keyed(b, before, "location")}
     turned = {b for b in between if _is_turned(rig, b) or _keyed(b, strips, *_TURNS)}
     scaled = {b for b in carrying if _is_scaled(armature, b) or _keyed(b, strips, "scale")}
@@ -74,6 +76,12 @@ def find_leftovers(armature: Any, rig: Rig, mapping: Mapping, controls: str) -> 
         return frozenset(b for b in bones if not has_driver(armature, f"{bone_path(b)}.{channel}"))
 
     return Leftovers(free(moved, "location"), free(turned, "rotation"), free(scaled, "scale"), frozenset(placed - turned))
+
+
+def _carrying_parted(rig: Rig, mapping: Mapping) -> set[str]:
+    """The bones above feet and hands that do not hang from their limbs, as a control of its own that rolls the foot does."""
+    parted = [mapping.joints[joint] for joint in LIMB_OF if joint in mapping.joints and is_parted(rig, mapping, joint)]
+    return {above for bone in parted for above in _above(rig, bone)}
 
 
 def _leading(armature: Any, bones: set[str]) -> set[str]:

@@ -1,7 +1,7 @@
 """The training loop of the small networks beside the lifters (`train_correction`, `train_contacts`).
 
-AdamW on a one-cycle schedule; what is kept is a running mean of the weights. All randomness of step n comes from (seed, n), so that a
-resumed training does what an uninterrupted one does.
+AdamW on a one-cycle schedule; what is kept is a running mean of the weights. All randomness of step n comes from the seed and n, or from n
+alone (what is dropped out), so that a resumed training does what an uninterrupted one does.
 """
 
 from __future__ import annotations
@@ -67,7 +67,6 @@ def fit(training: Training[Any], network: nn.Module, folder: Path, about: dict[s
     for step in bar:
         batch = training.draw(step)
         torch.manual_seed(step)  # what the network drops out
-        network.train()
         loss = training.loss(network, batch)
         advance(loss, network, optimiser, schedule)
         kept.update_parameters(network)

@@ -57,7 +57,6 @@ _AT = 0.5  # chance from which on something is said to stand
 _SHORTEST = 4  # frames; there is nothing to learn from fewer
 
 
-
 @dataclass(frozen=True)
 class Takes:
     """N takes of F frames. features: (N, F, SIZE); stands: (N, F, 4) shares of the time about each frame; real: (N, F) bool; still:

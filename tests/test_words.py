@@ -264,6 +264,15 @@ def test_limbs_of_a_known_rig_below_a_trunk_of_another(middle: str, limbs: str, 
         assert found.bones == names and found.map_name == NAME and not found.scores
 
 
+@pytest.mark.parametrize("prop", ["head_hat", "head_phones", "head_accessory", "head.helmet", "HeadBow"])
+def test_a_hat_is_no_head(prop: str) -> None:
+    """Under the head of a Rigify metarig, which is no word for one, it took its place, and the head was a bone of the neck."""
+    names = named("spine,spine.001,spine.003,spine.004,spine.006",
+                  "thigh.*,shin.*,foot.*,toe.*,shoulder.*,upper_arm.*,forearm.*,hand.*")
+    for body in (SQUAT, clothed(8, 6)):
+        assert map_rig(renamed(beside(body, {prop: ("Head", (0.0, 0.0, 0.1))}), names)).bones == names
+
+
 def test_a_known_rig_that_is_whole_stays_known() -> None:
     """Words would say no more of it."""
     names = named("Hips,Spine,Spine1,Neck,Head", "*UpLeg,*Leg,*Foot,*ToeBase,*Shoulder,*Arm,*ForeArm,*Hand", ("Left", "Right"))
@@ -389,6 +398,19 @@ def test_a_trunk_beside_the_pelvis() -> None:
     found = map_rig(renamed(rig_of(floor | {n: (plain.names[p], tuple(m[:3, 3])) for n, p, m in zip(
         plain.names, plain.parents, plain.rest) if n not in floor}), words))
     assert found.bones == words and found.spine == (words["Spine"], words["Spine1"])
+
+
+@pytest.mark.parametrize("convention", ["Unity", "3ds Max Biped", "SMPL", "lower case"])
+@pytest.mark.parametrize("finger", ["{side}Middle{i}", "{side}Finger{f}{i}", "x{f}{i}_{side}"])
+def test_a_finger_is_no_hand(convention: str, finger: str) -> None:
+    """Where fingers hang from the forearm, the middle one was the hand and turned with the wrist."""
+    plain, names = clothed(0, 1), names_of(convention)
+    at = {n: (plain.names[p] if p >= 0 else None, tuple(m[:3, 3])) for n, p, m in zip(plain.names, plain.parents, plain.rest)}
+    bones = {n: (p.replace("Hand", "ForeArm") if p else None, place) for n, (p, place) in at.items() if not n.endswith("Hand")}
+    calls = {f"{row} {i}": finger.format(side=("left", "right")[row > 4], f=row % 5, i=f"_{row % 5}_{i}")
+             for row in range(10) for i in range(3)}
+    found = map_rig(renamed(rig_of(bones), names | calls))
+    assert found.bones == {joint: name for joint, name in names.items() if not joint.endswith("Hand")}
 
 
 def test_what_names_leave_open_is_taken_from_the_shape() -> None:

@@ -30,6 +30,8 @@ _ACROSS, _ALONG = 0.7, 0.7  # cosines: below which limbs lie across the trunk, a
 UNSURE = 0.4
 """Score of joints of which names do not tell for certain, or whose limbs may be an animal's."""
 
+_FINGER = re.compile("thumb|index|middle|ring|pinky|little|finger|metacarpal|指", re.IGNORECASE)
+
 _ALL_BUT_CHAINS = set(JOINTS) - {"Spine", "Spine1", "Neck"}
 
 LIMB_OF: dict[str, tuple[str, ...]] = {
@@ -172,15 +174,15 @@ def _animal_doubted(rig: Rig, mapping: Mapping) -> Mapping:
 
 
 def _better_said(rig: Rig, known: Mapping) -> Mapping:
-    """What a known map gives, or what the words do, where they agree with it about the limbs and tell more: many rigs share the names of a
-    known one's limbs and have a trunk of their own."""
+    """What a known map gives, or what the words do, where they tell more and agree with it about all but the trunk and the neck: many rigs
+    share the names of a known one's limbs and have a trunk of their own. A head that moves is a hat."""
     from .shape import choices
     from .words import map_by_words
 
     worded = None if known.ik else _passing(rig, map_by_words(rig, choices(rig)[0]))
     if worded is None or worded.doubtful or not worded.bones.keys() >= known.bones.keys() or worded.score <= known.score:
         return known
-    agreed = all(worded.joints[joint] == known.joints[joint] for joint in REQUIRED if joint != "Hips")
+    agreed = all(worded.joints[joint] == bone for joint, bone in known.joints.items() if joint in _ALL_BUT_CHAINS - {"Hips"})
     return worded if agreed else known
 
 
@@ -231,21 +233,28 @@ def _passing(rig: Rig, mapping: Mapping | None) -> Mapping | None:
 
 
 def _completed(rig: Rig, worded: Mapping | None, shaped: Mapping | None) -> Mapping | None:
-    """With the head, ends and clavicles that names leave open as the shape has them, where it agrees with what names say; of feet and hands
-    that do not hang from their limbs it knows nothing."""
+    """With the head, ends and clavicles that names leave open as the shape has them, where it agrees with what names say, but no doubtful
+    feet and hands; of those that do not hang from their limbs it knows nothing."""
     from .words import is_helper
 
     if worded is None or shaped is None:
         return worded
-    if any(shaped.joints.get(joint) != bone and not _is_parted(rig, worded, joint) for joint, bone in worded.joints.items()):
+    if any(shaped.joints.get(joint) != bone and not is_parted(rig, worded, joint) for joint, bone in worded.joints.items()):
         return worded
-    more = {joint: bone for joint, bone in shaped.joints.items() if joint not in worded.joints and not is_helper(bone, joint)}
+    doubted = {end for end in shaped.doubtful if end.endswith(("Hand", "Foot"))}  # one finger or toe would be bent, the others not
+    more = {joint: bone for joint, bone in shaped.joints.items()
+            if joint not in doubted | worded.joints.keys() and not is_helper(bone, joint) and not _is_finger(bone, joint)}
     neck = worded.neck or (shaped.neck if "Head" in more else ())
     scores = worded.scores | {joint: score for joint, score in shaped.scores.items() if joint in more}
     return dataclasses.replace(worded, joints=worded.joints | more, neck=neck, scores=scores)
 
 
-def _is_parted(rig: Rig, mapping: Mapping, joint: str) -> bool:
+def _is_finger(bone: str, joint: str) -> bool:
+    """Whether a bone that may be the hand is called a finger."""
+    return joint.endswith("Hand") and _FINGER.search(bone) is not None
+
+
+def is_parted(rig: Rig, mapping: Mapping, joint: str) -> bool:
     """Whether the joint is a foot, ball of the foot or hand that does not hang from its shin or forearm."""
     return joint in LIMB_OF and rig.index(mapping.joints[LIMB_OF[joint][1]]) not in rig.ancestors(rig.index(mapping.joints[joint]))
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from blender_addon.core.retarget.choices import Choices
 from helpers import MIXAMO, joints_in_blender, make_rig, open_rig, synthetic_motion
+from mathutils import Vector
 
 from blender_addon import versions
 from blender_addon.apply import apply_motion
 
-TWIST, HAIR = "twist", "hair"
+TWIST, HAIR, ROOT, ROLL = "twist", "hair", "root", " roll"
 ROWS = (1, 12, 28)
 
 
@@ -70,6 +71,37 @@ def test_a_pose(mode: str) -> None:
     bones = armature.pose.bones
     assert tuple(bones[HAIR].scale) == pytest.approx((1.2,) * 3) and tuple(bones[MIXAMO["Head"]].scale) == pytest.approx((1.4,) * 3)
     assert not [c for c in versions.curves_of(armature) if HAIR in c.data_path]
+
+
+def rig_with_feet_from_elsewhere() -> Any:
+    """Each foot hangs from a control of its own, which hangs from the root, as the hips do."""
+    armature = make_rig(MIXAMO)
+    bpy.ops.object.mode_set(mode="EDIT")
+    bones = armature.data.edit_bones
+    root = bones.new(ROOT)
+    root.head, root.tail = (0, 0, 0), (0, 0.3, 0)
+    bones[MIXAMO["Hips"]].parent = root
+    for side in ("Left", "Right"):
+        roll, foot = bones.new(side + ROLL), bones[MIXAMO[side + "Foot"]]
+        roll.head, roll.tail, roll.parent, foot.parent = foot.head, foot.head + Vector((0, 0, 0.1)), root, roll
+    bpy.ops.object.mode_set(mode="OBJECT")
+    return armature
+
+
+@pytest.mark.parametrize(("channel", "value"), [
+    ("location", (0.05, 0.0, 0.02)), ("scale", (1.2,) * 3), ("rotation_quaternion", (0.8, 0.6, 0.0, 0.0))])
+def test_a_pose_above_feet_that_hang_from_elsewhere(channel: str, value: tuple[float, ...]) -> None:
+    """Only what lies below a mapped bone was put to rest; what places the figure, above the hips, stays."""
+    results = []
+    for posed in (False, True):
+        armature = rig_with_feet_from_elsewhere()
+        armature.pose.bones[ROOT].scale = (1.1,) * 3
+        if posed:
+            setattr(armature.pose.bones["Left" + ROLL], channel, value)
+        apply_motion(bpy.context, synthetic_motion(), "take", armature)
+        results.append(places(armature))
+        assert tuple(armature.pose.bones[ROOT].scale) == pytest.approx((1.1,) * 3)
+    np.testing.assert_allclose(*results, atol=1e-5)
 
 
 def keyed(armature: Any) -> None:

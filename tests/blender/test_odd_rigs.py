@@ -288,9 +288,55 @@ def test_a_control_rig_is_switched_to_its_controls_by_the_property_that_does_it(
     assert limb_error(armature, deforming, motion) < 0.1 and not take.unseen and not take.overruled
     (curve,) = (c for c in versions.curves_of(armature) if c.data_path.endswith('["ik"]'))
     assert [tuple(key.co) for key in curve.keyframe_points] == [(1.0, 0.0)]
-    armature.pose.bones["Properties"]["ik"] = 0
+
+
+@pytest.mark.parametrize("standing", [0, 1, 0.5])
+def test_a_switch_belongs_to_every_take_wherever_it_stands(standing: float) -> None:
+    """A second take found it where the first had put it, and lacked it: with another action in between its limbs were 140 degrees off."""
+    (armature, deforming), motion = control_rig('pose.bones["Properties"]["ik"]'), synthetic_motion()
+    armature.pose.bones["Properties"]["ik"] = standing
+    take = apply_motion(bpy.context, motion, "take", armature)
+    armature.pose.bones["Properties"]["ik"] = type(standing)(1)
+    assert limb_error(armature, deforming, motion) < 0.1 and not take.unseen
     again = apply_motion(bpy.context, motion, "again", armature)
-    assert not again.unseen and len([c for c in versions.curves_of(armature) if c.data_path.endswith('["ik"]')]) == 0
+    armature.pose.bones["Properties"]["ik"] = type(standing)(1)
+    assert limb_error(armature, deforming, motion) < 0.1 and not again.unseen
+
+
+def test_a_driver_that_asks_for_what_is_gone_is_no_harm() -> None:
+    armature, _ = control_rig('["ik"]')
+    driver = armature.pose.bones["DEF-LeftArm"].constraints[0].driver_add("influence").driver
+    target = driver.variables.new().targets[0]
+    target.id, target.data_path = armature, 'pose.bones["Properties"]["gone"]'
+    assert "switch the rig's limbs from IK to FK" in apply_motion(bpy.context, synthetic_motion(), "take", armature).unseen
+
+
+@pytest.mark.parametrize("kind", ["LIMIT_ROTATION", "MAINTAIN_VOLUME", "COPY_ROTATION"])
+def test_what_deforms_a_mesh_itself_leads_nothing(kind: str) -> None:
+    """A helper in the armpit was taken for what a deforming arm should lead, and its property for a switch."""
+    armature, motion = make_rig(MIXAMO), synthetic_motion()
+    mesh = bpy.data.objects.new("body", bpy.data.meshes.new("body"))
+    bpy.context.scene.collection.objects.link(mesh)
+    mesh.modifiers.new("rig", "ARMATURE").object = armature
+    bpy.ops.object.mode_set(mode="EDIT")
+    bones = armature.data.edit_bones
+    helper = bones.new("Armpit")
+    helper.head, helper.tail, helper.parent = bones[MIXAMO["LeftArm"]].head, bones[MIXAMO["LeftArm"]].tail, bones[MIXAMO["Spine1"]]
+    bpy.ops.object.mode_set(mode="OBJECT")
+    for name in MIXAMO.values():
+        armature.pose.bones[name].custom_shape = mesh
+        mesh.vertex_groups.new(name=name)
+    constraint = armature.pose.bones["Armpit"].constraints.new(kind)
+    if kind == "COPY_ROTATION":
+        armature.pose.bones["Armpit"]["corrective"] = 0.0
+        constraint.target, constraint.subtarget = armature, MIXAMO["LeftArm"]
+        driver = constraint.driver_add("influence").driver
+        target = driver.variables.new().targets[0]
+        target.id, target.data_path = armature, 'pose.bones["Armpit"]["corrective"]'
+        driver.expression = driver.variables[0].name
+    take = apply_motion(bpy.context, motion, "take", armature)
+    assert limb_error(armature, MIXAMO, motion) < 0.1 and not take.unseen
+    assert not any("corrective" in curve.data_path for curve in versions.curves_of(armature))
 
 
 def test_controls_that_move_nothing_are_named() -> None:
