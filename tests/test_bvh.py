@@ -54,6 +54,21 @@ def test_uneven_times_are_resampled_and_keep_the_length(tmp_path: Path) -> None:
     assert abs((len(take.local_rotations) - 1) / take.fps - (motion.times[-1] - motion.times[0])) <= 0.5 / motion.fps + 1e-6
 
 
+def test_times_that_are_off_by_half_a_frame_are_resampled(tmp_path: Path) -> None:
+    steady = random_motion(7, 50)
+    shaky = dataclasses.replace(steady, times=steady.times + 0.5 / steady.fps * (np.arange(50) % 2))
+    for motion, written in ((steady, steady), (shaky, shaky.resampled(shaky.fps))):
+        write_bvh(motion, tmp_path / "take.bvh")
+        np.testing.assert_allclose(read_bvh(tmp_path / "take.bvh").root_translation, written.root_translation, atol=1e-6)
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "motion.bvh").mkdir()
+    with pytest.raises(OSError, match=r"motion\.bvh"):
+        write_bvh(random_motion(1, 2), tmp_path / "motion.bvh")
+    assert [p.name for p in tmp_path.iterdir()] == ["motion.bvh"]
+
+
 def test_standing_pose_in_the_file(tmp_path: Path) -> None:
     motion = random_motion(1, 1)
     write_bvh(motion, tmp_path / "a.bvh")

@@ -454,6 +454,13 @@ def test_a_keypoint_file_whose_camera_does_not_fit_is_refused(tmp_path: Path, wr
         load_keypoints(tmp_path / "keypoints.npz")
 
 
+def test_the_detectors_own_depth_does_not_grow_with_the_zoom() -> None:
+    zooms, seen = np.geomspace(1, 2, 20), film(*walk(20)).keypoints
+    camera = CameraMotion(ZOOMING, np.tile(np.eye(3), (20, 1, 1)), 1.0, zooms=zooms)
+    depth = np.random.default_rng(0).normal(size=seen.confidence.shape)
+    np.testing.assert_allclose(through_one_lens(seen.replace(depth=depth * zooms[:, None], camera=camera)).depth, depth)
+
+
 def test_a_camera_that_turns_too_far_from_its_mean_view_is_refused() -> None:
     keypoints = film(*walk(20)).keypoints
     angles = np.linspace(-1.6, 1.6, 20)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from synthetic import film, walk
 
 from core import evaluate, rotations
+from core.camera import assume_intrinsics
+from core.events import Reporter
 from core.keypoints import LIMB_KEYPOINTS
 from core.motion import Camera, Motion
+from core.options import RunOptions
+from core.pipeline import RunResult
 from core.skeleton import JOINTS, Skeleton
 from core.solve.body import Body
 from core.solve.contacts import SOLE, SOLE_POINTS
@@ -114,12 +121,44 @@ def test_nothing_is_differenced_across_frames_that_do_not_count() -> None:
     assert np.isnan(evaluate.acceleration_error(0 * steady[:2], 0 * steady[:2], 60.0))
 
 
-def test_table_tells_what_was_trained_on_apart_and_keeps_failed_clips() -> None:
-    def row(name: str, value: float) -> dict:
-        return {"clip": name, "frames": 10, "problem": None, "ours": dict.fromkeys(evaluate.FIGURES, value),
-                "lifted": dict.fromkeys(evaluate.FIGURES, 1.5 * value), "mediapipe": dict.fromkeys(evaluate.FIGURES, 2 * value),
-                "way": dict.fromkeys(evaluate.WAY, value / 10)}
+def test_a_clip_is_judged_by_the_frames_whose_truth_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the other half the truth is a metre off the result."""
+    scene = film(*walk(20))
+    lens = assume_intrinsics(1280, 720, float(scene.K[0, 0]))
+    scene.keypoints.save(tmp_path / "keypoints.npz")
+    view = Camera(lens, np.tile(scene.view, (20, 1, 1)), np.tile(scene.place, (20, 1)), 1280, 720)
+    motion = Motion(scene.skeleton, scene.local, scene.root, np.arange(20) / 30, 30.0, np.ones((20, len(JOINTS))), np.zeros((20, 4), bool),
+                    view, (), np.zeros((20, 0, 3)))
+    camera, _ = evaluate.limb_joints(motion)
+    valid = np.arange(20) % 2 == 0
+    wrong = np.where(valid[:, None, None], 0.0, np.random.default_rng(0).choice([-1.0, 1.0], (1, 12, 3)))
+    (tmp_path / "clip").mkdir()
+    (tmp_path / "clip" / "video.mp4").touch()
+    np.savez(tmp_path / "clip" / "gt.npz", names=np.array(LIMB_KEYPOINTS), joints3d_cam=camera + wrong, frame_valid=valid, R=view.R,
+             t=view.t, contact=np.zeros((20, 2), bool), fps=30.0, K=lens)
+    ours = RunResult(motion, {"keypoints": tmp_path / "keypoints.npz"}, None)
+    monkeypatch.setattr("core.pipeline.run", lambda *_: ours)
+    landmarks = camera - camera[:, evaluate._HIPS].mean(1, keepdims=True)
+    monkeypatch.setattr(evaluate, "mediapipe_world", lambda *_: landmarks)
+    row = evaluate.evaluate_clip(tmp_path / "clip", tmp_path / "out", RunOptions(), Reporter())
+    assert row["frames"] == 10
+    assert row["ours"]["MPJPE mm"] == pytest.approx(0.0, abs=1e-6) and row["mediapipe"]["MPJPE mm"] == pytest.approx(0.0, abs=1e-6)
 
+
+def row(name: str, value: float) -> dict:
+    """Of a table."""
+    return {"clip": name, "frames": 10, "problem": None, "ours": dict.fromkeys(evaluate.FIGURES, value),
+            "lifted": dict.fromkeys(evaluate.FIGURES, 1.5 * value), "mediapipe": dict.fromkeys(evaluate.FIGURES, 2 * value),
+            "way": dict.fromkeys(evaluate.WAY, value / 10)}
+
+
+def test_errors_of_one_sign_do_not_make_up_for_those_of_the_other() -> None:
+    text = evaluate.table([row("val_a", 10.0), row("val_b", -10.0)])
+    (mean,) = [line for line in text.split("\n\n")[0].splitlines() if "**mean of 2**" in line]
+    assert "| 10.0 / 15.0 / 20.0 |" in mean
+
+
+def test_table_tells_what_was_trained_on_apart_and_keeps_failed_clips() -> None:
     text = evaluate.table([row("cmu_a", 10.0), row("val_b", 30.0), {"clip": "val_c", "frames": 0, "problem": "No person."}])
     body, way = ({line.split("|")[1].strip(): line for line in part.splitlines()} for part in text.split("\n\n"))
     assert "20.0 / 30.0 / 40.0 (0.50)" in body["**mean of 2**"]

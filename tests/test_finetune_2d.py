@@ -19,7 +19,16 @@ from core.keypoints import CANONICAL  # noqa: E402
 from core.markers import MARKERS  # noqa: E402
 from models import finetune_2d, registry, train, virtual_views  # noqa: E402
 from models.configs import config  # noqa: E402
-from models.reprojection import LIFTED_MARKERS, body_loss, motion_loss, place, reprojection, typical_bones  # noqa: E402
+from models.reprojection import (  # noqa: E402
+    BONES,
+    LIFTED_MARKERS,
+    body_loss,
+    bone_lengths,
+    motion_loss,
+    place,
+    reprojection,
+    typical_bones,
+)
 from models.windows import Windows  # noqa: E402
 
 SMALL = {"channels": 16, "blocks": 1, "dropout": 0.1}
@@ -83,6 +92,22 @@ def test_the_truth_costs_nothing(seed: int, tilt: float) -> None:
     assert float(body_loss(batch.believed, batch.real.float(), typical_bones())) < 5e-4
     shrunk = batch.believed * torch.tensor([1.0, 1.0, 0.5])  # depth that collapses
     assert float(body_loss(shrunk, batch.real.float(), typical_bones())) > 5e-3
+
+
+def test_a_forearm_that_is_longer_than_the_other_one_costs() -> None:
+    """Even where both are as long as people's are."""
+    batch = whole(windows_of(film(*wander(0, 8))))
+    middle = bone_lengths(batch.believed)[:, :, :len(BONES)].mean((0, 1))
+    wide = middle, torch.full_like(middle, 0.2)
+
+    def cost(*sides: str) -> float:
+        longer = batch.believed.clone()
+        for side in sides:
+            elbow, wrist = (longer[:, :, MARKERS.index(side + joint)] for joint in ("ForeArm", "Hand"))
+            longer[:, :, MARKERS.index(side + "Hand")] = wrist + 0.2 * (wrist - elbow)
+        return float(body_loss(longer, batch.real.float(), wide))
+
+    assert cost("Left") > cost("Left", "Right") + 1e-3
 
 
 def test_motion_costs_by_its_acceleration_at_any_frame_rate() -> None:

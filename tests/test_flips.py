@@ -145,6 +145,14 @@ def test_gaps_are_not_bridged() -> None:
     assert not find_flips(clean.replace(xy=xy, confidence=confidence)).any()
 
 
+@pytest.mark.parametrize("rows", [slice(15, 20), slice(70, 75)])
+def test_exchanges_before_and_after_a_gap_are_mended(rows: slice) -> None:
+    broken = exchange(walker(np.random.default_rng(3), 90, 30.0), rows)
+    xy, confidence = broken.xy.copy(), broken.confidence.copy()
+    xy[40:60], confidence[40:60] = np.nan, 0.0
+    assert np.flatnonzero(find_flips(broken.replace(xy=xy, confidence=confidence))).tolist() == list(range(90))[rows]
+
+
 def test_without_depth_and_with_other_conventions() -> None:
     rng = np.random.default_rng(9)
     for names in (CONVENTIONS["coco17"], CONVENTIONS["openpose25"]):

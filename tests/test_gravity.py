@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -57,6 +59,16 @@ def test_a_jump_tells_the_height(stature: float, fps: float, air: float, azimuth
     assert found.apparent == pytest.approx(stature, rel=0.03)
     assert abs(np.log(found.metres / stature)) <= abs(np.log(MEAN_STATURE / stature)) + 0.01
     assert found.error < STATURE_SPREAD * found.metres
+
+
+def test_a_hip_that_is_seen_elsewhere_in_some_frames_does_not_bend_the_arc() -> None:
+    scene = film(*jump(Skeleton.mean(), 30.0, 0.6))
+    (flight,) = flights_of(scene, MEAN_STATURE)
+    xy = scene.keypoints.xy.copy()
+    rows = slice((flight.start + flight.stop) // 2 - 2, (flight.start + flight.stop) // 2 + 2)
+    xy[rows, scene.keypoints.names.index("l_hip")] += [0.0, 0.3 * scene.K[0, 0] / 4.5]
+    (found,) = flights_of(dataclasses.replace(scene, keypoints=scene.keypoints.replace(xy=xy)), MEAN_STATURE)
+    assert found.gravity == pytest.approx(flight.gravity, rel=0.02)
 
 
 def test_without_a_flight_there_is_nothing_to_tell() -> None:

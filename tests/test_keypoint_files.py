@@ -36,6 +36,26 @@ def write_openpose(folder: Path, frames: list[list[np.ndarray]], first: int = 0)
     return folder
 
 
+def points(text: str) -> tuple[str, ...]:
+    """Names of a file's documentation (0 Nose 1 Neck ... of OpenPose) in ours; its numbers must count from 0."""
+    words = text.split()
+    assert [int(w) for w in words[::2]] == list(range(len(words) // 2))
+    return tuple(words[1::2])
+
+
+def test_points_of_files_are_those_of_their_documentation() -> None:
+    """OpenPose's output documentation (BODY_25, COCO) and COCO's keypoint annotations, number by number."""
+    arms = "0 nose 1 neck 2 r_shoulder 3 r_elbow 4 r_wrist 5 l_shoulder 6 l_elbow 7 l_wrist "
+    assert CONVENTIONS["openpose25"] == points(
+        arms + "8 mid_hip 9 r_hip 10 r_knee 11 r_ankle 12 l_hip 13 l_knee 14 l_ankle 15 r_eye 16 l_eye 17 r_ear 18 l_ear "
+        "19 l_toe 20 l_small_toe 21 l_heel 22 r_toe 23 r_small_toe 24 r_heel")
+    assert CONVENTIONS["openpose18"] == points(
+        arms + "8 r_hip 9 r_knee 10 r_ankle 11 l_hip 12 l_knee 13 l_ankle 14 r_eye 15 l_eye 16 r_ear 17 l_ear")
+    assert CONVENTIONS["coco17"] == points(
+        "0 nose 1 l_eye 2 r_eye 3 l_ear 4 r_ear 5 l_shoulder 6 r_shoulder 7 l_elbow 8 r_elbow 9 l_wrist 10 r_wrist "
+        "11 l_hip 12 r_hip 13 l_knee 14 r_knee 15 l_ankle 16 r_ankle")
+
+
 @pytest.mark.parametrize("count, convention", [(18, "openpose18"), (25, "openpose25")])
 def test_openpose_is_told_apart_by_count(tmp_path: Path, count: int, convention: str) -> None:
     folder = write_openpose(tmp_path / "poses", [[body(count, 200 + t)] for t in range(6)])
@@ -61,6 +81,13 @@ def test_openpose_people_keep_their_identity_when_the_order_changes(tmp_path: Pa
     left, right = sorted(read_people(write_openpose(tmp_path / "poses", frames)), key=lambda k: np.nanmedian(k.xy[..., 0]))
     assert list(np.flatnonzero(~left.seen)) == [7, 8] and list(np.flatnonzero(~right.seen)) == [8]
     assert np.nanmax(left.xy[..., 0]) < np.nanmin(right.xy[..., 0])
+
+
+@pytest.mark.parametrize("person, x", [("1", 200), ("2", 900)])
+def test_the_wanted_person_of_a_keypoint_file_is_taken(tmp_path: Path, person: str, x: float) -> None:
+    folder = write_openpose(tmp_path / "poses", [[body(25, 200 + t), body(25, 900 + t)] for t in range(20)])
+    _, keypoints = _keypoints(folder, RunOptions(person=person), resolve_lifter("default", "cpu"), Reporter())
+    assert abs(np.nanmedian(keypoints.xy[..., 0]) - x) < 100
 
 
 def test_openpose_sides_that_change_for_a_moment_are_mended(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from synthetic import film, jump, walk
 from core import rotations
 from core.motion import Motion
 from core.skeleton import INDEX, Skeleton
-from core.solve import levels, solve
+from core.solve import Choices, levels, solve, solver
 from core.solve.body import Body
 from core.solve.levels import _groups, levels_beneath
 from core.solve.rests import Rests
@@ -119,6 +119,17 @@ def test_who_jumps_off_a_box_or_onto_it_stands_still_on_both_levels(drop: float)
     for stand in (slice(3, 15), slice(-15, -3)):
         assert motion.contacts[stand].all(1).mean() > 0.8
         assert np.ptp(feet[stand], axis=0).max() < 0.01
+
+
+def test_floors_grow_with_the_person_until_the_camera_is_as_high_as_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of it after the first fit, the rest at last; that is little, so here it is more."""
+    scales = iter((1.0, 1.25))
+    monkeypatch.setattr(solver, "_scale_at", lambda *_: next(scales))
+    scene = film(*jump(Skeleton.mean(), 30.0, 0.5, forwards=1.6, drop=0.4), 1.2, 0.15, 5.0, noise=0.01, pixels=1.0)
+    motion = solve(scene.lifted, scene.keypoints, scene.K, choices=Choices(camera_pitch=0.15, camera_height=2.5))
+    feet = soles(motion)
+    rise = feet[:18, :, 2].mean() - feet[-18:, :, 2].mean()
+    assert rise == pytest.approx(1.25 * 0.4, abs=0.04) and motion.meta["floors_m"] == pytest.approx([0.0, rise], abs=0.02)
 
 
 def test_one_floor_is_not_spoken_of() -> None:

@@ -123,6 +123,8 @@ def test_windows_are_what_they_say(windows: Windows) -> None:
     assert windows.xy.shape == (n, frames, 27, 2) and windows.target.shape == (n, frames, len(MARKERS), 3)
     assert ((windows.confidence >= 0) & (windows.confidence <= 1)).all()
     assert (np.isnan(windows.xy).any(-1) == (windows.confidence == 0)).all()
+    inside = ((windows.xy >= 0) & (windows.xy < windows.size[:, None, None])).all(-1)
+    assert inside[windows.confidence > 0].all()
     hips = windows.target[:, :, [MARKERS.index("LeftUpLeg"), MARKERS.index("RightUpLeg")]].mean(2)
     assert np.allclose(hips, 0, atol=1e-6)
     height = np.linalg.norm(windows.target[:, :, MARKERS.index("HeadEnd")] - windows.target[:, :, MARKERS.index("LeftFoot")], axis=-1)
@@ -208,15 +210,16 @@ def test_a_roll_keeps_the_lens_that_is_guessed_and_loses_what_it_turns_out_of_th
     assert (there <= (windows.confidence > 0)).all()
 
 
-def test_exchanged_sides_take_their_confidences_along(pack: mocap.Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exchanged_sides_take_their_confidences_along_and_turn_depth_over(pack: mocap.Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     def report(exchange: bool) -> tuple[np.ndarray, ...]:
         monkeypatch.setattr(noise, "_exchanges", lambda model, rng, n, frames: np.full((n, frames), exchange))
         rng = np.random.default_rng(3)
         return noise.observe(noise.NoiseModel.load(), rng, rng.normal(0, 0.3, (2, 6, 27, 3)) + [0, 0, 4], np.full(2, 0.04))
 
-    straight, crossed = report(False), report(True)
-    assert not any(np.allclose(a, b) for a, b in zip(straight, crossed, strict=True))
-    np.testing.assert_allclose(crossed[3], straight[3][:, :, noise.MIRRORED])
+    straight, crossed = (report(exchange) for exchange in (False, True))
+    rays, depth, world, confidence = (a[:, :, noise.MIRRORED] for a in straight)
+    for got, wanted in zip(crossed, (rays, -depth, world * [1, 1, -1], confidence), strict=True):
+        np.testing.assert_allclose(got, wanted, atol=1e-12)
 
 
 def test_thinning_only_takes_away(windows: Windows) -> None:
@@ -505,6 +508,14 @@ def test_damaged_weights_are_one_sentence(tmp_path: Path, monkeypatch: pytest.Mo
         registry.load("temporal")
 
 
+def test_weights_of_which_a_number_has_changed_are_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = (registry.WEIGHTS / "temporal.safetensors").read_bytes()
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
+    (tmp_path / "temporal.safetensors").write_bytes(good[:-2] + bytes([good[-2] ^ 1]) + good[-1:])
+    with pytest.raises(InputError, match=r"damaged .* not those that were written"):
+        registry.load("temporal")
+
+
 # ---------------------------------------------------------------- training
 
 def tiny(name: str, steps: int = 4) -> object:
@@ -559,8 +570,17 @@ def test_an_interrupted_training_goes_on_as_if_nothing_happened(
     assert not list(tmp_path.glob("*.safetensors"))  # what is installed changes on demand only
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path / "whole")
     loaded = registry.load(name)
-    assert loaded.metadata["steps"] in (2, 4) and len(loaded.metadata["sigma_scale"]) == len(MARKERS)
+    assert loaded.metadata["steps"] == min(whole["history"], key=train.score)["step"]
+    assert len(loaded.metadata["sigma_scale"]) == len(MARKERS)
     assert (np.array(loaded.metadata["sigma_scale"]) > 0).all()
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_checkpoint_that_is_judged_best_is_kept(sign: float, pack: mocap.Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "VALIDATE_EVERY", 2)
+    monkeypatch.setattr(train, "score", lambda entry: sign * entry.get("step", 0.0))
+    run_fit("tcn", pack, tmp_path, None, False)
+    assert registry.load_file(tmp_path / "tcn.safetensors").metadata["steps"] == (2 if sign > 0 else 4)
 
 
 def test_a_new_training_leaves_nothing_of_an_older_one_to_resume(
@@ -624,7 +644,8 @@ def test_detections_train_judge_and_calibrate(pack: mocap.Pack, tmp_path: Path, 
     for seed, motion in enumerate(("02_01_walk.bvh", "05_02_dance.bvh", "49_01_hop.bvh")):
         np.savez(runs / f"run_{seed:06d}.npz", **recorded(raw_run(seed)), motion=np.array(motion))
     monkeypatch.setattr(train.mocap, "load", lambda folder: pack)
-    monkeypatch.setattr(detections, "check_parts", lambda train, val: None)
+    asked: list[list[str]] = []
+    monkeypatch.setattr(detections, "check_parts", lambda train, val: asked.append([*train, *val]))  # their names belong to nobody
     monkeypatch.setattr(train, "config", tiny)
     monkeypatch.setattr(train, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(registry, "WEIGHTS", weights)
@@ -634,6 +655,7 @@ def test_detections_train_judge_and_calibrate(pack: mocap.Pack, tmp_path: Path, 
         about = registry.load(name).metadata
         assert set(about["figures"]) == {"val", "detections"} and about["data"]["real_windows"] == 2
         assert None not in about["data"].values() and about["config"] == tiny(name).to_json()
+    assert asked == [[*pack.part("train").names, *pack.part("val").names]] * 2
     before = registry.load("default").sigma_scale
     assert calibrate.main(data) == 0
     after = registry.load("default").sigma_scale

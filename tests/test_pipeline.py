@@ -17,14 +17,16 @@ import synthetic
 from core import cli
 from core.errors import InputError
 from core.events import Reporter
-from core.export.bvh import is_steady, read_bvh
+from core.export.bvh import read_bvh
 from core.files import held
 from core.jobs import run_job
 from core.keypoints import CANONICAL, Keypoints, load_keypoints
 from core.lift import Lifter
 from core.motion import load_motion, project
 from core.options import RunOptions
-from core.pipeline import _LOCK, RunResult, run
+from core.pipeline import _LOCK, RunResult, _choices, _stature, run
+from core.skeleton import ASSUMED_STATURE
+from core.solve import Choices
 
 REPO = Path(__file__).resolve().parent.parent
 FIRST_SECOND = RunOptions(end=1.0, formats=("npz", "bvh"), overlay=True)
@@ -94,12 +96,41 @@ def test_keypoints_feed_in_again_and_give_the_same_motion(result: RunResult, tmp
     np.testing.assert_allclose(again.motion.joints_world(), result.motion.joints_world(), atol=0.01)
 
 
+@pytest.mark.parametrize("formats", [("bvh",), ("npz",)])
+def test_only_what_was_asked_for_is_left_in_the_folder(result: RunResult, tmp_path: Path, formats: tuple[str, ...]) -> None:
+    (tmp_path / "error.log").write_text("of a run that failed")
+    (tmp_path / "motion.partial").write_text("of a run that was killed")
+    run(result.files["keypoints"], tmp_path, RunOptions(formats=formats, end=0.2), Reporter())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["keypoints.npz", f"motion.{formats[0]}"]
+
+
 def test_results_of_an_earlier_run_are_told_from_this_ones(result: RunResult, tmp_path: Path) -> None:
     """A stranger ran person 2 where person 1 had been, and looked at the first one's overlay (2026-11-24)."""
     first, second = Reporter(), Reporter()
     run(result.files["keypoints"], tmp_path, RunOptions(formats=("npz",)), first)
     run(result.files["keypoints"], tmp_path, RunOptions(formats=("bvh",)), second)
     assert not first.warnings and second.warnings == [f"motion.npz in {tmp_path.resolve()} is of an earlier run, not of this one."]
+
+
+@pytest.mark.parametrize("options, choices", [
+    (RunOptions(), Choices(stature_is_a_guess=True)),
+    (RunOptions(camera_pitch=12.0, no_ground=True, smooth="strong"),
+     Choices("strong", contacts=True, ground=False, camera_pitch=float(np.radians(12.0)), stature_is_a_guess=True)),
+    (RunOptions(no_contacts=True, camera_height=1.4), Choices(contacts=False, camera_height=1.4)),
+    (RunOptions(height=1.9), Choices())])
+def test_options_reach_the_solver(options: RunOptions, choices: Choices) -> None:
+    assert _choices(options) == choices
+
+
+def test_the_stature_is_the_one_given_unless_the_cameras_height_tells_it() -> None:
+    assert _stature(RunOptions(height=1.9)) == 1.9 and _stature(RunOptions()) == ASSUMED_STATURE
+    assert _stature(RunOptions(camera_height=1.4)) is None
+
+
+def test_a_height_that_is_given_is_the_skeletons(result: RunResult, tmp_path: Path) -> None:
+    motion = run(result.files["keypoints"], tmp_path, RunOptions(height=1.9, end=0.3, formats=("npz",)), Reporter()).motion
+    assert motion.skeleton.stature == pytest.approx(1.9, abs=0.01)
+    assert result.motion.skeleton.stature == pytest.approx(ASSUMED_STATURE, abs=0.01)
 
 
 def test_fps_changes_the_rate_and_not_the_length(result: RunResult, tmp_path: Path) -> None:
@@ -125,7 +156,8 @@ def test_fps_is_kept_to_where_the_video_only_has_it_on_average(result: RunResult
     uneven = keypoints.times + 0.4 / keypoints.fps * (np.arange(len(keypoints)) % 2)
     keypoints.replace(times=uneven).save(tmp_path / "uneven.npz")
     motion = run(tmp_path / "uneven.npz", tmp_path, RunOptions(fps=keypoints.fps, formats=("npz",)), Reporter()).motion
-    assert is_steady(motion) and motion.fps == keypoints.fps
+    assert motion.fps == keypoints.fps
+    np.testing.assert_allclose(np.diff(motion.times), 1.0 / keypoints.fps)
 
 
 def test_millimetres_given_for_pixels_are_refused_before_the_work_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -273,9 +273,59 @@ def test_legs_without_foot_bones_do_not_stand() -> None:
             np.testing.assert_array_equal(moved.root_location, retarget(motion, rig, mapping, plant_feet=False).root_location)
 
 
-def test_a_single_frame_and_a_foot_that_never_lifts() -> None:
-    motion = planted_walk(1)
+def on_both_feet(bend: np.ndarray, way: np.ndarray | float = 0.0, turn: np.ndarray | float = 0.0) -> Motion:
+    """Somebody who never lifts a foot, with hips and ankles bent by so much and knees by twice that (T,), moved by `way` (T, 3), turned
+    about the vertical by `turn` (T,)."""
+    frames, turns = len(bend), np.zeros((len(bend), 21, 3))
+    turns[:, 0, 2] = turn
+    for side, _ in SIDES:
+        for part, share in (("UpLeg", -1.0), ("Leg", 2.0), ("Foot", -1.0)):
+            turns[:, INDEX[side + part], 0] = share * bend
+    motion = dataclasses.replace(planted_walk(frames), local_rotations=rotations.from_rotation_vector(turns),
+                                 root_translation=np.zeros((frames, 3)), contacts=np.ones((frames, 4), bool))
+    ankles = 0.5 * (motion.joints_world()[:, INDEX["LeftFoot"]] + motion.joints_world()[:, INDEX["RightFoot"]])
+    return dataclasses.replace(motion, root_translation=np.array([0.0, 0.0, 0.089]) + way - ankles)
+
+
+def test_a_single_frame_stands_as_the_same_pose_held_does() -> None:
     rig, mapping = some_rig(np.random.default_rng(0))
-    assert retarget(motion, rig, mapping).slide == pytest.approx(0.0, abs=1e-3)
-    standing = dataclasses.replace(planted_walk(30), contacts=np.ones((30, 4), bool))
-    assert np.isfinite(retarget(standing, rig, mapping).root_location).all()
+    one, held = (pose_rig(rig, retarget(on_both_feet(np.full(frames, 0.3)), rig, mapping))[0] for frames in (1, 9))
+    np.testing.assert_allclose(held, np.broadcast_to(one, held.shape), atol=1e-9)
+
+
+def test_feet_that_never_lift_stay_while_the_body_sways() -> None:
+    motion = on_both_feet(np.full(30, 0.3), 0.02 * np.sin(np.arange(30) / 5)[:, None] * [1.0, 0.5, 0.0])
+    rig, mapping = some_rig(np.random.default_rng(0))
+    ankles = [rig.index(side + "Foot") for side, _ in SIDES]
+    free, planted = (np.ptp(pose_rig(rig, retarget(motion, rig, mapping, plant))[0][:, ankles], axis=0).max() for plant in (False, True))
+    assert free > 0.02 and planted < 1e-3
+
+
+def test_the_figure_comes_down_where_its_legs_do_not_reach() -> None:
+    """Long thighs over short shins sway back and forth in a crouch, and are too short for where the feet stand once they stretch."""
+    rest = Skeleton.mean().rest_offsets.copy()
+    for side, _ in SIDES:
+        rest[INDEX[side + "Leg"]] *= 1.4
+        rest[INDEX[side + "Foot"]] *= 0.7
+    rig, mapping = own_rig(dataclasses.replace(Skeleton.mean(), rest_offsets=rest))
+    assert retarget(on_both_feet(0.9 * np.clip((20 - np.arange(40)) / 4, 0.0, 1.0)), rig, mapping).slide < 0.01  # 0.04 without, cm
+
+
+def test_a_flat_foot_that_pivots_keeps_its_heading() -> None:
+    turn = np.linspace(0.0, np.radians(60.0), 30)
+    rig, mapping = own_rig(Skeleton.mean(1.5))
+    _, turned = pose_rig(rig, retarget(on_both_feet(np.full(30, 0.3), turn=turn), rig, mapping))
+    heading = rotations.from_rotation_vector(turn[:, None] * [0.0, 0.0, 1.0])
+    for side, _ in SIDES:
+        assert np.degrees(rotations.angle_between(turned[:, rig.index(side + "Foot")], heading)).max() < 1.0
+
+
+def test_feet_that_tremble_do_not_shake_the_hips() -> None:
+    motion, tremble = planted_walk(60), np.random.default_rng(0).normal(0.0, 0.01, (60, 2))
+    local = motion.local_rotations.copy()
+    for i, (side, _) in enumerate(SIDES):
+        thigh = INDEX[side + "UpLeg"]
+        local[:, thigh] = rotations.multiply(rotations.from_rotation_vector(tremble[:, i, None] * [1.0, 0.0, 0.0]), local[:, thigh])
+    rig, mapping = own_rig(Skeleton.mean())
+    heads, _ = pose_rig(rig, retarget(dataclasses.replace(motion, local_rotations=local), rig, mapping))
+    assert np.abs(np.diff(heads[:, rig.index("Hips"), :2], 2, axis=0)).max() < 0.01

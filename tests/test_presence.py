@@ -82,6 +82,9 @@ def test_one_who_walks_on_behind_a_tree_is_the_same() -> None:
     where = 100 + 80 * np.arange(120) / 30  # 0.8 body heights a second
     where[30:60] = np.nan
     assert not told(where)
+    longer = 100 + 80 * np.arange(180) / 30
+    longer[30:120] = np.nan  # 2.4 body heights away, and in 3 s that is not far
+    assert not told(longer)
     assert not told(np.linspace(100, 800, 60))  # who runs is not lost
 
 

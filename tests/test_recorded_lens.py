@@ -13,6 +13,7 @@ from synthetic import Listener
 from test_lens import measured, walked
 from test_video import read, steady, write_video
 
+from core.camera import focal_in_pixels
 from core.errors import InputError
 from core.events import Reporter
 from core.keypoints import load_keypoints
@@ -97,6 +98,11 @@ def test_boxes_in_boxes_are_no_error(tmp_path: Path) -> None:
         nested = box(b"trak", nested)
     (tmp_path / "nested.mov").write_bytes(box(b"ftyp", b"qt  ") + box(b"moov", nested))
     assert equivalent_focal(tmp_path / "nested.mov") is None
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (1080, 1920)])
+def test_a_lens_is_as_long_in_a_video_held_upright(size: tuple[int, int]) -> None:
+    assert focal_in_pixels(36.0, *size) == 1920.0
 
 
 def test_other_files_tell_nothing(tmp_path: Path) -> None:

@@ -99,6 +99,17 @@ def directions(points: dict[str, np.ndarray], a: str, b: str) -> np.ndarray:
     return way / np.linalg.norm(way, axis=-1, keepdims=True)
 
 
+def test_a_neck_of_two_bones_turns_evenly_towards_the_head() -> None:
+    turns = np.zeros((2, 21, 3))
+    turns[1, INDEX["Head"], 2] = 0.8
+    motion = dataclasses.replace(some_motion(np.random.default_rng(0), 2), local_rotations=rotations.from_rotation_vector(turns))
+    rig, mapping = some_rig(np.random.default_rng(0), extra=1)
+    neck = ("Neck", "between Head 0")
+    _, turned = pose_rig(rig, retarget(motion, rig, dataclasses.replace(mapping, neck=neck)))
+    by = [float(rotations.angle_between(turned[0, b], turned[1, b])) for b in map(rig.index, (*neck, "Head"))]
+    assert by == pytest.approx([0.0, 0.4, 0.8], abs=1e-6)
+
+
 @settings(max_examples=120, deadline=None)
 @given(seed=st.integers(0, 2**31), missing=st.sets(st.sampled_from(OPTIONAL)), extra=st.integers(0, 2),
        scale=st.sampled_from([1.0, 0.01, 3.0]), heading=st.floats(-3, 3), sway=st.floats(0, 1))

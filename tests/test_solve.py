@@ -29,6 +29,7 @@ from core.solve import Choices, solve
 from core.solve.body import Body
 from core.solve.contacts import FLESH, FOOT_POINTS
 from core.solve.quality import sentences
+from core.solve.world import never_upright
 
 SHARED = Path(os.environ.get("VIDEO_MOCAP_SHARED", Path(__file__).parents[2] / "shared"))
 
@@ -333,6 +334,13 @@ def test_a_picture_that_is_turned_is_told_of(degrees: float) -> None:
     assert ["rotate the video" in s for s in reporter.warnings] == [True] * (degrees > 0)
 
 
+def test_who_bows_deeply_is_upright_all_the_same() -> None:
+    ankles, hips, neck = (np.tile(p, (9, 1)) for p in ([0.0, 0.0, 0.1], [0.0, 0.3, 0.9], [0.0, -0.1, 0.8]))
+    assert not never_upright(ankles, hips, neck)
+    quarter = rotations.from_rotation_vector(np.array([0.0, np.pi / 2, 0.0]))
+    assert never_upright(*(rotations.rotate(quarter, p) for p in (ankles, hips, neck)))
+
+
 @pytest.mark.parametrize("degrees", [-10.0, 0.0, 5.0])
 @pytest.mark.parametrize("azimuth", [0.3, 1.5])
 def test_up_under_a_rolled_camera(degrees: float, azimuth: float) -> None:
@@ -519,6 +527,17 @@ def test_feet_that_are_never_seen_do_not_stand() -> None:
     xy = scene.keypoints.xy.copy()
     xy[:, [i for i, n in enumerate(CANONICAL) if n.endswith(("hip", "knee", "ankle", "heel", "toe"))]] = np.nan
     assert not solve(scene.lifted, scene.keypoints.replace(xy=xy), scene.K).contacts.any()
+
+
+@pytest.mark.parametrize(("side", "theirs"), [("l", slice(0, 2)), ("r", slice(2, 4))])
+def test_a_foot_that_is_never_seen_leaves_the_other_one_standing(side: str, theirs: slice) -> None:
+    local, root = walk(1)
+    scene = film(np.repeat(local, 30, axis=0), np.repeat(root, 30, axis=0))
+    xy = scene.keypoints.xy.copy()
+    xy[:, [CANONICAL.index(f"{side}_{part}") for part in ("ankle", "heel", "toe")]] = np.nan
+    contacts, stood = solve(scene.lifted, scene.keypoints.replace(xy=xy), scene.K).contacts, solved(scene).contacts
+    assert not contacts[:, theirs].any()
+    assert contacts.any() == np.delete(stood, np.r_[theirs], axis=1).any()
 
 
 def test_missing_hands_and_feet() -> None:

@@ -114,6 +114,11 @@ def test_a_foot_that_comes_back_after_a_long_hole_stands_anew() -> None:
     assert of_seen_feet(contacts, seen, times)[:, 0].tolist() == [True] * 60 + [False] * 45
 
 
+def test_a_foot_that_is_hidden_takes_its_own_contacts_along() -> None:
+    for seen, kept in (([True, False], [True, True, False, False]), ([False, True], [False, False, True, True])):
+        assert (of_seen_feet(np.ones((9, 4), bool), np.array([seen] * 9), np.arange(9) / 30) == kept).all()
+
+
 def test_a_heel_and_a_tip_that_are_down_together_are_a_straight_foot_apart() -> None:
     """cmu_bend, 2026-11-21: held 5 mm too close to each other, they bent the toes by 25 degrees, which snapped from down to up."""
     shape, sole = (30, 4), 0.25

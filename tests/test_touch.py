@@ -112,6 +112,24 @@ def test_a_hand_on_the_thigh_stays_on_it(seed: int, share: float) -> None:
     assert np.all((np.linalg.norm(there["LeftPalm"] - place, axis=-1) < 2e-3) | stretched(there, "Left"))
 
 
+@pytest.mark.parametrize("seed", [0, 2, 4, 7])
+def test_a_hand_on_the_other_forearm_follows_where_that_arm_goes(seed: int) -> None:
+    """The left palm lies on the thigh, where it goes on the rig as well."""
+    motion = still()
+    motion.local_rotations[:, INDEX["LeftUpLeg"]] = rotations.from_rotation_vector(np.array([-1.0, 0.0, 0.0]))
+    motion.local_rotations[:, INDEX["Spine"]] = rotations.from_rotation_vector(np.array([0.5, 0.0, 0.0]))
+    for side, start, stop, share, apart in (("Left", "LeftUpLeg", "LeftLeg", 0.65, 0.1), ("Right", "LeftForeArm", "LeftHand", 0.4, 0.065)):
+        joints = motion.joints_world()[0]
+        a, b = joints[INDEX[start]], joints[INDEX[stop]]
+        off = np.cross(b - a, [1.0, 0.0, 0.0])
+        off *= apart / np.linalg.norm(off) * np.sign(off[2])
+        motion = reaching(motion, side, np.tile(a + share * (b - a) + off, (4, 1)))
+    rig, mapping = some_rig(np.random.default_rng(seed), sway=0.2)
+    there = on_the_rig(rig, mapping, retarget(motion, rig, mapping, plant_feet=False, touch=True), motion)
+    place = there["LeftForeArm"] + 0.4 * (there["LeftHand"] - there["LeftForeArm"]) + off
+    assert np.linalg.norm(there["RightPalm"] - place, axis=-1).max() < 0.01
+
+
 def on_all_fours(palm: float) -> Motion:
     """Somebody bent forwards whose left palm is at this height."""
     motion = still()

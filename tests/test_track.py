@@ -139,6 +139,17 @@ def person(x: float, scale: float, seen: int = 20) -> Keypoints:
     return Keypoints(NAMES, xy, np.isfinite(xy[..., 0]) * 0.9, np.arange(20) / 30.0, 640, 480, 30.0)
 
 
+def test_who_is_central_is_so_across_as_well() -> None:
+    aside, near = person(40, 1.0), person(400, 1.0)
+    near = near.replace(xy=near.xy + [0.0, 60.0])
+    assert choose_person([aside, near], "central") is near
+
+
+def test_what_is_seen_now_and_then_is_no_person() -> None:
+    frames = [[pose(200)] + ([pose(900)] if t % 6 == 0 else []) for t in range(60)]
+    assert [len(t.frames) for t in follow(frames, np.arange(60) / 30.0, NAMES)] == [60]
+
+
 def test_choose_person() -> None:
     people = [person(100, 1.0), person(320, 0.5), person(500, 1.2, seen=5)]
     assert choose_person(people, "largest") is people[0]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from blender_addon.core.errors import InputError
 from blender_addon.core.skeleton import Skeleton
-from helpers import CANONICAL, MIXAMO, limb_error, make_rig, snapshot, synthetic_motion
+from helpers import CANONICAL, MIXAMO, joints_in_blender, limb_error, make_rig, snapshot, synthetic_motion
 
 from blender_addon import jobs, takes, versions
 from blender_addon.jobs import DESK
@@ -52,6 +52,9 @@ def test_on_the_motions_own_skeleton_a_take_stays_as_it_was_solved(scale: float)
     DESK.keep(takes.Solved(motion, Path("walk.mp4")), bpy.context.scene)
     bpy.ops.video_mocap.apply_again()
     first, armature = curves_of(bpy.context.object), bpy.context.object
+    solved = motion.resampled(24.0).joints_world()  # the scene's rate
+    for row in range(0, len(solved), 7):
+        np.testing.assert_allclose(scale * np.array(list(joints_in_blender(armature, CANONICAL, 1 + row).values())), solved[row], atol=2e-3)
     bpy.ops.video_mocap.apply_again()
     again = curves_of(armature)
     assert again.keys() == first.keys()

@@ -22,14 +22,16 @@ from test_footage import SAMPLE, filmed, pictures, turned
 from blender_addon import engine, versions
 from blender_addon.corrections import clip_in_question, target_of
 from blender_addon.jobs import DESK
-from blender_addon.keypoint_tracks import clip_of, edited
+from blender_addon.keypoint_tracks import _turned, clip_of, edited
 from blender_addon.rigs import chosen_armature
-from blender_addon.take_marks import digest, takes_on
+from blender_addon.take_marks import digest, latest, made_when, takes_on
 from blender_addon.takes import Solved
 
 FRAMES = 30
 OPTIONS = RunOptions(smooth="strong", camera_pitch=12.0, height=1.6, end=3.0, person="2", overlay=True).to_json()
 UNSEEN = CANONICAL.index("l_heel")  # in every frame
+CORNER = {0: (0.1, 0.8), 90: (0.2, 0.1), 180: (0.9, 0.2), 270: (0.8, 0.9)}
+"""Degrees clockwise that Blender leaves a picture turned -> where it shows what is at (0.1, 0.2) of the upright one."""
 
 
 def keypoints_of(width: int = 640, height: int = 480, start: float = 0.0, fps: float = 30.0) -> Keypoints:
@@ -102,9 +104,16 @@ def test_markers_lie_on_a_phones_picture(tmp_path: Path, clockwise: int) -> None
     keypoints = stored(plain.replace(xy=xy, confidence=np.full_like(plain.confidence, 0.5)), tmp_path)
     clip = clip_of(keypoints, filmed(synthetic_motion(FRAMES, 30.0), *size, source_rotation=clockwise), turned(tmp_path, clockwise), 1)
     honoured = clockwise == 0 or bpy.app.version >= (4, 4)
-    expected = (0.1, 0.8) if honoured else {90: (0.2, 0.1), 180: (0.9, 0.2), 270: (0.8, 0.9)}[clockwise]
-    np.testing.assert_allclose(tracks(clip)["nose"].markers[0].co, expected, atol=1e-5)
+    np.testing.assert_allclose(tracks(clip)["nose"].markers[0].co, CORNER[0 if honoured else clockwise], atol=1e-5)
     assert same(edited(clip).keypoints, keypoints)
+
+
+@pytest.mark.parametrize("clockwise", CORNER)
+def test_places_turn_with_the_picture_and_back(clockwise: int) -> None:
+    """On every version, and so also where Blender turns the picture itself."""
+    place = np.array([[0.1, 0.2]])
+    np.testing.assert_allclose(_turned(place, clockwise), [CORNER[clockwise]])
+    np.testing.assert_allclose(_turned(_turned(place, clockwise), clockwise), place)
 
 
 def test_a_folder_of_numbered_images_and_a_range(tmp_path: Path) -> None:
@@ -437,7 +446,41 @@ def test_a_take_in_a_strip_is_the_armatures_too(keypoints: Keypoints) -> None:
     newer = clip_in_question(bpy.context)
     assert newer != older and edited(newer).start_frame == 50
     DESK.recent = None
-    assert clip_in_question(bpy.context) in (older, newer)
+    assert clip_in_question(bpy.context) == newer
+
+
+def test_a_strip_that_was_trimmed_and_stretched_begins_where_its_first_frame_would_be(keypoints: Keypoints) -> None:
+    DESK.keep(Solved(synthetic_motion(FRAMES, 30.0), SAMPLE, keypoints), bpy.context.scene)
+    bpy.ops.video_mocap.apply_again(nla=True, start_frame=50)
+    (strip,) = versions.strips_of(bpy.context.object)
+    strip.action_frame_start += 10.0
+    strip.scale = 2.0
+    assert takes_on(bpy.context.object) == {digest(keypoints): round(strip.frame_start) - 20}
+
+
+def test_of_two_armatures_with_the_take_the_one_that_is_shown_is_meant(clip: Any) -> None:
+    armatures = []
+    for _ in range(2):
+        bpy.ops.object.select_all(action="DESELECT")
+        bpy.ops.video_mocap.apply_again()
+        armatures.append(bpy.context.object)
+    bpy.ops.object.select_all(action="DESELECT")
+    assert target_of(bpy.context, clip) == armatures[1]
+    armatures[1].hide_set(True)
+    assert target_of(bpy.context, clip) == armatures[0]
+
+
+def test_the_files_own_take_comes_before_a_linked_one_that_was_made_later(tmp_path: Path) -> None:
+    for name in ("own", "theirs"):
+        bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+        DESK.keep(Solved(synthetic_motion(), tmp_path / f"{name}.mp4"), bpy.context.scene)
+        bpy.ops.video_mocap.apply_again()
+        bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / f"{name}.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "own.blend"))
+    with bpy.data.libraries.load(str(tmp_path / "theirs.blend"), link=True) as (_, wanted):
+        wanted.actions = ["theirs"]
+    assert made_when(bpy.data.actions["theirs"]) > made_when(bpy.data.actions["own"])
+    assert latest() == bpy.data.actions["own"]
 
 
 def test_the_same_keypoints_on_two_armatures_begin_where_each_take_does(keypoints: Keypoints) -> None:

@@ -359,6 +359,17 @@ def test_asking_what_follows_a_control_leaves_the_rig_as_it_was() -> None:
     assert snapshot() == before and armature.pose.bones["Properties"]["ik"] == 1
 
 
+@pytest.mark.parametrize("plays", [True, False])
+def test_asking_what_a_constraint_does_leaves_strips_playing_or_not(plays: bool) -> None:
+    armature = make_rig(MIXAMO)
+    apply_motion(bpy.context, synthetic_motion(), "strip", armature, choices=Choices(nla=True))
+    constrain(armature, MIXAMO["LeftForeArm"], "COPY_ROTATION", influence=0.5)
+    armature.animation_data.use_nla = plays
+    rig = read_rig(armature)
+    with_constraints(armature, rig, map_rig(rig))
+    assert armature.animation_data.use_nla == plays
+
+
 def test_finding_what_keeps_a_bone_leaves_it_where_it_is() -> None:
     armature = rig_with_root()
     constrain(armature, "root", "COPY_LOCATION")

@@ -552,6 +552,16 @@ def test_the_users_action_is_in_the_saved_file(tmp_path: Path) -> None:
     assert "mine" in bpy.data.actions
 
 
+def test_takes_that_nothing_uses_any_more_are_in_the_saved_file(tmp_path: Path) -> None:
+    armature = make_rig(MIXAMO)
+    for name in ("first", "second"):
+        apply_motion(bpy.context, synthetic_motion(), name, armature)
+    armature.animation_data.action = None
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "file.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "file.blend"))
+    assert {"first", "second"} <= set(bpy.data.actions.keys())
+
+
 def test_a_take_plays_fully_whatever_the_action_before_it_did() -> None:
     """Influence and blending belong to the armature, not to its action, and count where there is a strip."""
     motion, armature = synthetic_motion(), make_rig(MIXAMO)
