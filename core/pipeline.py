@@ -46,6 +46,7 @@ from .video import open_source
 _RESULTS = ("motion.npz", "motion.bvh", "overlay.mp4", "scene.blend", "scene.fbx", "scene.glb")  # besides keypoints.npz
 SCENE_FORMATS = ("blend", "fbx", "glb")
 _LOCK = ".video-mocap.lock"
+_DENSE_PART, _DENSE = 0.2, 0.8  # a fifth of the steps is shorter than this part of the nominal one
 _SHORTEST_LENS = 0.2  # longer sides of the picture, 7 mm: shorter ones are fisheyes, or millimetres that were taken for pixels
 
 
@@ -221,6 +222,10 @@ def _warn_of_end(end: float | None, keypoints: Keypoints, what: str, reporter: R
 def _write(motion: Motion, source: Source | None, path: Path, out: Path, options: RunOptions,
            files: dict[str, Path], reporter: Reporter) -> None:
     """Writes every wanted format and notes it in `files`; the Blender scene last, because it is the one that a machine may lack."""
+    even = sorted({"bvh", "fbx", "glb"} & set(options.formats))
+    if even and _denser_than_said(motion):
+        reporter.log(f"The frames come at uneven times; what needs even ones ({_listed(even)}) gets {motion.fps:.3g} a second, their mean. "
+                     "Give a higher frame rate to lose nothing where they are dense.")
     with ExitStack() as stack:
         if "npz" in options.formats:
             files["npz"] = out / "motion.npz"
@@ -240,6 +245,12 @@ def _write(motion: Motion, source: Source | None, path: Path, out: Path, options
         if scene_formats:
             footage = path.resolve() if source else None
             files |= write_scene(motion_path, footage, scene_formats, out, reporter)
+
+
+def _denser_than_said(motion: Motion) -> bool:
+    """Whether some of the frames follow each other much faster than the motion's nominal rate."""
+    steps = np.diff(motion.times)
+    return len(steps) > 0 and float(np.quantile(steps, _DENSE_PART)) * motion.fps < _DENSE
 
 
 def _listed(names: list[str]) -> str:

@@ -104,6 +104,21 @@ def test_only_what_was_asked_for_is_left_in_the_folder(result: RunResult, tmp_pa
     assert sorted(p.name for p in tmp_path.iterdir()) == ["keypoints.npz", f"motion.{formats[0]}"]
 
 
+def test_dense_stretches_of_uneven_frames_are_told_where_they_are_lost(result: RunResult, tmp_path: Path) -> None:
+    """A phone's video of 17 frames a second on average, 30 in places: its BVH left out half of them without a word (2026-11-24)."""
+    k = load_keypoints(result.files["keypoints"])
+    kept = np.r_[0:16, 16:len(k):3]
+    fps = (len(kept) - 1) / (k.times[kept[-1]] - k.times[0])
+    Keypoints(k.names, k.xy[kept], k.confidence[kept], k.times[kept], k.width, k.height, fps).save(tmp_path / "keypoints.npz")
+
+    def said(formats: tuple[str, ...]) -> list[str]:
+        listener = synthetic.Listener()
+        run(tmp_path / "keypoints.npz", tmp_path / "out", RunOptions(formats=formats), listener)
+        return [sentence for sentence in listener.said if "uneven times" in sentence]
+
+    assert len(said(("bvh",))) == 1 and not said(("npz",))
+
+
 def test_results_of_an_earlier_run_are_told_from_this_ones(result: RunResult, tmp_path: Path) -> None:
     """A stranger ran person 2 where person 1 had been, and looked at the first one's overlay (2026-11-24)."""
     first, second = Reporter(), Reporter()
