@@ -32,6 +32,7 @@ from .close_up import CloseUp, follow_back
 from .detector import BLAZEPOSE, Detection, Detector, over_time, pose
 from .egomotion import egomotion, surely_travels
 from .mediapipe_detector import MediaPipeDetector
+from .misfits import without_misfits
 from .quarter_sights import in_doubt, nearest_in_time, of_one, one_person, picked, turned_sights
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def extract_keypoints(source: Source, person: str, reporter: Reporter, detector:
     hardly ever, and as soon as it is certain that the camera travels.
     """
     keypoints, colours_worn, cuts = _wanted(source, person, reporter, detector)
+    keypoints = without_misfits(keypoints, reporter)
     check_presence(keypoints, source.path.name, reporter)
     check_one_shot(keypoints, cuts, reporter)
     check_identity(keypoints, reporter, looks_changed(colours_worn, keypoints.times))
