@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from core.keypoints import CANONICAL
 from core.markers import MARKERS
 from core.skeleton import MEAN_STATURE, mirror_order
+from core.solve.contacts import FOOT_POINTS
 
 from . import registry
 
-STANDS: tuple[str, ...] = ("l_heel", "l_toe", "r_heel", "r_toe")
 RATE = 30.0  # frames a second that the network sees
 _BODY = ("Hips", "Spine1", "Neck", "Head", "LeftUpLeg", "RightUpLeg", "LeftLeg", "RightLeg", "LeftFoot", "RightFoot", "LeftToe", "RightToe",
          "l_heel", "r_heel", "LeftArm", "RightArm", "LeftHand", "RightHand")
@@ -48,7 +48,7 @@ def _columns(part: int, names: tuple[str, ...]) -> list[int]:
 
 
 CONFIDENCES = _columns(2, _LEGS)
-SOLES = [c for part in (1, 2) for c in _columns(part, STANDS)]
+SOLES = [c for part in (1, 2) for c in _columns(part, FOOT_POINTS)]
 """The columns that a detector without heels and toes leaves empty."""
 
 
@@ -62,7 +62,7 @@ def _mirroring() -> tuple[np.ndarray, np.ndarray]:
 
 
 _MIRRORED, _SIGNS = _mirroring()
-_OTHERS = mirror_order(STANDS)
+_OTHERS = mirror_order(FOOT_POINTS)
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ def features(seen: Seen) -> tuple[np.ndarray, np.ndarray]:
     shown = np.where(there[..., None], seen.image[:, legs], np.nan) * hips[..., 2:]
     lifted = seen.markers * size
     columns = (
-        np.nan_to_num(_between(lifted[:, body], seconds, grid)), _velocities(_between(shown, seconds, grid)),
-        _between(np.where(there, seen.confidence[:, legs], 0.0), seconds, grid),
-        _velocities(_between(lifted[:, feet] + hips, seconds, grid)))
+        np.nan_to_num(at_times(lifted[:, body], seconds, grid)), _velocities(at_times(shown, seconds, grid)),
+        at_times(np.where(there, seen.confidence[:, legs], 0.0), seconds, grid),
+        _velocities(at_times(lifted[:, feet] + hips, seconds, grid)))
     return np.concatenate([c.reshape(len(grid), -1) for c in columns], axis=1).astype(np.float32), grid
 
 
@@ -107,12 +107,12 @@ def in_a_mirror(x: Tensor) -> Tensor:
 
 
 def other_side(y: Tensor) -> Tensor:
-    """(..., 4) of `STANDS` with left and right exchanged."""
+    """(..., 4) of `FOOT_POINTS` with left and right exchanged."""
     return y[..., torch.from_numpy(np.array(_OTHERS))]
 
 
-def _between(values: np.ndarray, seconds: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """values (S, ...) at the times grid (F,), linearly; NaN beside NaN."""
+def at_times(values: np.ndarray, seconds: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """values (S, ...) of times (S,) seconds at the times grid (F,), linearly, as at the ends beyond them; NaN beside NaN."""
     if len(seconds) == 1:
         return np.repeat(values, len(grid), axis=0)
     row = np.clip(np.searchsorted(seconds, grid, side="right") - 1, 0, len(seconds) - 2)
@@ -129,7 +129,7 @@ def _velocities(places: np.ndarray) -> np.ndarray:
 
 
 class Contacts(nn.Module):
-    """Features (N, F, SIZE) and which frames are real (N, F) to (N, F, 4): logits of `STANDS`."""
+    """Features (N, F, SIZE) and which frames are real (N, F) to (N, F, 4): logits of `FOOT_POINTS`."""
 
     mean: Tensor
     deviation: Tensor
@@ -140,7 +140,7 @@ class Contacts(nn.Module):
         self.register_buffer("deviation", torch.ones(SIZE))
         self.up = nn.Linear(SIZE, width)
         self.blocks = nn.ModuleList(_Block(width, dilation, dropout) for dilation in dilations)
-        self.head = nn.Linear(width, len(STANDS))
+        self.head = nn.Linear(width, len(FOOT_POINTS))
 
     def forward(self, features: Tensor, real: Tensor) -> Tensor:
         x = self.up((features - self.mean) / self.deviation)
@@ -172,12 +172,12 @@ class Loaded:
     metadata: dict[str, Any]
 
     def chances(self, seen: Seen) -> np.ndarray:
-        """(S, 4) in [0, 1], how likely each of `STANDS` does, in frames without long holes between them."""
+        """(S, 4) in [0, 1], how likely each of `FOOT_POINTS` does, in frames without long holes between them."""
         x, grid = features(seen)
         batch = torch.from_numpy(x)[None]
         with torch.inference_mode():
             found = chances_of(self.network, batch, torch.ones(batch.shape[:2], dtype=torch.bool))[0].numpy()
-        return np.stack([np.interp(seen.seconds, grid, column) for column in found.T], axis=-1)
+        return at_times(found, grid, seen.seconds)
 
 
 def chances_of(network: nn.Module, x: Tensor, real: Tensor) -> Tensor:

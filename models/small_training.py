@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .train import advance, began_with, checkpoint, code_of, keep_checkpoint, plot
+from . import registry
+from .train import CACHE, advance, began_with, checkpoint, code_of, hand_over, keep_checkpoint, plot
 
 Batch = TypeVar("Batch")
 _JUDGE_EVERY = 500
@@ -38,6 +39,20 @@ class Training(Generic[Batch]):
     average: float
     plotted: tuple[str, ...]
     unit: str
+
+
+def folder_of(name: str, steps: int | None) -> Path:
+    """Where a training of the network `name` keeps what it makes, beside those with another number of steps than usual."""
+    folder = CACHE / (f"{name}-{steps}" if steps else name)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def finish(name: str, folder: Path, network: nn.Module, about: dict[str, Any], install: bool) -> None:
+    """Writes the weights file, and installs it if told to."""
+    weights = folder / f"{name}.safetensors"
+    registry.save(weights, network, about)
+    hand_over(weights, install, "the same command with --resume --install")
 
 
 def fit(training: Training[Any], network: nn.Module, folder: Path, about: dict[str, Any], resume: bool) -> tuple[nn.Module, dict[str, Any]]:

@@ -30,16 +30,16 @@ from core.events import Reporter
 from core.flips import by_continuity
 from core.lift import Lifter, lift, resolve_lifter
 from core.skeleton import ASSUMED_STATURE
+from core.solve.contacts import FOOT_POINTS
 from core.solve.footing import stillness
 from core.solve.solver import posed
 from core.solve.standing import as_seen
 
 from . import registry, small_training
-from .contacts import CONFIDENCES, SOLES, STANDS, Contacts, chances_of, features, in_a_mirror, other_side
+from .contacts import CONFIDENCES, SOLES, Contacts, at_times, chances_of, features, in_a_mirror, other_side
 from .detections import Run, digest, held_out, keypoints_of, runs_in, too_few
 from .provenance import revision
 from .small_training import Training
-from .train import CACHE, hand_over
 
 SEED = 1
 ARGUMENTS: dict[str, Any] = {"width": 64, "dilations": [1, 2, 4, 8], "dropout": 0.2}
@@ -49,7 +49,7 @@ _TAKES = 64  # a step
 _LENGTH = 64  # frames at `RATE`; the runs are hardly ever longer
 _TRUTH = {"l_heel": {"l_heel": 0.075}, "l_toe": {"l_foot": 0.07, "l_toe": 0.065}, "r_heel": {"r_heel": 0.075},
           "r_toe": {"r_foot": 0.07, "r_toe": 0.065}}
-"""Which of the rig's points, how many metres above the floor at most, mean that each of `STANDS` does: their skin is 2 to 7 cm away."""
+"""Which of the rig's points, how many metres above the floor at most, mean that each foot point stands: their skin is 2 to 7 cm away."""
 _SLOW = 0.2  # metres a second
 _SHAKEN = 0.3  # deviations of each feature, at most
 _BLIND, _CERTAIN = 0.2, 0.1  # shares of the takes that lose heels and toes, and confidences
@@ -85,8 +85,7 @@ def train(args: argparse.Namespace) -> int:
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
     steps = args.steps or STEPS
-    folder = CACHE / (f"contacts-{args.steps}" if args.steps else "contacts")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = small_training.folder_of("contacts", args.steps)
     lifter = resolve_lifter("default", "cpu")
     training, judging = read_takes(args.detections, lifter)
     about = {"config": {"arguments": ARGUMENTS}, "seed": SEED, "revision": code, "steps": steps,
@@ -94,9 +93,7 @@ def train(args: argparse.Namespace) -> int:
                       "takes": len(training.real)},
              "picture_alone": judge(judging.still, judging)}
     network, about = fit(training, judging, steps, folder, about, args.resume)
-    best = folder / "contacts.safetensors"
-    registry.save(best, network, about)
-    hand_over(best, args.install, "the same command with --resume --install")
+    small_training.finish("contacts", folder, network, about, args.install)
     return 0
 
 
@@ -123,17 +120,17 @@ def _take(run: Run, lifter: Lifter, true_lens: bool) -> tuple[np.ndarray, ...] |
     problem = posed(lift(keypoints, K, lifter), keypoints, K, ASSUMED_STATURE)
     rows, hips = problem.rows, problem.start.root
     x, grid = features(as_seen(problem, K))
-    still = stillness(problem.keypoints, rows, hips[:, 2], K[0, 0])[:, :len(STANDS)]
+    still = stillness(problem.keypoints, rows, hips[:, 2], K[0, 0])[:, :len(FOOT_POINTS)]
     times = problem.keypoints.times[rows]
     stands = standing(run)[:len(rows)][rows]
-    columns = [x, *(np.stack([np.interp(grid, times, c) for c in a.T], axis=-1).astype(np.float32) for a in (stands, still))]
+    columns = [x, *(at_times(a, times, grid).astype(np.float32) for a in (stands, still))]
     count = min(len(grid), _LENGTH)
     x, stands, still = (np.concatenate([c[:count], np.zeros((_LENGTH - count, c.shape[1]), dtype=np.float32)]) for c in columns)
     return x, stands, np.arange(_LENGTH) < count, still
 
 
 def standing(run: Run) -> np.ndarray:
-    """(T, 4) bool, which of `STANDS` truly do in a run."""
+    """(T, 4) bool, which of `FOOT_POINTS` truly do in a run."""
     names, joints = run["names"].tolist(), run["joints3d_world"]
     speed = np.linalg.norm(np.gradient(joints, axis=0), axis=-1) * float(run["fps"])
 
@@ -141,7 +138,7 @@ def standing(run: Run) -> np.ndarray:
         column = names.index(point)
         return np.asarray((joints[:, column, 2] < height) & (speed[:, column] < _SLOW))
 
-    return np.stack([np.any([down(*part) for part in _TRUTH[n].items()], axis=0) for n in STANDS], axis=-1)
+    return np.stack([np.any([down(*part) for part in _TRUTH[n].items()], axis=0) for n in FOOT_POINTS], axis=-1)
 
 
 def fit(takes: Takes, judging: Takes, steps: int, folder: Path, about: dict[str, Any], resume: bool) -> tuple[nn.Module, dict[str, Any]]:

@@ -29,14 +29,13 @@ from core.errors import InputError
 from core.flips import by_continuity
 from core.keypoints import CANONICAL
 
-from . import mocap, registry, small_training
+from . import mocap, small_training
 from .correction import FRAMES, LIMBS, POINTS, Correction, Questions, Take, ask, window_rows
 from .detections import FRAMES as LENGTH
 from .detections import held_out, keypoints_of, runs_in, too_few
 from .provenance import data_hashes, revision
 from .small_training import Training
 from .synthesis import Synthesis, unseen
-from .train import CACHE, hand_over
 from .windows import lost_keypoints
 
 SEED = 1
@@ -77,8 +76,7 @@ def train(args: argparse.Namespace) -> int:
     torch.manual_seed(SEED)
     torch.set_num_threads(1)
     steps = args.steps or STEPS
-    folder = CACHE / (f"correction-{args.steps}" if args.steps else "correction")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = small_training.folder_of("correction", args.steps)
     pack = mocap.load(args.data)
     real = read_exact(args.detections, unseen=False)
     rng = np.random.default_rng(0)
@@ -87,9 +85,7 @@ def train(args: argparse.Namespace) -> int:
     about = {"config": {"arguments": ARGUMENTS}, "seed": SEED, "revision": code, "steps": steps,
              "data": data_hashes(pack, args.detections, corrected=False) | {"real_windows": len(real.xy)}}
     network, about = fit(real, Synthesis(pack.part("train")), judges, steps, folder, about, args.resume)
-    best = folder / "correction.safetensors"
-    registry.save(best, network, about)
-    hand_over(best, args.install, "the same command with --resume --install")
+    small_training.finish("correction", folder, network, about, args.install)
     return 0
 
 

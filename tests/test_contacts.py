@@ -21,7 +21,7 @@ from core.solve.footing import stillness
 from core.solve.solver import posed
 from core.solve.standing import as_seen, standing
 from models import contacts, registry, small_training, train_contacts
-from models.contacts import CONFIDENCES, SIZE, SOLES, STANDS, Seen, features, in_a_mirror, other_side
+from models.contacts import CONFIDENCES, SIZE, SOLES, Seen, features, in_a_mirror, other_side
 from models.train_contacts import Takes, judge, varied
 
 FEET = [CANONICAL.index(f"{side}_{part}") for side in "lr" for part in ("ankle", "heel", "toe")]
@@ -66,7 +66,7 @@ def test_a_mirror_exchanges_left_and_right() -> None:
     x = torch.from_numpy(features(one)[0])
     np.testing.assert_allclose(in_a_mirror(x), features(twin)[0], atol=1e-5)
     chances = contacts.load().chances
-    np.testing.assert_allclose(chances(twin), chances(one)[:, mirror_order(STANDS)], atol=1e-5)
+    np.testing.assert_allclose(chances(twin), chances(one)[:, mirror_order(FOOT_POINTS)], atol=1e-5)
 
 
 @pytest.mark.parametrize("fps", [15.0, 30.0, 60.0])

@@ -86,7 +86,9 @@ def solve(lifted: Lifted, keypoints: Keypoints, K: np.ndarray, stature: float | 
         reporter.log(f"Left and right were the other way round in {int(problem.turned.sum())} of {len(keypoints)} frames; they go by the "
                      "frames before and after.")
     with threadpool_limits(1, "blas"):  # thousands of small products: handing them to threads costs more than they do
-        still = stillness(canonical, rows, problem.start.root[:, 2], K[0, 0], standing(problem, K))
+        # Of feet of which nothing is seen the lifter does not know more than of the floor.
+        stands = standing(problem, K) * np.repeat(_seen_feet(evidence), 2, axis=1)
+        still = stillness(canonical, rows, problem.start.root[:, 2], K[0, 0], stands)
         fitted = _fit_all(problem.body, evidence, problem.start, still, stature, choices, reporter)
     motion = _motion(fitted, keypoints, K, rows, problem.confidence)
     meta: dict[str, Any] = {"solver": dataclasses.asdict(choices), "quality": quality(motion, canonical, K, problem.turned)}

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..keypoints import CANONICAL
 from ..markers import MARKERS
 from .contacts import FOOT_POINTS
 from .gaps import stretches
@@ -16,20 +15,17 @@ if TYPE_CHECKING:
 
     from .solver import Posed
 
-_FOOT = ("ankle", "heel", "toe")
-
 
 def standing(problem: Posed, K: np.ndarray) -> np.ndarray:
-    """(S, 4) in [0, 1], how likely each of `FOOT_POINTS` stands in the frames of a problem; 0 where nothing of that foot is seen, for of
-    such legs the lifter does not know more than of the floor. K: (3, 3) pixels. Raises InputError (weights missing or damaged)."""
+    """(S, 4) in [0, 1], how likely each of `FOOT_POINTS` stands in the frames of a problem; K: (3, 3) pixels. Raises InputError (weights
+    missing or damaged)."""
     from models.contacts import load
 
     seen, network = as_seen(problem, K), load()
     chances = np.zeros((len(seen.seconds), len(FOOT_POINTS)))
     for start, stop in stretches(np.ones(len(seen.seconds), dtype=bool), seen.seconds):
         chances[start:stop] = network.chances(seen.between(start, stop))
-    there = np.stack([(seen.confidence[:, [CANONICAL.index(f"{n[0]}_{part}") for part in _FOOT]] > 0).any(1) for n in FOOT_POINTS], axis=1)
-    return chances * there
+    return chances
 
 
 def as_seen(problem: Posed, K: np.ndarray) -> Seen:
